@@ -1,0 +1,210 @@
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::client::{PathState, PeerSignal};
+use crate::error::ProtocolError;
+use crate::media::{PublishWish, SfuAnswer, Slots};
+use crate::network::NetworkReport;
+use crate::room::{
+    ChatMessage, Generation, LeaveReason, Participant, Reaction, Role, RoomOptions, RoomState, TopologyState,
+};
+use crate::text::{MessageId, ParticipantId, Secret};
+
+/// One message from the server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum ServerMessage {
+    /// The answer to the request with this `id`.
+    Reply {
+        /// The request's.
+        id: u32,
+        /// What came of it.
+        reply: Box<Reply>,
+    },
+    /// The request with this `id`, or the whole connection if absent, was refused.
+    Error {
+        /// The request's, if it could be read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        id: Option<u32>,
+        /// Why.
+        error: ProtocolError,
+    },
+    /// Something happened. Events of a session are numbered without gaps.
+    Event {
+        /// Number in the session, from 1.
+        seq: u32,
+        /// What happened.
+        event: Event,
+    },
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum Reply {
+    /// Done; nothing more to say.
+    Done {},
+    /// The client is in the room.
+    Joined(Box<Joined>),
+    /// The session goes on; the missed events follow.
+    Resumed(Resumed),
+    /// The SFU's answer.
+    SfuAnswered {
+        /// The answer.
+        answer: SfuAnswer,
+    },
+    /// The message was taken; the event with this id comes to everybody, the sender included.
+    ChatTaken {
+        /// The message's.
+        id: MessageId,
+    },
+}
+
+/// The client is in the room. Everything the page needs, in one reply.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Joined {
+    /// Who the client is.
+    pub participant: ParticipantId,
+    /// What it may do.
+    pub role: Role,
+    /// For `resume`; usable once.
+    pub resume_token: Secret,
+    /// Given to whoever made the room: proves the host on a later visit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub host_token: Option<Secret>,
+    /// The room.
+    pub room: RoomState,
+    /// Everybody, the client included, in the order of arrival.
+    pub participants: Vec<Participant>,
+    /// What was said before, oldest first.
+    pub chat: Vec<ChatMessage>,
+    /// The answer to the join's offer, if the room's media goes through the SFU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub answer: Option<SfuAnswer>,
+    /// Bounds that a client should keep.
+    pub limits: ServerLimits,
+}
+
+/// Bounds that a client should keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ServerLimits {
+    /// Longest chat message, in characters.
+    pub chat_chars: u32,
+    /// Longest display name, in characters.
+    pub name_chars: u32,
+    /// How long a lost session can be resumed, in milliseconds.
+    pub resume_grace_ms: u32,
+    /// Most participants in a mesh.
+    pub mesh_participants: u32,
+}
+
+/// The session goes on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Resumed {
+    /// The next one; the one just used is void.
+    pub resume_token: Secret,
+}
+
+/// Something happened in the room.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
+pub enum Event {
+    /// Somebody came.
+    ParticipantJoined {
+        /// Who.
+        participant: Participant,
+    },
+    /// Somebody's name, media, hand or connection changed.
+    ParticipantUpdated {
+        /// The whole new state.
+        participant: Participant,
+    },
+    /// Somebody's network was reported.
+    NetworkReported {
+        /// Whose.
+        participant: ParticipantId,
+        /// How it is.
+        report: NetworkReport,
+    },
+    /// Somebody is gone.
+    ParticipantLeft {
+        /// Who.
+        participant: ParticipantId,
+        /// Why.
+        reason: LeaveReason,
+    },
+    /// A message to everybody.
+    Chat {
+        /// The message.
+        message: ChatMessage,
+    },
+    /// A reaction.
+    Reacted {
+        /// Whose.
+        participant: ParticipantId,
+        /// Which.
+        reaction: Reaction,
+    },
+    /// The options changed.
+    OptionsChanged {
+        /// All of them.
+        options: RoomOptions,
+    },
+    /// The topology changed (`settled: false`: build the new path, keep the old one), or everybody
+    /// has moved (`settled: true`: close the old one).
+    TopologyChanged {
+        /// The new state.
+        state: TopologyState,
+    },
+    /// Another participant's path of this generation could not be made.
+    PathChanged {
+        /// Which topology.
+        generation: Generation,
+        /// Whose path.
+        participant: ParticipantId,
+        /// How it is.
+        state: PathState,
+    },
+    /// A direct path's negotiation.
+    Signalled {
+        /// From whom.
+        from: ParticipantId,
+        /// Which topology it belongs to.
+        generation: Generation,
+        /// The message.
+        signal: PeerSignal,
+    },
+    /// What the slots of the client's leg carry.
+    SlotsChanged {
+        /// All of them.
+        slots: Slots,
+    },
+    /// What the SFU needs from the client's own source.
+    PublishWished {
+        /// The wish.
+        wish: PublishWish,
+    },
+    /// Who speaks, loudest first; empty when nobody does. SFU only.
+    SpeakersChanged {
+        /// The speakers.
+        speakers: Vec<ParticipantId>,
+    },
+    /// The client's own leg could not be connected or is gone.
+    LegFailed {
+        /// Which one.
+        leg: crate::LegNumber,
+    },
+    /// The meeting was ended for everybody. The connection closes with 4002.
+    RoomEnded {},
+    /// The server stops or restarts; come back after this time. The connection closes with 1012.
+    ServerClosing {
+        /// Milliseconds.
+        retry_after_ms: u32,
+    },
+}

@@ -1,0 +1,906 @@
+// Generated from crates/proto by `UPDATE=1 cargo test -p conclave-proto`. Do not edit.
+
+/**
+ * What was wrong, for a program. The page has a sentence for each in every language.
+ */
+export type ErrorCode = "malformed" | "unknown-message" | "unsupported-version" | "out-of-order" | "too-many-requests" | "bad-name" | "bad-room-name" | "bad-chat" | "bad-options" | "room-full" | "room-locked" | "room-closed" | "already-here" | "unauthorized" | "forbidden" | "cannot-resume" | "bad-sdp" | "too-many-sections" | "stale-generation" | "no-such-participant" | "media-unavailable" | "internal";
+
+/**
+ * An error as the protocol carries it: a code for programs and a sentence for developers.
+ */
+export type ProtocolError = { 
+/**
+ * For programs.
+ */
+code: ErrorCode, 
+/**
+ * For developers, in English; never shown to people and never holding personal data.
+ */
+message: string, 
+/**
+ * When trying again makes sense: after how long, in milliseconds.
+ */
+retryAfterMs?: number, };
+
+/**
+ * What a participant sends.
+ */
+export type SourceKind = "microphone" | "camera" | "screen" | "screen-audio";
+
+/**
+ * A video codec that every server takes.
+ */
+export type VideoCodec = "vp8" | "h264";
+
+/**
+ * Which media section sends which source.
+ */
+export type SourceMids = { 
+/**
+ * The microphone's.
+ */
+microphone: Mid, 
+/**
+ * The camera's.
+ */
+camera: Mid, 
+/**
+ * The screen's.
+ */
+screen: Mid, 
+/**
+ * The screen sound's.
+ */
+screenAudio: Mid, };
+
+/**
+ * A client's offer to the SFU: its sources and its receive-only slots.
+ */
+export type SfuOffer = { 
+/**
+ * Which leg.
+ */
+leg: LegNumber, 
+/**
+ * The offer.
+ */
+sdp: Sdp, 
+/**
+ * Where the client's own sources are.
+ */
+sources: SourceMids, 
+/**
+ * Receive-only audio sections, at most 3.
+ */
+audioSlots: Array<Mid>, 
+/**
+ * Receive-only video sections, at most 25.
+ */
+videoSlots: Array<Mid>, 
+/**
+ * Video codecs that the client can decode.
+ */
+decodes: Array<VideoCodec>, };
+
+/**
+ * The server's answer to an [`SfuOffer`].
+ */
+export type SfuAnswer = { 
+/**
+ * Which leg.
+ */
+leg: LegNumber, 
+/**
+ * The answer, candidates included.
+ */
+sdp: Sdp, };
+
+/**
+ * What a page shows, most important first. The order decides who keeps quality when bandwidth is
+ * short; what is not named is not sent.
+ */
+export type View = { 
+/**
+ * At most 25; the rest is ignored.
+ */
+items: Array<ViewItem>, };
+
+/**
+ * One picture that the page shows.
+ */
+export type ViewItem = { 
+/**
+ * Whose.
+ */
+participant: ParticipantId, 
+/**
+ * `camera` or `screen`.
+ */
+source: SourceKind, 
+/**
+ * Width of the tile in device pixels.
+ */
+width: number, 
+/**
+ * Height of the tile in device pixels.
+ */
+height: number, 
+/**
+ * 0 (thumbnail), 1 (ordinary tile), 2 (speaking or pinned), 3 (shared screen on the stage).
+ */
+priority: number, };
+
+/**
+ * What each slot of a leg carries now; always complete.
+ */
+export type Slots = { 
+/**
+ * Which leg.
+ */
+leg: LegNumber, 
+/**
+ * Video slots in use.
+ */
+video: Array<VideoSlot>, 
+/**
+ * Audio slots in use.
+ */
+audio: Array<AudioSlot>, };
+
+/**
+ * A video slot in use.
+ */
+export type VideoSlot = { 
+/**
+ * The slot's media section.
+ */
+mid: Mid, 
+/**
+ * Whose picture.
+ */
+participant: ParticipantId, 
+/**
+ * Which one.
+ */
+source: SourceKind, 
+/**
+ * Frames whose RTP timestamp is later than this (modulo 2^32) belong to this assignment;
+ * earlier ones are of whoever had the slot before. Absent while the slot is new.
+ */
+after?: number, 
+/**
+ * Nothing is sent now because the receiver's bandwidth does not allow it.
+ */
+paused: boolean, };
+
+/**
+ * An audio slot in use.
+ */
+export type AudioSlot = { 
+/**
+ * The slot's media section.
+ */
+mid: Mid, 
+/**
+ * Whose sound.
+ */
+participant: ParticipantId, 
+/**
+ * Which one.
+ */
+source: SourceKind, };
+
+/**
+ * What the server wants a source to send: nobody watches the layers that are off.
+ */
+export type PublishWish = { 
+/**
+ * Which source.
+ */
+source: SourceKind, 
+/**
+ * The codec that everybody in the room can decode.
+ */
+codec: VideoCodec, 
+/**
+ * For each simulcast layer, smallest first (rid `l`, `m`, `h`), whether somebody needs it.
+ */
+layers: [boolean, boolean, boolean], };
+
+/**
+ * In a word, for people.
+ */
+export type NetworkQuality = "good" | "poor" | "lost";
+
+/**
+ * How a participant's own network is, as its page measured it. Sent to the others so that each
+ * page can say whose network a bad picture comes from.
+ */
+export type NetworkReport = { 
+/**
+ * In a word.
+ */
+quality: NetworkQuality, 
+/**
+ * Round trip to the server or, in a direct call, to the peer: milliseconds.
+ */
+roundTripMs: number, 
+/**
+ * Loss of what it sends, in tenths of a percent (0 to 1,000).
+ */
+lossUpPermille: number, 
+/**
+ * Loss of what it receives, in tenths of a percent (0 to 1,000).
+ */
+lossDownPermille: number, };
+
+/**
+ * What the owner of a room chose.
+ */
+export type TopologyChoice = "auto" | "p2p" | "mesh" | "sfu";
+
+/**
+ * How media flows now.
+ */
+export type Topology = "p2p" | "mesh" | "sfu";
+
+/**
+ * Why the topology is what it is.
+ */
+export type TopologyReason = "initial" | "more-people" | "two-remain" | "options" | "path-failed";
+
+/**
+ * How media flows now, and whether everybody has moved there.
+ */
+export type TopologyState = { 
+/**
+ * Which one this is.
+ */
+generation: Generation, 
+/**
+ * Where media flows, or is moving to.
+ */
+topology: Topology, 
+/**
+ * Why.
+ */
+reason: TopologyReason, 
+/**
+ * Everybody has moved (or failed to): the previous path may be closed.
+ */
+settled: boolean, };
+
+/**
+ * Which video codec a room prefers.
+ */
+export type CodecPreference = "auto" | "vp8" | "h264";
+
+/**
+ * What the owner of a room can choose.
+ */
+export type RoomOptions = { 
+/**
+ * How media flows.
+ */
+topology: TopologyChoice, 
+/**
+ * Most participants at once: 1 to 1,000.
+ */
+capacity: number, 
+/**
+ * Nobody new may come in.
+ */
+locked: boolean, 
+/**
+ * Video codec.
+ */
+codec: CodecPreference, };
+
+/**
+ * A room as everybody inside sees it.
+ */
+export type RoomState = { 
+/**
+ * Its name.
+ */
+name: RoomName, 
+/**
+ * What the owner chose.
+ */
+options: RoomOptions, 
+/**
+ * How media flows now.
+ */
+topology: TopologyState, };
+
+/**
+ * What a participant may do.
+ */
+export type Role = "host" | "participant";
+
+/**
+ * Whether the server hears from a participant's page.
+ */
+export type Connection = "connected" | "interrupted";
+
+/**
+ * Which sources a participant sends. A source that is off is not sent: muting stops the track in
+ * the sender's page.
+ */
+export type MediaState = { 
+/**
+ * The microphone is on.
+ */
+microphone: boolean, 
+/**
+ * The camera is on.
+ */
+camera: boolean, 
+/**
+ * A screen is shared.
+ */
+screen: boolean, 
+/**
+ * The shared screen has sound.
+ */
+screenAudio: boolean, };
+
+/**
+ * A participant as the others see it.
+ */
+export type Participant = { 
+/**
+ * Identity for this session.
+ */
+id: ParticipantId, 
+/**
+ * What the person is called.
+ */
+name: DisplayName, 
+/**
+ * What the person may do.
+ */
+role: Role, 
+/**
+ * Counts up in the order of arrival; tiles keep this order.
+ */
+order: number, 
+/**
+ * Whether the server hears from the page.
+ */
+connection: Connection, 
+/**
+ * What is sent.
+ */
+media: MediaState, 
+/**
+ * Position in the order of raised hands (the lowest was first), if raised.
+ */
+hand: number | null, 
+/**
+ * The last report on the participant's own network.
+ */
+network: NetworkReport | null, };
+
+/**
+ * Why a participant is gone.
+ */
+export type LeaveReason = "left" | "lost" | "replaced" | "expelled";
+
+/**
+ * A message to everybody.
+ */
+export type ChatMessage = { 
+/**
+ * Identity.
+ */
+id: MessageId, 
+/**
+ * The sender's key for it.
+ */
+key: ChatKey, 
+/**
+ * Who sent it; the participant may be gone.
+ */
+participant: ParticipantId, 
+/**
+ * What the sender was called.
+ */
+name: DisplayName, 
+/**
+ * Text, never markup.
+ */
+text: ChatText, 
+/**
+ * When the server took it: milliseconds since 1970-01-01 UTC.
+ */
+sentAtMs: number, };
+
+/**
+ * A short-lived sign to everybody.
+ */
+export type Reaction = "thumbs-up" | "clap" | "heart" | "laugh" | "surprised" | "sad" | "party" | "thinking" | "thumbs-down";
+
+/**
+ * One message from a client: `{"id": 7, "type": "chat", "body": {…}}`.
+ */
+export type ClientFrame = { 
+/**
+ * Chosen by the client; the reply or error carries it.
+ */
+id: number, } & ({ "type": "join", "body": Join } | { "type": "resume", "body": Resume } | { "type": "leave", "body": Record<symbol, never> } | { "type": "ping", "body": Record<symbol, never> } | { "type": "set-media", "body": { 
+/**
+ * The new state.
+ */
+media: MediaState, } } | { "type": "set-name", "body": { 
+/**
+ * The new name.
+ */
+name: DisplayName, } } | { "type": "set-hand", "body": { 
+/**
+ * Whether it is up.
+ */
+raised: boolean, } } | { "type": "react", "body": { 
+/**
+ * Which one.
+ */
+reaction: Reaction, } } | { "type": "chat", "body": { 
+/**
+ * So that sending it again is harmless.
+ */
+key: ChatKey, 
+/**
+ * The text.
+ */
+text: ChatText, } } | { "type": "report-network", "body": { 
+/**
+ * The measurement.
+ */
+report: NetworkReport, } } | { "type": "set-options", "body": { 
+/**
+ * All of them.
+ */
+options: RoomOptions, } } | { "type": "end-room", "body": Record<symbol, never> } | { "type": "signal", "body": { 
+/**
+ * Whom it is for.
+ */
+to: ParticipantId, 
+/**
+ * Which topology it belongs to.
+ */
+generation: Generation, 
+/**
+ * What to pass on.
+ */
+signal: PeerSignal, } } | { "type": "offer-sfu", "body": SfuOffer } | { "type": "close-sfu", "body": { 
+/**
+ * Which one.
+ */
+leg: LegNumber, } } | { "type": "set-view", "body": { 
+/**
+ * Which leg it is about.
+ */
+leg: LegNumber, 
+/**
+ * The pictures.
+ */
+view: View, } } | { "type": "report-path", "body": PathReport });
+
+/**
+ * What a client can ask. Each is answered by a [`crate::Reply`] or an error with the same `id`.
+ */
+export type ClientMessage = { "type": "join", "body": Join } | { "type": "resume", "body": Resume } | { "type": "leave", "body": Record<symbol, never> } | { "type": "ping", "body": Record<symbol, never> } | { "type": "set-media", "body": { 
+/**
+ * The new state.
+ */
+media: MediaState, } } | { "type": "set-name", "body": { 
+/**
+ * The new name.
+ */
+name: DisplayName, } } | { "type": "set-hand", "body": { 
+/**
+ * Whether it is up.
+ */
+raised: boolean, } } | { "type": "react", "body": { 
+/**
+ * Which one.
+ */
+reaction: Reaction, } } | { "type": "chat", "body": { 
+/**
+ * So that sending it again is harmless.
+ */
+key: ChatKey, 
+/**
+ * The text.
+ */
+text: ChatText, } } | { "type": "report-network", "body": { 
+/**
+ * The measurement.
+ */
+report: NetworkReport, } } | { "type": "set-options", "body": { 
+/**
+ * All of them.
+ */
+options: RoomOptions, } } | { "type": "end-room", "body": Record<symbol, never> } | { "type": "signal", "body": { 
+/**
+ * Whom it is for.
+ */
+to: ParticipantId, 
+/**
+ * Which topology it belongs to.
+ */
+generation: Generation, 
+/**
+ * What to pass on.
+ */
+signal: PeerSignal, } } | { "type": "offer-sfu", "body": SfuOffer } | { "type": "close-sfu", "body": { 
+/**
+ * Which one.
+ */
+leg: LegNumber, } } | { "type": "set-view", "body": { 
+/**
+ * Which leg it is about.
+ */
+leg: LegNumber, 
+/**
+ * The pictures.
+ */
+view: View, } } | { "type": "report-path", "body": PathReport };
+
+/**
+ * Enter a room.
+ */
+export type Join = { 
+/**
+ * The protocol's version that the client speaks.
+ */
+version: number, 
+/**
+ * Which room; made if it does not exist.
+ */
+room: RoomName, 
+/**
+ * What the person is called.
+ */
+name: DisplayName, 
+/**
+ * Chosen by the browser for this person in this room.
+ */
+key: ParticipantKey, 
+/**
+ * The same person's other page is to be closed.
+ */
+takeover: boolean, 
+/**
+ * Kept by the browser since it made the room.
+ */
+hostToken?: Secret, 
+/**
+ * A token made by `POST /api/v1/tokens`, or the administrator's.
+ */
+accessToken?: Secret, 
+/**
+ * Options for the room if this join makes it; otherwise ignored.
+ */
+options?: RoomOptions, 
+/**
+ * What is sent from the start.
+ */
+media: MediaState, 
+/**
+ * An offer for the SFU, used if the room is there.
+ */
+offer?: SfuOffer, };
+
+/**
+ * Continue a session.
+ */
+export type Resume = { 
+/**
+ * The protocol's version that the client speaks.
+ */
+version: number, 
+/**
+ * Which room.
+ */
+room: RoomName, 
+/**
+ * Which session.
+ */
+participant: ParticipantId, 
+/**
+ * From the last `joined` or `resumed`; usable once.
+ */
+token: Secret, 
+/**
+ * The last event that the client has seen; those after it are sent again.
+ */
+lastSeq: number, };
+
+/**
+ * A direct path's negotiation (RFC 8829), passed on between two participants as it is.
+ */
+export type PeerSignal = { "kind": "offer", 
+/**
+ * The description.
+ */
+sdp: Sdp, } | { "kind": "answer", 
+/**
+ * The description.
+ */
+sdp: Sdp, } | { "kind": "candidate", 
+/**
+ * The candidate line, without `a=`; at most 1,024 bytes.
+ */
+candidate: CandidateText, 
+/**
+ * Its media section's `mid`.
+ */
+mid: Mid | null, 
+/**
+ * Its ICE generation.
+ */
+ufrag: string | null, } | { "kind": "restart-wanted", };
+
+/**
+ * How a client's path is.
+ */
+export type PathReport = { 
+/**
+ * Which topology it is about.
+ */
+generation: Generation, 
+/**
+ * How it is.
+ */
+state: PathState, 
+/**
+ * In a direct topology: the peer whose path it is; absent when it is about all of them.
+ */
+peer?: ParticipantId, };
+
+/**
+ * How a path is.
+ */
+export type PathState = "ready" | "failed" | "silent";
+
+/**
+ * One message from the server.
+ */
+export type ServerMessage = { "type": "reply", 
+/**
+ * The request's.
+ */
+id: number, 
+/**
+ * What came of it.
+ */
+reply: Reply, } | { "type": "error", 
+/**
+ * The request's, if it could be read.
+ */
+id?: number, 
+/**
+ * Why.
+ */
+error: ProtocolError, } | { "type": "event", 
+/**
+ * Number in the session, from 1.
+ */
+seq: number, 
+/**
+ * What happened.
+ */
+event: Event, };
+
+/**
+ * What came of a request.
+ */
+export type Reply = { "type": "done", } | { "type": "joined" } & Joined | { "type": "resumed" } & Resumed | { "type": "sfu-answered", 
+/**
+ * The answer.
+ */
+answer: SfuAnswer, } | { "type": "chat-taken", 
+/**
+ * The message's.
+ */
+id: MessageId, };
+
+/**
+ * The client is in the room. Everything the page needs, in one reply.
+ */
+export type Joined = { 
+/**
+ * Who the client is.
+ */
+participant: ParticipantId, 
+/**
+ * What it may do.
+ */
+role: Role, 
+/**
+ * For `resume`; usable once.
+ */
+resumeToken: Secret, 
+/**
+ * Given to whoever made the room: proves the host on a later visit.
+ */
+hostToken?: Secret, 
+/**
+ * The room.
+ */
+room: RoomState, 
+/**
+ * Everybody, the client included, in the order of arrival.
+ */
+participants: Array<Participant>, 
+/**
+ * What was said before, oldest first.
+ */
+chat: Array<ChatMessage>, 
+/**
+ * The answer to the join's offer, if the room's media goes through the SFU.
+ */
+answer?: SfuAnswer, 
+/**
+ * Bounds that a client should keep.
+ */
+limits: ServerLimits, };
+
+/**
+ * Bounds that a client should keep.
+ */
+export type ServerLimits = { 
+/**
+ * Longest chat message, in characters.
+ */
+chatChars: number, 
+/**
+ * Longest display name, in characters.
+ */
+nameChars: number, 
+/**
+ * How long a lost session can be resumed, in milliseconds.
+ */
+resumeGraceMs: number, 
+/**
+ * Most participants in a mesh.
+ */
+meshParticipants: number, };
+
+/**
+ * The session goes on.
+ */
+export type Resumed = { 
+/**
+ * The next one; the one just used is void.
+ */
+resumeToken: Secret, };
+
+/**
+ * Something happened in the room.
+ */
+export type Event = { "type": "participant-joined", 
+/**
+ * Who.
+ */
+participant: Participant, } | { "type": "participant-updated", 
+/**
+ * The whole new state.
+ */
+participant: Participant, } | { "type": "network-reported", 
+/**
+ * Whose.
+ */
+participant: ParticipantId, 
+/**
+ * How it is.
+ */
+report: NetworkReport, } | { "type": "participant-left", 
+/**
+ * Who.
+ */
+participant: ParticipantId, 
+/**
+ * Why.
+ */
+reason: LeaveReason, } | { "type": "chat", 
+/**
+ * The message.
+ */
+message: ChatMessage, } | { "type": "reacted", 
+/**
+ * Whose.
+ */
+participant: ParticipantId, 
+/**
+ * Which.
+ */
+reaction: Reaction, } | { "type": "options-changed", 
+/**
+ * All of them.
+ */
+options: RoomOptions, } | { "type": "topology-changed", 
+/**
+ * The new state.
+ */
+state: TopologyState, } | { "type": "path-changed", 
+/**
+ * Which topology.
+ */
+generation: Generation, 
+/**
+ * Whose path.
+ */
+participant: ParticipantId, 
+/**
+ * How it is.
+ */
+state: PathState, } | { "type": "signalled", 
+/**
+ * From whom.
+ */
+from: ParticipantId, 
+/**
+ * Which topology it belongs to.
+ */
+generation: Generation, 
+/**
+ * The message.
+ */
+signal: PeerSignal, } | { "type": "slots-changed", 
+/**
+ * All of them.
+ */
+slots: Slots, } | { "type": "publish-wished", 
+/**
+ * The wish.
+ */
+wish: PublishWish, } | { "type": "speakers-changed", 
+/**
+ * The speakers.
+ */
+speakers: Array<ParticipantId>, } | { "type": "leg-failed", 
+/**
+ * Which one.
+ */
+leg: LegNumber, } | { "type": "room-ended", } | { "type": "server-closing", 
+/**
+ * Milliseconds.
+ */
+retryAfterMs: number, };
+
+export type LegNumber = number;
+export type Generation = number;
+export type Mid = string;
+export type Sdp = string;
+export type CandidateText = string;
+export type DisplayName = string;
+export type RoomName = string;
+export type ChatText = string;
+export type ParticipantId = string;
+export type MessageId = string;
+export type ChatKey = string;
+export type ParticipantKey = string;
+export type Secret = string;
+
+export const PROTOCOL_VERSION = 1;
+
+export const LIMITS = {
+  audioSlots: 3,
+  videoSlots: 25,
+  nameChars: 64,
+  roomNameChars: 64,
+  chatChars: 4000,
+  capacity: 1000,
+} as const;
+
+export const CLOSE = {
+  replaced: 4001,
+  roomClosed: 4002,
+  left: 4003,
+  policy: 1008,
+  tooBig: 1009,
+  restart: 1012,
+  tryLater: 1013,
+} as const;
