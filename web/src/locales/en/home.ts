@@ -1,0 +1,22 @@
+export default {
+  title: 'Conclave',
+  headline: 'Meet face to face',
+  tagline: 'Start a meeting and send the link. Nothing to install, no account.',
+  start: 'Start a meeting',
+  or: 'or',
+  field: 'Code, link or name of a meeting',
+  fieldHint: 'Type a new name to open a meeting of your own.',
+  go: 'Go',
+  recent: 'Recent meetings',
+  lastVisit: 'Last visit {when}',
+  forget: 'Remove {room} from the list',
+  otherSite: 'This link leads to another site ({host}). Open it in the address bar if you trust it.',
+  notARoom: 'This is not the link of a meeting.',
+  badCharacters: 'A name has letters, digits, “-” and “_” only.',
+  tooLong: {
+    one: 'A name has at most {count} character.',
+    other: 'A name has at most {count} characters.',
+  },
+  notFound: 'There is no page here',
+  notFoundHint: 'The address may have been cut off when it was copied.',
+} as const;

@@ -1,0 +1,22 @@
+/** Transient messages; `Notice.kind` names one. */
+export default {
+  'headset-plugged-in': '{device} was plugged in.',
+  'switch-to-it': 'Use it',
+  'microphone-lost': '{device} was unplugged. Using {next} now.',
+  'microphone-lost-none': '{device} was unplugged. Nobody can hear you.',
+  'camera-lost': '{device} was unplugged. Using {next} now.',
+  'camera-lost-none': '{device} was unplugged. Nobody can see you.',
+  'speaker-lost': '{device} was unplugged. Sound comes from the default speaker.',
+  'microphone-refused': 'The browser does not let this page use the microphone.',
+  'microphone-missing': 'No microphone was found.',
+  'microphone-busy': 'Another program is using the microphone.',
+  'microphone-failed': 'The microphone could not be started.',
+  'camera-refused': 'The browser does not let this page use the camera.',
+  'camera-missing': 'No camera was found.',
+  'camera-busy': 'Another program is using the camera.',
+  'camera-failed': 'The camera could not be started.',
+  'insecure-page': 'Browsers give microphone and camera to secure (https) pages only.',
+  'unsupported-browser': 'This browser cannot use a microphone or camera on web pages.',
+  'microphone-substituted': 'Your usual microphone is not here. Using {next}.',
+  'camera-substituted': 'Your usual camera is not here. Using {next}.',
+} as const;

@@ -1,0 +1,2 @@
+export * from './i18n.svelte';
+export type { Localized, Message, Plural } from './types';
