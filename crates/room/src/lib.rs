@@ -1,1 +1,17 @@
-//! x
+//! The sans-IO room: people, roles, permissions, topology, chat and resumption of one meeting.
+//!
+//! A [`Room`] decides and never does: everything that happens comes in by [`Room::handle_input`]
+//! and [`Room::handle_timeout`] with the time at which it happened, and everything to be done comes
+//! out of [`Room::poll_output`]. The same seed and inputs give the same outputs.
+
+mod config;
+mod digest;
+mod input;
+mod output;
+mod room;
+
+pub use config::{Now, RoomConfig, StoredMessage, StoredRoom};
+pub use digest::Digest;
+pub use input::{AdminInput, Authority, ConnectionId, Departure, Input, MediaInput, RequestToken};
+pub use output::{Ending, MediaCommand, Output};
+pub use room::Room;

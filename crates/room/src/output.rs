@@ -1,0 +1,96 @@
+use conclave_proto::{
+    CodecPreference, LegNumber, MediaState, ParticipantId, RoomOptions, ServerMessage, SfuOffer, View,
+};
+
+use crate::config::StoredMessage;
+use crate::digest::Digest;
+use crate::input::{ConnectionId, RequestToken};
+
+/// What the room wants done, in this order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Send a message.
+    Send {
+        /// To whom.
+        connection: ConnectionId,
+        /// What.
+        message: ServerMessage,
+    },
+    /// Close a connection after what was sent before.
+    Close {
+        /// Which.
+        connection: ConnectionId,
+        /// One of [`conclave_proto::close`].
+        code: u16,
+        /// For developers; at most 123 bytes (RFC 6455, section 5.5).
+        reason: &'static str,
+    },
+    /// An order to the media plane.
+    Media(MediaCommand),
+    /// Keep a chat message.
+    StoreChat(StoredMessage),
+    /// Keep the options; the first one means that the room has been made.
+    StoreOptions(RoomOptions),
+    /// Keep the digest of the host token.
+    StoreHost(Digest),
+    /// The meeting is over; the room takes no more input and can be dropped.
+    Ended(Ending),
+}
+
+/// Why a meeting is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The host or the owner of the server ended it.
+    Closed,
+    /// The server stops.
+    ServerStops,
+}
+
+/// An order to the media plane. Closing what does not exist is no fault: a leg may have failed at
+/// the same moment.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MediaCommand {
+    /// Make a leg, or change it; answered by [`crate::MediaInput::Answered`].
+    Offer {
+        /// Whose.
+        participant: ParticipantId,
+        /// What the client offers.
+        offer: Box<SfuOffer>,
+        /// Which sources are on.
+        media: MediaState,
+        /// For the answer.
+        request: RequestToken,
+    },
+    /// Which sources are on; the others are not forwarded.
+    SetMedia {
+        /// Whose.
+        participant: ParticipantId,
+        /// Which.
+        media: MediaState,
+    },
+    /// What a page shows.
+    SetView {
+        /// Whose.
+        participant: ParticipantId,
+        /// By which leg.
+        leg: LegNumber,
+        /// At most [`conclave_proto::limits::VIDEO_SLOTS`] pictures.
+        view: View,
+    },
+    /// The room's video codec. Comes before the first offer.
+    SetCodec(CodecPreference),
+    /// Close a leg.
+    CloseLeg {
+        /// Whose.
+        participant: ParticipantId,
+        /// Which.
+        leg: LegNumber,
+    },
+    /// Forget a participant and close its legs.
+    CloseParticipant {
+        /// Whom.
+        participant: ParticipantId,
+    },
+    /// Forget everybody.
+    CloseRoom,
+}
