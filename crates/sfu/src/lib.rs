@@ -1,1 +1,15 @@
-//! x
+//! The forwarding core of the SFU, without I/O: which packet goes to whom, under which numbers.
+//!
+//! One [`Conference`] holds the legs of one room. The media plane feeds it what legs receive
+//! ([`Conference::handle_rtp`]) and what clients and their networks say, and gets back what to send
+//! and what to ask. Time comes in as an argument and there is no randomness but the seed, so that
+//! every decision can be repeated in a test.
+//!
+//! After every `handle_*` call, call [`Conference::poll_output`] until it gives nothing; call
+//! [`Conference::handle_timeout`] no later than [`Conference::poll_timeout`] says.
+
+mod conference;
+mod rtp;
+
+pub use conference::{AddLegError, Conference, Demand, LegConfig, Output};
+pub use rtp::{AudioLevel, Bitrate, Codec, Forward, LayerIndex, LegId, RtpPacket, SlotId, Time, Timestamp, Vp8Rewrite};

@@ -1,0 +1,306 @@
+//! The words of the forwarding core: time, rates, identifiers, packets in and packets out.
+
+use std::fmt;
+use std::ops::{Add, AddAssign, Sub};
+use std::time::Duration;
+
+use conclave_proto::{SourceKind, VideoCodec};
+
+/// A moment, in microseconds since a start that the caller chose once for the process.
+///
+/// It must not run backwards; where it does, it is taken as standing still.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time(u64);
+
+impl Time {
+    /// The moment this long after the start.
+    pub const fn since_start(duration: Duration) -> Self {
+        // 2^64 µs are more than half a million years.
+        Self(duration.as_micros() as u64)
+    }
+
+    /// How long after the start this is.
+    pub const fn to_duration(self) -> Duration {
+        Duration::from_micros(self.0)
+    }
+
+    /// How long ago `earlier` was; zero if it is not earlier.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for Time {
+    type Output = Self;
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration.as_micros() as u64))
+    }
+}
+
+/// A rate in bits per second, everything above the transport (RTP header included) counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bitrate(u64);
+
+impl Bitrate {
+    /// Nothing at all.
+    pub const ZERO: Self = Self(0);
+
+    /// From bits per second.
+    pub const fn bps(bits_per_second: u64) -> Self {
+        Self(bits_per_second)
+    }
+
+    /// From thousands of bits per second.
+    pub const fn kbps(kilobits_per_second: u64) -> Self {
+        Self(kilobits_per_second.saturating_mul(1_000))
+    }
+
+    /// In bits per second.
+    pub const fn as_bps(self) -> u64 {
+        self.0
+    }
+
+    /// This share of it, in percent.
+    pub const fn percent(self, percent: u64) -> Self {
+        Self(self.0.saturating_mul(percent) / 100)
+    }
+
+    /// The rest; zero where `other` is more.
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+impl Add for Bitrate {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl AddAssign for Bitrate {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl std::iter::Sum for Bitrate {
+    fn sum<I: Iterator<Item = Self>>(rates: I) -> Self {
+        rates.fold(Self::ZERO, Add::add)
+    }
+}
+
+/// A leg of a conference. Given out by [`crate::Conference::add_leg`]; never given out twice, so
+/// that an identifier kept too long names nothing rather than somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LegId {
+    pub(crate) index: u32,
+    pub(crate) generation: u32,
+}
+
+impl LegId {
+    /// Small, and unique among the legs that exist at the same time: good as an index into a table.
+    pub const fn index(self) -> usize {
+        self.index as usize
+    }
+}
+
+/// One encoding of a source: 0 is the smallest (rid `l`), then 1 (`m`) and 2 (`h`). A source that is
+/// not simulcast has layer 0 only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LayerIndex(u8);
+
+impl LayerIndex {
+    /// The smallest encoding, or the only one.
+    pub const LOW: Self = Self(0);
+    /// The middle encoding.
+    pub const MIDDLE: Self = Self(1);
+    /// The largest encoding.
+    pub const HIGH: Self = Self(2);
+    /// How many there are.
+    pub const COUNT: usize = 3;
+    /// All of them, smallest first.
+    pub const ALL: [Self; Self::COUNT] = [Self::LOW, Self::MIDDLE, Self::HIGH];
+
+    /// The layer of an index below 3.
+    pub const fn new(index: u8) -> Option<Self> {
+        if (index as usize) < Self::COUNT { Some(Self(index)) } else { None }
+    }
+
+    /// The layer that the protocol's rids name: `l`, `m` or `h`.
+    pub fn from_rid(rid: &str) -> Option<Self> {
+        match rid {
+            "l" => Some(Self::LOW),
+            "m" => Some(Self::MIDDLE),
+            "h" => Some(Self::HIGH),
+            _ => None,
+        }
+    }
+
+    /// The rid.
+    pub const fn rid(self) -> &'static str {
+        match self.0 {
+            0 => "l",
+            1 => "m",
+            _ => "h",
+        }
+    }
+
+    /// 0, 1 or 2.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A slot of a leg: the position of its media section in the offer's list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SlotId {
+    /// One of `audio_slots`.
+    Audio(u8),
+    /// One of `video_slots`.
+    Video(u8),
+}
+
+/// What a payload is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Codec {
+    /// RFC 7587, 48 kHz clock.
+    Opus,
+    /// RFC 7741, 90 kHz clock.
+    Vp8,
+    /// RFC 6184 packetization mode 1, 90 kHz clock.
+    H264,
+}
+
+impl Codec {
+    /// Ticks of the RTP timestamp per second.
+    pub const fn clock_rate(self) -> u32 {
+        match self {
+            Self::Opus => 48_000,
+            Self::Vp8 | Self::H264 => 90_000,
+        }
+    }
+
+    /// Whether a source of this kind may be sent with it.
+    pub fn carries(self, kind: SourceKind) -> bool {
+        kind.is_audio() == matches!(self, Self::Opus)
+    }
+
+    /// The protocol's name of a video codec.
+    pub const fn video(self) -> Option<VideoCodec> {
+        match self {
+            Self::Opus => None,
+            Self::Vp8 => Some(VideoCodec::Vp8),
+            Self::H264 => Some(VideoCodec::H264),
+        }
+    }
+}
+
+impl From<VideoCodec> for Codec {
+    fn from(codec: VideoCodec) -> Self {
+        match codec {
+            VideoCodec::Vp8 => Self::Vp8,
+            VideoCodec::H264 => Self::H264,
+        }
+    }
+}
+
+/// Loudness of a packet (RFC 6464): 0 dBov (loudest) down to −127 dBov, as the positive number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AudioLevel(u8);
+
+impl AudioLevel {
+    /// Digital silence.
+    pub const SILENCE: Self = Self(127);
+
+    /// From −dBov; anything beyond 127 is silence.
+    pub const fn from_minus_dbov(level: u8) -> Self {
+        if level > 127 { Self::SILENCE } else { Self(level) }
+    }
+
+    /// In −dBov: 0 is the loudest, 127 silence.
+    pub const fn minus_dbov(self) -> u8 {
+        self.0
+    }
+}
+
+/// An RTP timestamp (RFC 3550 section 5.1), modulo 2^32.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Timestamp(pub u32);
+
+impl Timestamp {
+    /// This many ticks later.
+    pub const fn plus(self, ticks: u32) -> Self {
+        Self(self.0.wrapping_add(ticks))
+    }
+
+    /// Whether this is later than `other`, the shorter way around.
+    pub fn is_after(self, other: Self) -> bool {
+        (self - other) > 0
+    }
+}
+
+impl Sub for Timestamp {
+    type Output = i32;
+    fn sub(self, other: Self) -> i32 {
+        self.0.wrapping_sub(other.0) as i32
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Timestamp({})", self.0)
+    }
+}
+
+/// An RTP packet as it came in, decrypted, retransmissions (RFC 4588) already unwrapped.
+#[derive(Clone, Copy, Debug)]
+pub struct RtpPacket<'a> {
+    /// Extended sequence number: the 16 bits of the header with the rollover counter above them
+    /// (RFC 3711 section 3.3.1).
+    pub sequence: u64,
+    /// As in the header.
+    pub timestamp: Timestamp,
+    /// As in the header.
+    pub marker: bool,
+    /// What the payload type stands for.
+    pub codec: Codec,
+    /// Without header, extensions and padding. Empty for a packet of padding alone.
+    pub payload: &'a [u8],
+    /// RFC 6464, if the packet says.
+    pub audio_level: Option<AudioLevel>,
+    /// RFC 6464's `V` bit, if the packet says.
+    pub voice_activity: Option<bool>,
+}
+
+/// One packet to send: the payload that came in, under this header.
+///
+/// The header extensions are the sender's business (audio level as it came in, transport-wide
+/// sequence number of the outgoing leg).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// Where to.
+    pub leg: LegId,
+    /// In which slot: it has one SSRC for its whole life.
+    pub slot: SlotId,
+    /// Chooses the payload type. It can change within a slot.
+    pub codec: Codec,
+    /// Extended sequence number; a slot's first is below 2^15 (RFC 3711 section 3.3.1).
+    pub sequence: u64,
+    /// RTP timestamp.
+    pub timestamp: Timestamp,
+    /// RTP marker.
+    pub marker: bool,
+    /// For VP8: what the payload descriptor must say instead.
+    pub vp8: Option<Vp8Rewrite>,
+}
+
+/// New values for fields that a VP8 payload descriptor (RFC 7741 section 4.2) has; they fit the
+/// field's width. A field that is `None` is not there, or stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Vp8Rewrite {
+    /// PictureID, 7 or 15 bits as in the packet.
+    pub picture_id: Option<u16>,
+    /// TL0PICIDX.
+    pub tl0_pic_idx: Option<u8>,
+}
