@@ -167,13 +167,14 @@ pub enum PeerSignal {
         /// Its media section's `mid`.
         mid: Option<crate::Mid>,
         /// Its ICE generation.
-        ufrag: Option<String>,
+        ufrag: Option<IceUfrag>,
     },
     /// The one who does not offer asks for new ICE credentials.
     RestartWanted {},
 }
 
-/// A candidate line of at most 1,024 bytes. Printed only as its length: it holds an address.
+/// A candidate line of at most 1,024 bytes without control characters, so that nothing can follow
+/// it in a description. Printed only as its length: it holds an address.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(try_from = "String", into = "String")]
 #[ts(type = "string")]
@@ -182,13 +183,49 @@ pub struct CandidateText(String);
 impl TryFrom<String> for CandidateText {
     type Error = &'static str;
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        if text.len() <= 1_024 { Ok(Self(text)) } else { Err("[bad-sdp] a candidate has at most 1,024 bytes") }
+        let ok = text.len() <= 1_024 && !text.chars().any(char::is_control);
+        if ok { Ok(Self(text)) } else { Err("[bad-sdp] a candidate is one line of at most 1,024 bytes") }
     }
 }
 
 impl From<CandidateText> for String {
     fn from(text: CandidateText) -> String {
         text.0
+    }
+}
+
+impl CandidateText {
+    /// The line.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An ICE user name fragment (RFC 8839, section 5.4): 1 to 256 of its characters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(try_from = "String", into = "String")]
+#[ts(type = "string")]
+pub struct IceUfrag(String);
+
+impl TryFrom<String> for IceUfrag {
+    type Error = &'static str;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let ok = (1..=256).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/');
+        if ok { Ok(Self(text)) } else { Err("[bad-sdp] a user name fragment has 1 to 256 ICE characters") }
+    }
+}
+
+impl From<IceUfrag> for String {
+    fn from(ufrag: IceUfrag) -> String {
+        ufrag.0
+    }
+}
+
+impl IceUfrag {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
     }
 }
 

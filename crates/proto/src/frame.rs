@@ -127,6 +127,19 @@ mod tests {
     }
 
     #[test]
+    fn a_candidate_is_one_line_and_its_fragment_is_short() {
+        let signal = |candidate: &str, ufrag: &str| {
+            format!(
+                r#"{{"id":6,"type":"signal","body":{{"to":"p","generation":1,"signal":{{"kind":"candidate","candidate":"{candidate}","mid":"0","ufrag":"{ufrag}"}}}}}}"#
+            )
+        };
+        assert!(parse_client_frame(&signal("", "abcd")).is_ok());
+        assert_eq!(code(&signal("a\\r\\na=b", "abcd")), (Some(6), ErrorCode::BadSdp));
+        assert_eq!(code(&signal(&"a".repeat(1_025), "abcd")), (Some(6), ErrorCode::BadSdp));
+        assert_eq!(code(&signal("a", &"x".repeat(257))), (Some(6), ErrorCode::BadSdp));
+    }
+
+    #[test]
     fn an_error_never_quotes_what_was_sent() {
         let failure =
             parse_client_frame(r#"{"id":4,"type":"set-hand","body":{"raised":"Ada Lovelace"}}"#).expect_err("refused");

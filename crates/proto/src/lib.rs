@@ -18,7 +18,9 @@ mod server;
 mod text;
 mod typescript;
 
-pub use client::{ClientFrame, ClientMessage, Join, PathReport, PathState, PeerSignal, Resume};
+pub use client::{
+    CandidateText, ClientFrame, ClientMessage, IceUfrag, Join, PathReport, PathState, PeerSignal, Resume,
+};
 pub use error::{ErrorCode, ProtocolError};
 pub use frame::{ParseFailure, parse_client_frame};
 pub use media::{

@@ -67,6 +67,7 @@ pub fn typescript() -> String {
         ("Mid", "string"),
         ("Sdp", "string"),
         ("CandidateText", "string"),
+        ("IceUfrag", "string"),
         ("DisplayName", "string"),
         ("RoomName", "string"),
         ("ChatText", "string"),

@@ -640,7 +640,7 @@ mid: Mid | null,
 /**
  * Its ICE generation.
  */
-ufrag: string | null, } | { "kind": "restart-wanted", };
+ufrag: IceUfrag | null, } | { "kind": "restart-wanted", };
 
 /**
  * How a client's path is.
@@ -875,6 +875,7 @@ export type Generation = number;
 export type Mid = string;
 export type Sdp = string;
 export type CandidateText = string;
+export type IceUfrag = string;
 export type DisplayName = string;
 export type RoomName = string;
 export type ChatText = string;
