@@ -1,0 +1,75 @@
+# Conclave's commands. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PROGRAM := target/release/conclave
+PAGE := web/dist/index.html
+MODULES := web/node_modules/.package-lock.json
+
+# What each product is made of: a second `make run` builds nothing.
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.sql' -o -name '*.html' -o -name '*.proto' \) -not -path '*/tests/*' -not -path '*/benches/*')
+PAGE_SOURCES := $(wildcard web/index.html web/package.json web/*.config.ts web/svelte.config.js web/tsconfig*.json) $(shell find web/src web/public -type f -not -name '*.test.ts' 2>/dev/null)
+
+# Extra arguments of the program: make run ARGS="--listen 0.0.0.0:443"
+ARGS ?=
+# Seconds that `make fuzz` gives each target.
+FUZZ_SECONDS ?= 60
+
+.PHONY: help
+help: ## Lists these commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+.PHONY: run
+run: $(PROGRAM) ## Builds what changed, starts Conclave and prints its address
+	@exec $(PROGRAM) serve $(ARGS)
+
+.PHONY: build
+build: $(PROGRAM) ## Builds target/release/conclave, the page inside
+
+# Cargo decides by itself what to compile; the touch tells make that it has looked.
+$(PROGRAM): $(RUST_SOURCES) $(PAGE)
+	@scripts/setup.sh build
+	cargo build --release --locked -p conclave
+	@touch $@
+
+$(PAGE): $(PAGE_SOURCES) $(MODULES)
+	npm --prefix web run build
+	@touch $@
+
+$(MODULES): web/package.json web/package-lock.json
+	npm --prefix web ci --no-audit --no-fund
+	@touch $@
+
+.PHONY: page
+page: $(PAGE)
+
+.PHONY: test
+test: ## Sets everything up (browsers included) and runs every test
+	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory $(MODULES)
+	@node scripts/test.mjs $(STEPS)
+
+.PHONY: bench
+bench: ## Measures; figures are also appended to target/bench/results.jsonl
+	@mkdir -p target/bench
+	cargo bench --locked --workspace --benches
+
+.PHONY: fuzz
+fuzz: ## Feeds the parsers with made-up input: make fuzz FUZZ_SECONDS=600
+	@scripts/fuzz.sh $(FUZZ_SECONDS)
+
+.PHONY: fmt
+fmt: $(MODULES) ## Formats all code
+	cargo fmt --all
+	cargo fmt --manifest-path fuzz/Cargo.toml
+	npm --prefix web run format
+
+.PHONY: dev
+dev: $(MODULES) ## Starts the server and a page that reloads as you edit it
+	@scripts/dev.sh
+
+.PHONY: clean
+clean: ## Removes what was built
+	rm -rf target web/dist web/node_modules web/test-results web/screenshots

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Runs every fuzz target for as many seconds as given; new inputs stay in fuzz/corpus, so that the
+# ordinary tests run them from then on.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+readonly SECONDS_EACH=${1:-60}
+
+command -v clang++ >/dev/null || command -v g++ >/dev/null || { echo "a C++ compiler is needed" >&2; exit 1; }
+PATH="$PWD/target/tools/bin:$PATH"
+command -v cargo-fuzz >/dev/null || cargo install --quiet --locked --root target/tools cargo-fuzz
+
+# Without a sanitizer libFuzzer needs no nightly compiler; what is hunted here is panics, hangs and
+# unbounded growth, in code without `unsafe`.
+for target in fuzz/fuzz_targets/*.rs; do
+    name=$(basename "$target" .rs)
+    printf '\n== %s, %s s\n' "$name" "$SECONDS_EACH"
+    cargo fuzz run --sanitizer none --features libfuzzer "$name" -- \
+        -max_total_time="$SECONDS_EACH" -max_len=65536 -timeout=5 -rss_limit_mb=1024
+done

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Installs what is missing on a Debian machine, and says what. `build`: what compiling needs;
+# `test`: what the tests need besides. What is there already costs no time.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Later versions may judge differently: a new one is taken by hand, with its findings.
+readonly CARGO_DENY_VERSION=0.20.2
+
+say() { printf '\n== %s\n' "$*"; }
+
+need_command() {
+    command -v "$1" >/dev/null || { echo "$1 is missing: $2" >&2; exit 1; }
+}
+
+# install_packages COMMAND:PACKAGE... installs the packages whose command is not there. A COMMAND
+# that starts with / is a file.
+install_packages() {
+    local pair missing=()
+    for pair in "$@"; do
+        local probe=${pair%%:*} package=${pair#*:}
+        if [[ $probe == /* ]]; then [[ -e $probe ]]; else command -v "$probe" >/dev/null; fi || missing+=("$package")
+    done
+    ((${#missing[@]})) || return 0
+    say "installing ${missing[*]}"
+    need_command apt-get "install ${missing[*]} by your system's own means"
+    local as_root=()
+    ((EUID == 0)) || as_root=(sudo)
+    "${as_root[@]}" apt-get update -qq
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+}
+
+setup_build() {
+    need_command cargo "install Rust 1.95 or later, see https://rustup.rs"
+    need_command npm "install Node.js 20.19 or later, see https://nodejs.org"
+    install_packages cc:build-essential
+}
+
+setup_test() {
+    install_packages chromium:chromium firefox-esr:firefox-esr shellcheck:shellcheck \
+        /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc:fonts-noto-cjk
+    if command -v rustup >/dev/null; then
+        cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+        cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
+    fi
+    if ! [[ -x target/tools/bin/cargo-deny ]] && ! command -v cargo-deny >/dev/null; then
+        say "installing cargo-deny $CARGO_DENY_VERSION into target/tools"
+        # Unoptimised: it runs for seconds, and compiles in a third of the time.
+        cargo install --quiet --locked --debug --root target/tools --target-dir target/tools/build \
+            --version "$CARGO_DENY_VERSION" cargo-deny
+        rm -rf target/tools/build
+    fi
+}
+
+case "${1:-}" in
+    build) setup_build ;;
+    test) setup_build; setup_test ;;
+    *) echo "usage: $0 build|test" >&2; exit 2 ;;
+esac
