@@ -1,0 +1,93 @@
+/** Files that Chromium's fake camera and microphone play, in a loop: no recording is kept in the repository. */
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { targetDirectory } from './paths.ts';
+import { toYuv, type Person } from './people.ts';
+
+const WIDTH = 640;
+const HEIGHT = 360;
+const FRAMES_PER_SECOND = 15;
+/** One pass of the bar across the picture. */
+const FRAMES = 24;
+/** So bright that the bar shows which frame it is, so little that the hue stays. */
+const BAR_LUMA = 45;
+
+const SAMPLE_RATE = 48_000;
+const SECONDS = 4;
+/** Syllables a second: steady tones are taken for noise and suppressed. */
+const SYLLABLES = 4;
+
+export interface FakeDevices {
+  readonly camera: string;
+  readonly microphone: string;
+}
+
+export function fakeDevices(person: Person): FakeDevices {
+  const folder = join(targetDirectory, 'e2e', 'devices');
+  mkdirSync(folder, { recursive: true });
+  const stem = join(folder, String(person.voiceHz));
+  return {
+    camera: written(`${stem}.y4m`, () => video(person)),
+    microphone: written(`${stem}.wav`, () => voice(person)),
+  };
+}
+
+function written(path: string, content: () => Buffer): string {
+  if (!existsSync(path)) {
+    // Whole or not at all, also when a run is interrupted.
+    writeFileSync(`${path}.part`, content());
+    renameSync(`${path}.part`, path);
+  }
+  return path;
+}
+
+/** YUV4MPEG2, 4:2:0: the person's colour, and a brighter bar that moves from left to right. */
+function video(person: Person): Buffer {
+  // Video range: 16 to 235.
+  const [y, cb, cr] = toYuv(person.colour).map((value, plane) =>
+    Math.round(plane === 0 ? 16 + (value * 219) / 255 : 128 + ((value - 128) * 224) / 255),
+  ) as [number, number, number];
+  const chroma = Buffer.concat([
+    Buffer.alloc((WIDTH * HEIGHT) / 4, cb),
+    Buffer.alloc((WIDTH * HEIGHT) / 4, cr),
+  ]);
+  const parts = [Buffer.from(`YUV4MPEG2 W${WIDTH} H${HEIGHT} F${FRAMES_PER_SECOND}:1 Ip A1:1 C420mpeg2\n`)];
+  const barWidth = WIDTH / 8;
+  for (let frame = 0; frame < FRAMES; frame += 1) {
+    const row = Buffer.alloc(WIDTH, y);
+    const start = Math.round(((WIDTH - barWidth) * frame) / (FRAMES - 1));
+    row.fill(Math.min(235, y + BAR_LUMA), start, start + barWidth);
+    parts.push(Buffer.from('FRAME\n'), ...Array.from({ length: HEIGHT }, () => row), chroma);
+  }
+  return Buffer.concat(parts);
+}
+
+/** 16-bit mono WAV of something like speech: harmonics of the person's pitch, in syllables. */
+function voice(person: Person): Buffer {
+  const samples = SAMPLE_RATE * SECONDS;
+  const data = Buffer.alloc(samples * 2);
+  for (let i = 0; i < samples; i += 1) {
+    const t = i / SAMPLE_RATE;
+    const syllable = Math.max(0, Math.sin(2 * Math.PI * SYLLABLES * t)) ** 0.6;
+    // A glide within each syllable, as voices have.
+    const pitch = person.voiceHz * t + 0.6 * Math.sin(2 * Math.PI * SYLLABLES * t);
+    let value = 0;
+    for (let harmonic = 1; harmonic <= 6; harmonic += 1)
+      value += Math.sin(2 * Math.PI * harmonic * pitch) / harmonic;
+    data.writeInt16LE(Math.round(9_000 * syllable * value * 0.5), i * 2);
+  }
+  const header = Buffer.alloc(44);
+  header.write('RIFF', 0);
+  header.writeUInt32LE(36 + data.length, 4);
+  header.write('WAVEfmt ', 8);
+  header.writeUInt32LE(16, 16);
+  header.writeUInt16LE(1, 20);
+  header.writeUInt16LE(1, 22);
+  header.writeUInt32LE(SAMPLE_RATE, 24);
+  header.writeUInt32LE(SAMPLE_RATE * 2, 28);
+  header.writeUInt16LE(2, 32);
+  header.writeUInt16LE(16, 34);
+  header.write('data', 36);
+  header.writeUInt32LE(data.length, 40);
+  return Buffer.concat([header, data]);
+}

@@ -1,0 +1,67 @@
+import { test as base, expect } from '@playwright/test';
+import { ChromiumDriver, FirefoxDriver, type ChromiumOptions, type Driver } from './driver.ts';
+import { Participant } from './participant.ts';
+import type { Person } from './people.ts';
+import { Server } from './server.ts';
+
+/** Brings people's browsers, and takes them away after the test. */
+export class Guests {
+  readonly #all: Participant[] = [];
+
+  async chromium(person: Person, options?: ChromiumOptions): Promise<Participant<ChromiumDriver>> {
+    return this.#add(new Participant(person, await ChromiumDriver.launch(person, options)));
+  }
+
+  async firefox(person: Person): Promise<Participant<FirefoxDriver>> {
+    return this.#add(new Participant(person, await FirefoxDriver.launch(person)));
+  }
+
+  /** Browsers for everybody, started one after the other: together they would only wait for each other. */
+  async chromiums(persons: readonly Person[]): Promise<Participant<ChromiumDriver>[]> {
+    const guests = [];
+    for (const person of persons) guests.push(await this.chromium(person));
+    return guests;
+  }
+
+  /** The faults that every test forbids. */
+  async faults(): Promise<string[]> {
+    const found: string[] = [];
+    for (const guest of this.#all) {
+      const { driver } = guest;
+      if (driver instanceof ChromiumDriver)
+        found.push(...driver.faults.map((fault) => `${guest.name}: ${fault}`));
+      const violations = await guest.violations().catch(() => []);
+      found.push(...violations.map((violation) => `${guest.name}: content security policy: ${violation}`));
+    }
+    return found;
+  }
+
+  async close(): Promise<void> {
+    for (const guest of this.#all) await guest.driver.close();
+  }
+
+  #add<D extends Driver>(guest: Participant<D>): Participant<D> {
+    this.#all.push(guest);
+    return guest;
+  }
+}
+
+export const test = base.extend<{ server: Server; guests: Guests }>({
+  // eslint-disable-next-line no-empty-pattern -- Playwright reads the parameter's form
+  server: async ({}, use, info) => {
+    const server = await Server.start();
+    await use(server);
+    if (info.status !== info.expectedStatus) await info.attach('server.log', { body: server.log });
+    await server.remove();
+  },
+  // eslint-disable-next-line no-empty-pattern -- Playwright reads the parameter's form
+  guests: async ({}, use) => {
+    const guests = new Guests();
+    await use(guests);
+    const faults = await guests.faults();
+    await guests.close();
+    expect(faults, 'uncaught errors, policy violations, other hosts').toEqual([]);
+  },
+});
+
+export { expect };

@@ -1,0 +1,137 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { program } from './paths.ts';
+
+/** How long a debug build on a busy machine may take to answer. */
+const START_MS = 30_000;
+const STOP_MS = 20_000;
+
+/** A server of its own for a test: free port, empty data directory. */
+export class Server {
+  #process: ChildProcess | null = null;
+  #log = '';
+  readonly #data = mkdtempSync(join(tmpdir(), 'conclave-e2e-'));
+
+  private constructor(readonly port: number) {}
+
+  static async start(): Promise<Server> {
+    const server = new Server(await freePort());
+    await server.#spawn();
+    return server;
+  }
+
+  /** A secure context: browsers trust loopback without TLS. */
+  get origin(): string {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** What the server has logged so far. */
+  get log(): string {
+    return this.#log;
+  }
+
+  /** Ends the process as an operator would, waits for it, and starts it again on the same data. */
+  async restart(): Promise<void> {
+    await this.terminate();
+    await this.#spawn();
+  }
+
+  /** SIGTERM, and waits for the end. Returns the exit code. */
+  async terminate(): Promise<number | null> {
+    return await this.#end('SIGTERM');
+  }
+
+  async remove(): Promise<void> {
+    await this.#end('SIGTERM');
+    rmSync(this.#data, { recursive: true, force: true });
+  }
+
+  /** A request of the administrator. */
+  async request(method: string, path: string, body?: unknown): Promise<unknown> {
+    const token = readFileSync(join(this.#data, 'admin-token'), 'utf8').trim();
+    const response = await fetch(`${this.origin}/api/v1${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+    return text === '' ? null : (JSON.parse(text) as unknown);
+  }
+
+  /** The metrics whose name starts so, summed over their labels. */
+  async metric(name: string): Promise<number> {
+    const text = await (await fetch(`${this.origin}/metrics`)).text();
+    return text
+      .split('\n')
+      .filter((line) => line.startsWith(name) && /^[ {]/.test(line.slice(name.length)))
+      .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+  }
+
+  async #spawn(): Promise<void> {
+    const child = spawn(
+      program,
+      ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.#data, '--public-address', '127.0.0.1'],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, RUST_LOG: process.env.RUST_LOG ?? 'info' },
+      },
+    );
+    this.#process = child;
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk: Buffer) => (this.#log += chunk.toString()));
+    }
+    const deadline = Date.now() + START_MS;
+    for (;;) {
+      if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}:\n${this.#log}`);
+      const ready = await fetch(`${this.origin}/readyz`).then(
+        (response) => response.ok,
+        () => false,
+      );
+      if (ready) return;
+      if (Date.now() > deadline)
+        throw new Error(`the server is not ready after ${START_MS} ms:\n${this.#log}`);
+      await sleep(50);
+    }
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<number | null> {
+    const child = this.#process;
+    if (child === null) return null;
+    this.#process = null;
+    if (child.exitCode === null && child.signalCode === null) {
+      const ended = once(child, 'exit');
+      child.kill(signal);
+      const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+      await ended;
+      clearTimeout(timer);
+      if (child.signalCode === 'SIGKILL')
+        throw new Error(`the server did not end within ${STOP_MS} ms:\n${this.#log}`);
+    }
+    return child.exitCode;
+  }
+}
+
+/** A port that is free for TCP and for UDP. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const tcp = createServer().listen(0, '127.0.0.1');
+    await once(tcp, 'listening');
+    const { port } = tcp.address() as { port: number };
+    const udp = createSocket('udp4');
+    const free = await new Promise<boolean>((done) => {
+      udp.once('error', () => done(false));
+      udp.bind(port, '127.0.0.1', () => done(true));
+    });
+    udp.close();
+    tcp.close();
+    await once(tcp, 'close');
+    if (free) return port;
+  }
+}
