@@ -84,6 +84,7 @@ const NOT_TYPED = new Set(['checkbox', 'radio', 'button', 'submit', 'reset', 'ra
 function isControl(target: EventTarget | null): boolean {
   return (
     target instanceof Element &&
-    target.closest('button, a[href], input, summary, [role="button"], [role="menuitem"], [tabindex="0"]') !== null
+    target.closest('button, a[href], input, summary, [role="button"], [role="menuitem"], [tabindex="0"]') !==
+      null
   );
 }

@@ -4,7 +4,8 @@ export const network: Action = {
   id: 'network',
   group: 'panels',
   name: 'meeting.action.network',
-  label: ({ screen }) => (screen.panel === 'network' ? 'meeting.action.network-close' : 'meeting.action.network'),
+  label: ({ screen }) =>
+    screen.panel === 'network' ? 'meeting.action.network-close' : 'meeting.action.network',
   icon: () => 'network',
   shortcut: { key: 'n' },
   available: () => true,

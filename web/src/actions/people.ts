@@ -4,7 +4,8 @@ export const people: Action = {
   id: 'people',
   group: 'panels',
   name: 'meeting.action.people',
-  label: ({ screen }) => (screen.panel === 'people' ? 'meeting.action.people-close' : 'meeting.action.people'),
+  label: ({ screen }) =>
+    screen.panel === 'people' ? 'meeting.action.people-close' : 'meeting.action.people',
   icon: () => 'people',
   shortcut: { key: 'p' },
   available: () => true,

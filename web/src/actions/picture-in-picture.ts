@@ -5,9 +5,7 @@ export const pictureInPicture: Action = {
   group: 'view',
   name: 'meeting.action.picture-in-picture',
   label: ({ screen }) =>
-    screen.pictureInPicture
-      ? 'meeting.action.picture-in-picture-end'
-      : 'meeting.action.picture-in-picture',
+    screen.pictureInPicture ? 'meeting.action.picture-in-picture-end' : 'meeting.action.picture-in-picture',
   icon: () => 'picture-in-picture',
   shortcut: null,
   available: ({ screen }) => screen.can.pictureInPicture,

@@ -4,9 +4,15 @@ import type { PreferenceValues } from '../../../core/preferences';
 
 /** A locale key below `meeting.say.`, with what fills it in. */
 export type Saying =
-  | { key: 'joined' | 'left' | 'hand' | 'hand-lowered' | 'sharing' | 'sharing-ended'; values: { name: string } }
+  | {
+      key: 'joined' | 'left' | 'hand' | 'hand-lowered' | 'sharing' | 'sharing-ended';
+      values: { name: string };
+    }
   | { key: 'message'; values: { name: string; text: string } }
-  | { key: 'connection-lost' | 'connection-back' | 'now-direct' | 'now-server'; values: Record<never, never> };
+  | {
+      key: 'connection-lost' | 'connection-back' | 'now-direct' | 'now-server';
+      values: Record<never, never>;
+    };
 
 /** Said even when little is wanted: what changes who hears or sees, or whether oneself is heard. */
 const IMPORTANT: ReadonlySet<Saying['key']> = new Set([
@@ -19,7 +25,11 @@ const IMPORTANT: ReadonlySet<Saying['key']> = new Set([
 /** Longer messages are read in the chat. */
 const SPOKEN_CHARS = 300;
 
-export function sayings(before: MeetingView, now: MeetingView, wanted: PreferenceValues['announcements']): Saying[] {
+export function sayings(
+  before: MeetingView,
+  now: MeetingView,
+  wanted: PreferenceValues['announcements'],
+): Saying[] {
   if (wanted === 'none') return [];
   const all = [...connection(before, now), ...people(before, now), ...messages(before, now)];
   return wanted === 'all' ? all : all.filter(({ key }) => IMPORTANT.has(key));

@@ -165,9 +165,7 @@ export class MeetingScreen {
   }
 
   async toggleFullScreen(): Promise<void> {
-    await (this.#view.get().fullScreen
-      ? this.#platform.leaveFullScreen()
-      : this.#platform.enterFullScreen());
+    await (this.#view.get().fullScreen ? this.#platform.leaveFullScreen() : this.#platform.enterFullScreen());
   }
 
   async togglePictureInPicture(): Promise<void> {

@@ -142,7 +142,10 @@ function isOwnCamera(tile: TileView): boolean {
 }
 
 /** Whoever speaks keeps the place until another speaks; oneself never takes it. */
-function nextSpeaker(previous: string | null, { speakers, participants, selfId }: MeetingView): string | null {
+function nextSpeaker(
+  previous: string | null,
+  { speakers, participants, selfId }: MeetingView,
+): string | null {
   const speaking = speakers.filter((id) => id !== selfId);
   if (previous !== null && speaking.includes(previous)) return previous;
   const present = participants.some(({ id }) => id === previous);
