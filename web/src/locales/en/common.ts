@@ -19,6 +19,7 @@ export default {
   camera: 'Camera',
   speaker: 'Speaker',
   you: 'You',
+  use: 'Use it',
   loadFailed: 'This part of the page could not be loaded.',
   loadFailedHint: 'Check your connection, then try again.',
 } as const;

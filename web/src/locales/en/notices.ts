@@ -1,12 +1,43 @@
+import type { DeviceNoticeKind } from '../../core/devices/device-notices';
+import type { NoticeKind } from '../../core/notices';
+import type { Message } from '../types';
+
 /** Transient messages; `Notice.kind` names one. */
 export default {
-  'headset-plugged-in': '{device} was plugged in.',
-  'switch-to-it': 'Use it',
-  'microphone-lost': '{device} was unplugged. Using {next} now.',
-  'microphone-lost-none': '{device} was unplugged. Nobody can hear you.',
-  'camera-lost': '{device} was unplugged. Using {next} now.',
-  'camera-lost-none': '{device} was unplugged. Nobody can see you.',
-  'speaker-lost': '{device} was unplugged. Sound comes from the default speaker.',
+  joined: '{name} joined',
+  left: '{name} left',
+  lost: '{name} lost the connection',
+  'hand-raised': '{name} raised a hand',
+  'screen-started': '{name} is sharing a screen',
+  'screen-stopped': '{name} stopped sharing',
+  'chat-received': 'New message from {name}',
+  'room-locked': 'The meeting is locked: nobody new can come in.',
+  'room-unlocked': 'The meeting is open again.',
+  'now-direct': 'You are now connected directly.',
+  'now-server': 'Sound and picture now go through the server.',
+  'path-failed-self': 'Sound and picture cannot get through your network. Trying again.',
+  'path-failed-other': 'Sound and picture of {name} cannot get through.',
+  reconnected: 'You are back. Nothing was missed.',
+  rejoined: 'You are back in the meeting.',
+  'server-closing': 'The server is restarting. You will be brought back.',
+  'network-poor': 'Your network is losing data. Turning the camera off may help.',
+  'sound-blocked': 'The browser holds back the sound. Click anywhere to hear the others.',
+  'speaker-failed': 'This speaker cannot be used.',
+  'screen-refused': 'Sharing was cancelled, or the system does not allow it.',
+  'screen-unsupported': 'This browser cannot share a screen.',
+  'screen-ended': 'Sharing has ended.',
+  forbidden: 'Only the host can do this.',
+  'slow-down': 'Too fast. Try again in a moment.',
+  'name-refused': 'This name cannot be used.',
+  'options-refused': 'These settings cannot be used.',
+  'request-failed': 'That did not work. Try again.',
+
+  'device-plugged-in': '{device} was plugged in.',
+  'microphone-lost': '{device} is gone. Using {next} now.',
+  'microphone-lost-none': '{device} is gone. Nobody can hear you.',
+  'camera-lost': '{device} is gone. Using {next} now.',
+  'camera-lost-none': '{device} is gone. Nobody can see you.',
+  'speaker-lost': '{device} is gone. Sound comes from the default speaker.',
   'microphone-refused': 'The browser does not let this page use the microphone.',
   'microphone-missing': 'No microphone was found.',
   'microphone-busy': 'Another program is using the microphone.',
@@ -19,4 +50,4 @@ export default {
   'unsupported-browser': 'This browser cannot use a microphone or camera on web pages.',
   'microphone-substituted': 'Your usual microphone is not here. Using {next}.',
   'camera-substituted': 'Your usual camera is not here. Using {next}.',
-} as const;
+} as const satisfies Record<NoticeKind | DeviceNoticeKind, Message>;

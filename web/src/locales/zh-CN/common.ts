@@ -22,6 +22,7 @@ const common: Localized<typeof english> = {
   camera: '摄像头',
   speaker: '扬声器',
   you: '你',
+  use: '改用它',
   loadFailed: '页面有一部分没能加载出来。',
   loadFailedHint: '请检查网络后重试。',
 };

@@ -1,0 +1,36 @@
+import { LIMITS } from './proto';
+
+/** Who is inside, as the green room shows it before joining. The server answers alike for a room that does not exist. */
+export interface RoomPreview {
+  names: string[];
+  locked: boolean;
+  full: boolean;
+}
+
+/** How long an answer is waited for, in milliseconds. */
+const TIMEOUT_MS = 5_000;
+
+/** Asks the server; null when it cannot be reached or answers with something else. */
+export async function fetchPreview(room: string, ended: AbortSignal): Promise<RoomPreview | null> {
+  try {
+    const response = await fetch(`/api/v1/rooms/${encodeURIComponent(room)}/preview`, {
+      signal: AbortSignal.any([ended, AbortSignal.timeout(TIMEOUT_MS)]),
+      headers: { accept: 'application/json' },
+    });
+    return response.ok ? parsePreview(await response.json()) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Takes what is of the expected form and leaves the rest. */
+export function parsePreview(value: unknown): RoomPreview | null {
+  if (typeof value !== 'object' || value === null) return null;
+  const { participants, locked, full } = value as Record<string, unknown>;
+  if (!Array.isArray(participants)) return null;
+  const names = participants
+    .slice(0, LIMITS.capacity)
+    .map((participant: unknown) => (participant as { name?: unknown } | null)?.name)
+    .filter((name): name is string => typeof name === 'string');
+  return { names, locked: locked === true, full: full === true };
+}
