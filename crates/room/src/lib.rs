@@ -4,11 +4,24 @@
 //! and [`Room::handle_timeout`] with the time at which it happened, and everything to be done comes
 //! out of [`Room::poll_output`]. The same seed and inputs give the same outputs.
 
+mod chat;
+mod commands;
 mod config;
 mod digest;
+mod entry;
 mod input;
+mod legs;
+mod media;
+mod member;
 mod output;
+mod paths;
+mod pending;
+mod permissions;
+mod replay;
 mod room;
+mod roster;
+mod secrets;
+mod topology;
 
 pub use config::{Now, RoomConfig, StoredMessage, StoredRoom};
 pub use digest::Digest;

@@ -1,0 +1,139 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use conclave_proto::{Event, NetworkReport, Participant, ParticipantId, ServerMessage};
+
+use crate::digest::Digest;
+use crate::input::ConnectionId;
+use crate::legs::Legs;
+use crate::output::Output;
+use crate::permissions::Grants;
+use crate::replay::EventLog;
+
+/// One participant: the session behind what the others see.
+pub(crate) struct Member {
+    /// What the others see.
+    pub(crate) state: Participant,
+    /// Whose session it is.
+    pub(crate) person: Digest,
+    pub(crate) grants: Grants,
+    pub(crate) link: Link,
+    /// Of the one token that resumes it.
+    pub(crate) resume_token: Digest,
+    pub(crate) log: EventLog,
+    pub(crate) reports: ReportPacer,
+    pub(crate) legs: Legs,
+    pub(crate) paths: Paths,
+    pub(crate) silence: Silence,
+}
+
+/// How a session is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// By this connection.
+    Live(ConnectionId),
+    /// Not at all, since then.
+    Lost(Duration),
+}
+
+impl Member {
+    pub(crate) fn id(&self) -> &ParticipantId {
+        &self.state.id
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.link, Link::Live(_))
+    }
+
+    /// Tells the member what happened: now, or when it is back.
+    pub(crate) fn tell(&mut self, event: &Arc<Event>, outputs: &mut VecDeque<Output>) {
+        match self.link {
+            Link::Live(connection) => {
+                let seq = self.log.number(event);
+                let message = ServerMessage::Event { seq, event: Event::clone(event) };
+                outputs.push_back(Output::Send { connection, message });
+            }
+            Link::Lost(_) => self.log.miss(event),
+        }
+    }
+}
+
+/// Spaces the network reports that are passed on; the newest of those between waits its turn.
+#[derive(Debug, Default)]
+pub(crate) struct ReportPacer {
+    last: Option<Duration>,
+    held: Option<NetworkReport>,
+}
+
+impl ReportPacer {
+    pub(crate) fn hold(&mut self, report: NetworkReport) {
+        self.held = Some(report);
+    }
+
+    /// When the held report may be passed on.
+    pub(crate) fn due_at(&self, interval: Duration) -> Option<Duration> {
+        self.held?;
+        Some(self.last.map_or(Duration::ZERO, |last| last + interval))
+    }
+
+    pub(crate) fn take(&mut self, now: Duration) -> Option<NetworkReport> {
+        self.last = Some(now);
+        self.held.take()
+    }
+}
+
+/// What a member has reported about its paths of the current generation.
+#[derive(Debug, Default)]
+pub(crate) struct Paths {
+    all: Option<Outcome>,
+    peers: BTreeMap<ParticipantId, Outcome>,
+    /// The others were told that a path failed.
+    pub(crate) failure_told: bool,
+}
+
+/// How building a path went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Ready,
+    Failed,
+}
+
+impl Paths {
+    /// Notes a report about the path to one peer, or about all paths.
+    pub(crate) fn note(&mut self, peer: Option<ParticipantId>, outcome: Outcome) {
+        match peer {
+            None => {
+                self.all = Some(outcome);
+                self.peers.clear();
+            }
+            Some(peer) => {
+                // A word about one peer is newer than that all failed, but leaves the others open.
+                if self.all == Some(Outcome::Failed) {
+                    self.all = None;
+                }
+                self.peers.insert(peer, outcome);
+            }
+        }
+    }
+
+    pub(crate) fn forget(&mut self, peer: &ParticipantId) {
+        self.peers.remove(peer);
+    }
+
+    pub(crate) fn failed(&self) -> bool {
+        self.all == Some(Outcome::Failed) || self.peers.values().any(|outcome| *outcome == Outcome::Failed)
+    }
+
+    /// Whether it is known how every path to these others went.
+    pub(crate) fn complete(&self, others: &[ParticipantId]) -> bool {
+        self.all.is_some() || (!others.is_empty() && others.iter().all(|other| self.peers.contains_key(other)))
+    }
+}
+
+/// Who says that nothing comes from a member any more, and since when.
+#[derive(Debug, Default)]
+pub(crate) struct Silence {
+    pub(crate) media: Option<Duration>,
+    pub(crate) peers: BTreeMap<ParticipantId, Duration>,
+}
