@@ -66,6 +66,11 @@ fmt: $(MODULES) ## Formats all code
 	cargo fmt --manifest-path fuzz/Cargo.toml
 	npm --prefix web run format
 
+.PHONY: fmt-check
+fmt-check:
+	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
+
 .PHONY: dev
 dev: $(MODULES) ## Starts the server and a page that reloads as you edit it
 	@scripts/dev.sh

@@ -40,7 +40,7 @@ const nextest = await succeeds('cargo', ['nextest', '--version']);
  *   env?: Record<string, string>, unavailable?: RegExp }[]}
  */
 const steps = [
-  { name: 'fmt', says: 'Rust is formatted', run: ['cargo', 'fmt', '--all', '--check'], minutes: 2 },
+  { name: 'fmt', says: 'Rust is formatted', run: ['make', '--no-print-directory', 'fmt-check'], minutes: 2 },
   { name: 'shellcheck', says: 'scripts are sound', run: ['shellcheck', '.ci/run', ...shellScripts()], minutes: 2 },
   { name: 'lint', says: 'the page: eslint and prettier', run: ['npm', '--prefix', 'web', 'run', 'lint'], minutes: 5 },
   { name: 'types', says: 'the page: types', run: ['npm', '--prefix', 'web', 'run', 'check'], minutes: 5 },

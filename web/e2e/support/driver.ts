@@ -10,7 +10,7 @@ import puppeteer, { type Browser as FirefoxBrowser, type Page as FirefoxPage } f
 import { fakeDevices } from './fake-devices.ts';
 import * as paths from './paths.ts';
 import type { Person } from './people.ts';
-import { installDevices, installProbe } from './probe.ts';
+import { installCamera, installProbe, removeDevices } from './probe.ts';
 
 export interface Driver {
   goto(url: string): Promise<void>;
@@ -63,13 +63,9 @@ export class ChromiumDriver implements Driver {
         '--allow-loopback-in-peer-connection',
         '--disable-features=WebRtcHideLocalIpsWithMdns',
         ...(devices === 'refused' ? ['--deny-permission-prompts'] : ['--use-fake-ui-for-media-stream']),
-        ...(devices === 'absent'
-          ? ['--use-fake-device-for-media-stream=device-count=0']
-          : [
-              '--use-fake-device-for-media-stream',
-              `--use-file-for-fake-video-capture=${files.camera}`,
-              `--use-file-for-fake-audio-capture=${files.microphone}`,
-            ]),
+        '--use-fake-device-for-media-stream',
+        `--use-file-for-fake-video-capture=${files.camera}`,
+        `--use-file-for-fake-audio-capture=${files.microphone}`,
       ],
     });
     const context = await browser.newContext({
@@ -81,6 +77,7 @@ export class ChromiumDriver implements Driver {
       deviceScaleFactor: options.phone === true ? 2 : 1,
     });
     await context.addInitScript(installProbe);
+    if (devices === 'absent') await context.addInitScript(removeDevices);
     const page = await context.newPage();
     const driver = new ChromiumDriver(page, browser);
     driver.#watch(page);
@@ -182,6 +179,7 @@ export class FirefoxDriver implements Driver {
       extraPrefsFirefox: {
         'media.navigator.streams.fake': true,
         'media.navigator.permission.disabled': true,
+        'media.navigator.audio.fake_frequency': person.voiceHz,
         'media.autoplay.default': 0,
         // Two browsers of one machine find each other without its network.
         'media.peerconnection.ice.loopback': true,
@@ -191,7 +189,7 @@ export class FirefoxDriver implements Driver {
     const page = await browser.newPage();
     await page.setViewport({ width: 960, height: 600 });
     await page.evaluateOnNewDocument(installProbe);
-    await page.evaluateOnNewDocument(installDevices, { colour: person.colour, voiceHz: person.voiceHz });
+    await page.evaluateOnNewDocument(installCamera, person.colour);
     return new FirefoxDriver(page, browser);
   }
 

@@ -57,8 +57,11 @@ export function installProbe(): void {
   }, 20);
 }
 
-/** Camera and microphone for a browser that takes no files: the person's colour with a moving bar, and a voice. */
-export function installDevices({ colour, voiceHz }: { colour: Rgb; voiceHz: number }): void {
+/**
+ * A camera for a browser that takes no files: the person's colour with a moving bar. The microphone
+ * stays the browser's own.
+ */
+export function installCamera(colour: Rgb): void {
   const camera = () => {
     const canvas = Object.assign(document.createElement('canvas'), { width: 640, height: 360 });
     const context = canvas.getContext('2d');
@@ -73,25 +76,20 @@ export function installDevices({ colour, voiceHz }: { colour: Rgb; voiceHz: numb
     }, 66);
     return canvas.captureStream(15).getVideoTracks();
   };
-  const microphone = () => {
-    const context = new AudioContext();
-    const voice = new OscillatorNode(context, { type: 'sawtooth', frequency: voiceHz });
-    const syllables = new OscillatorNode(context, { frequency: 4 });
-    const loudness = new GainNode(context, { gain: 0.15 });
-    const output = context.createMediaStreamDestination();
-    syllables.connect(new GainNode(context, { gain: 0.15 })).connect(loudness.gain);
-    voice.connect(loudness).connect(output);
-    voice.start();
-    syllables.start();
-    return output.stream.getAudioTracks();
+  const devices = navigator.mediaDevices;
+  const native = devices.getUserMedia.bind(devices);
+  devices.getUserMedia = async (constraints) => {
+    const wanted = (of?: boolean | MediaTrackConstraints) => of !== undefined && of !== false;
+    const sound = wanted(constraints?.audio) ? await native({ audio: constraints?.audio }) : new MediaStream();
+    return new MediaStream([...(wanted(constraints?.video) ? camera() : []), ...sound.getAudioTracks()]);
   };
-  navigator.mediaDevices.getUserMedia = (constraints) =>
-    Promise.resolve(
-      new MediaStream([
-        ...(constraints?.video === undefined || constraints.video === false ? [] : camera()),
-        ...(constraints?.audio === undefined || constraints.audio === false ? [] : microphone()),
-      ]),
-    );
+}
+
+/** A machine without camera and microphone; a browser with fake devices always has some. */
+export function removeDevices(): void {
+  navigator.mediaDevices.enumerateDevices = () => Promise.resolve([]);
+  navigator.mediaDevices.getUserMedia = () =>
+    Promise.reject(new DOMException('Requested device not found', 'NotFoundError'));
 }
 
 /** A picture in one look: its mean colour, and where along its width it is brightest (0 to 1). */

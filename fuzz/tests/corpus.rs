@@ -1,0 +1,33 @@
+//! Every input that fuzzing found worth keeping runs as an ordinary test.
+
+use std::fs;
+use std::path::Path;
+
+fn run(target: &str, function: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    let mut inputs = 0;
+    for entry in fs::read_dir(&folder).expect("the corpus is part of the repository") {
+        let path = entry.expect("a readable folder").path();
+        let data = fs::read(&path).expect("a readable input");
+        // What is captured is shown when the test fails: the input that did it is the last one named.
+        println!("{}", path.display());
+        function(&data);
+        inputs += 1;
+    }
+    assert!(inputs > 0, "{} is empty", folder.display());
+}
+
+#[test]
+fn messages_from_a_browser() {
+    run("client_frame", conclave_fuzz::client_frame);
+}
+
+#[test]
+fn vp8_payloads_to_rewrite() {
+    run("vp8_rewrite", conclave_fuzz::vp8_rewrite);
+}
+
+#[test]
+fn packets_to_forward() {
+    run("forwarding", conclave_fuzz::forwarding);
+}
