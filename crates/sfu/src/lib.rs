@@ -8,8 +8,23 @@
 //! After every `handle_*` call, call [`Conference::poll_output`] until it gives nothing; call
 //! [`Conference::handle_timeout`] no later than [`Conference::poll_timeout`] says.
 
+mod allocation;
 mod conference;
+mod h264;
+mod keyframes;
+mod layers;
+mod leg;
+mod listening;
+mod person;
+mod rate;
+mod rewriter;
 mod rtp;
+mod speakers;
+mod stream;
+mod table;
+mod vp8;
+mod window;
 
-pub use conference::{AddLegError, Conference, Demand, LegConfig, Output};
+pub use conference::{AddLegError, Conference, Output};
+pub use leg::{Demand, LegConfig};
 pub use rtp::{AudioLevel, Bitrate, Codec, Forward, LayerIndex, LegId, RtpPacket, SlotId, Time, Timestamp, Vp8Rewrite};

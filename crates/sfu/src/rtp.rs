@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use conclave_proto::{SourceKind, VideoCodec};
 
+use crate::table::Key;
+
 /// A moment, in microseconds since a start that the caller chose once for the process.
 ///
 /// It must not run backwards; where it does, it is taken as standing still.
@@ -93,15 +95,12 @@ impl std::iter::Sum for Bitrate {
 /// A leg of a conference. Given out by [`crate::Conference::add_leg`]; never given out twice, so
 /// that an identifier kept too long names nothing rather than somebody else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LegId {
-    pub(crate) index: u32,
-    pub(crate) generation: u32,
-}
+pub struct LegId(pub(crate) Key);
 
 impl LegId {
     /// Small, and unique among the legs that exist at the same time: good as an index into a table.
     pub const fn index(self) -> usize {
-        self.index as usize
+        self.0.index as usize
     }
 }
 
@@ -303,4 +302,17 @@ pub struct Vp8Rewrite {
     pub picture_id: Option<u16>,
     /// TL0PICIDX.
     pub tl0_pic_idx: Option<u8>,
+}
+
+/// A picture's size in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Resolution {
+    pub width: u16,
+    pub height: u16,
+}
+
+impl Resolution {
+    pub fn pixels(self) -> u64 {
+        u64::from(self.width) * u64::from(self.height)
+    }
 }

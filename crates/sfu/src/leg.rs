@@ -1,0 +1,166 @@
+//! A leg as the conference keeps it.
+
+use conclave_proto::{AudioSlot, LegNumber, MediaState, Mid, ParticipantId, Slots, SourceKind, VideoCodec, VideoSlot};
+
+use crate::layers::Steadiness;
+use crate::rewriter::Rewriter;
+use crate::rtp::{Bitrate, Codec, LayerIndex, Time, Timestamp};
+use crate::stream::{Lane, Streams};
+use crate::table::Key;
+
+/// What is known of a leg when it is added.
+#[derive(Clone, Debug)]
+pub struct LegConfig {
+    /// Whose it is. A participant can have more than one for a while: a source is taken from the
+    /// newest that delivers it.
+    pub participant: ParticipantId,
+    /// The client's number for it; a higher number is a newer leg.
+    pub number: LegNumber,
+    /// Which sources are on.
+    pub media: MediaState,
+    /// What the client can decode; VP8 is taken as given.
+    pub decodes: Vec<VideoCodec>,
+    /// Receive-only audio sections, in order; [`crate::SlotId::Audio`] is a position in this list.
+    pub audio_slots: Vec<Mid>,
+    /// Receive-only video sections, in order; [`crate::SlotId::Video`] is a position in this list.
+    pub video_slots: Vec<Mid>,
+}
+
+/// What a leg's congestion control should know.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Demand {
+    /// What is sent to the leg now.
+    pub sending: Bitrate,
+    /// What would be sent if there were no limit. Worth probing for while it is more than the estimate.
+    pub wanted: Bitrate,
+}
+
+/// A source of a participant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SourceId {
+    pub person: Key,
+    pub kind: SourceKind,
+}
+
+/// An incoming stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StreamId {
+    pub leg: Key,
+    pub lane: Lane,
+}
+
+#[derive(Debug)]
+pub(crate) struct Leg {
+    pub person: Key,
+    pub number: LegNumber,
+    pub connected: bool,
+    pub decodes_h264: bool,
+    /// What it sends.
+    pub streams: Box<Streams>,
+    /// What it is sent.
+    pub audio: Vec<Slot<Listening>>,
+    pub video: Vec<Slot<Showing>>,
+    /// What it shows, most important first; bounded.
+    pub view: Vec<conclave_proto::ViewItem>,
+    pub estimate: Option<Bitrate>,
+    pub demand: Demand,
+    pub allocated_at: Time,
+    // Work that is waiting, so that it is noted once.
+    pub must_assign: bool,
+    pub must_allocate: bool,
+    pub must_tell_slots: bool,
+}
+
+/// An outgoing stream, and what it carries.
+#[derive(Debug)]
+pub(crate) struct Slot<T> {
+    pub mid: Mid,
+    pub rewriter: Rewriter,
+    pub carries: Option<T>,
+    pub released_at: Option<Time>,
+}
+
+/// A stream that goes through a slot now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Current {
+    pub stream: StreamId,
+    /// If the stream's is another, it began anew and has to be entered again.
+    pub epoch: u32,
+}
+
+/// A sound in an audio slot.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    pub source: SourceId,
+    pub current: Option<Current>,
+}
+
+/// A picture in a video slot.
+#[derive(Debug)]
+pub(crate) struct Showing {
+    pub source: SourceId,
+    /// The last timestamp in the slot before this picture.
+    pub after: Option<Timestamp>,
+    // From the view.
+    pub width: u16,
+    pub height: u16,
+    pub priority: u8,
+    pub position: usize,
+    /// The view changed since the last allocation: what follows from it is no sign of the network.
+    pub view_changed: bool,
+    /// What the bandwidth allows; none when paused or when there is nothing.
+    pub allocated: Option<LayerIndex>,
+    /// Bandwidth allows nothing of what there is.
+    pub paused: bool,
+    pub steadiness: Steadiness,
+    /// What is forwarded now.
+    pub current: Option<Current>,
+    /// What is to be forwarded from its next key frame on.
+    pub target: Option<StreamId>,
+}
+
+impl<T> Slot<T> {
+    pub fn new(mid: Mid, random: u64) -> Self {
+        Self { mid, rewriter: Rewriter::new(random), carries: None, released_at: None }
+    }
+
+    /// Ends what the slot carries.
+    pub fn release(&mut self, now: Time) -> Option<T> {
+        self.rewriter.stop();
+        self.released_at = Some(now);
+        self.carries.take()
+    }
+}
+
+impl Leg {
+    pub fn decodes(&self, codec: Codec) -> bool {
+        codec != Codec::H264 || self.decodes_h264
+    }
+
+    /// Whether the picture goes on only with a key frame of its target.
+    pub fn waits_for(showing: &Showing, streams: &Streams) -> bool {
+        showing.target.is_some_and(|target| {
+            let epoch = streams[target.lane.index()].epoch();
+            showing.current != Some(Current { stream: target, epoch })
+        })
+    }
+
+    /// The protocol's word for what the slots carry. `name` gives a participant's identifier.
+    pub fn slots(&self, name: impl Fn(Key) -> Option<ParticipantId>) -> Slots {
+        let video = self.video.iter().filter_map(|slot| {
+            let showing = slot.carries.as_ref()?;
+            Some(VideoSlot {
+                mid: slot.mid.clone(),
+                participant: name(showing.source.person)?,
+                source: showing.source.kind,
+                after: showing.after.map(|timestamp| timestamp.0),
+                paused: showing.paused,
+            })
+        });
+        let audio = self.audio.iter().filter_map(|slot| {
+            let source = slot.carries.as_ref()?.source;
+            Some(AudioSlot { mid: slot.mid.clone(), participant: name(source.person)?, source: source.kind })
+        });
+        Slots { leg: self.number, video: video.collect(), audio: audio.collect() }
+    }
+}
