@@ -149,13 +149,18 @@ export class Devices implements LocalMedia {
     }
   }
 
-  /** Releases everything. */
-  close(): void {
-    this.#ended.abort();
+  /** Lets go of every device; `start` takes them again. */
+  release(): void {
     this.#mute();
     this.#captures.microphone.close();
-    this.#captures.camera.close();
     this.#setOn('camera', false);
+    this.#captures.camera.close();
+  }
+
+  /** Lets go of every device for good. */
+  close(): void {
+    this.#ended.abort();
+    this.release();
   }
 
   // Opening and closing.

@@ -182,6 +182,8 @@ export interface MeetingOptions {
   /** From the URL, for whoever makes the room. */
   create?: Partial<RoomOptions>;
   accessToken?: string;
+  /** From the URL: the only path that may be used, for those who test theirs. */
+  transport?: Transport;
   microphone: boolean;
   camera: boolean;
 }

@@ -59,8 +59,8 @@ export const MOST_RECENT = 8;
 
 type Check<T> = (value: unknown) => value is T;
 
-const isText: Check<string> = (value) => typeof value === 'string' && value.length <= 256;
-const isFlag: Check<boolean> = (value) => typeof value === 'boolean';
+const isText: Check<string> = (value): value is string => typeof value === 'string' && value.length <= 256;
+const isFlag: Check<boolean> = (value): value is boolean => typeof value === 'boolean';
 const isOneOf =
   <T extends string>(...allowed: T[]): Check<T> =>
   (value): value is T =>

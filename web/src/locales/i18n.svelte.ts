@@ -132,6 +132,18 @@ export function formatDuration(ms: number): string {
   return h > 0 ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
+/** A length of time in a sentence, to the minute, below one to the second: "1 hour 5 minutes". */
+export function formatSpan(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  const unit = (value: number, name: string) =>
+    formatNumber(value, { style: 'unit', unit: name, unitDisplay: 'long' });
+  if (seconds < 60) return unit(seconds, 'second');
+  const minutes = Math.round(seconds / 60);
+  const [h, m] = [Math.floor(minutes / 60), minutes % 60];
+  const parts = [...(h > 0 ? [unit(h, 'hour')] : []), ...(m > 0 || h === 0 ? [unit(m, 'minute')] : [])];
+  return new Intl.ListFormat(loaded.locale, { type: 'unit', style: 'narrow' }).format(parts);
+}
+
 /** Names in a sentence: "Ada, Bo and Chen". */
 export function formatList(items: readonly string[]): string {
   return new Intl.ListFormat(loaded.locale, { type: 'conjunction' }).format(items);

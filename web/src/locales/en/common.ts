@@ -20,6 +20,7 @@ export default {
   speaker: 'Speaker',
   you: 'You',
   use: 'Use it',
+  listComma: ', ',
   loadFailed: 'This part of the page could not be loaded.',
   loadFailedHint: 'Check your connection, then try again.',
 } as const;

@@ -23,6 +23,7 @@ const common: Localized<typeof english> = {
   speaker: '扬声器',
   you: '你',
   use: '改用它',
+  listComma: '、',
   loadFailed: '页面有一部分没能加载出来。',
   loadFailedHint: '请检查网络后重试。',
 };
