@@ -1,0 +1,76 @@
+import type { Clock } from './clock';
+import { systemClock } from './clock';
+import type { KeyValue } from './identity';
+import type { OpenSocket } from './socket';
+import { webSocketTo } from './socket';
+
+/** All that a meeting needs of the browser besides media elements; tests give it another one. */
+export interface MeetingEnvironment {
+  clock: Clock;
+  /** Milliseconds since 1970-01-01 UTC. */
+  wallClock(): number;
+  /** 0 to 1. */
+  random(): number;
+  openSocket: OpenSocket;
+  createConnection(): RTCPeerConnection;
+  /** Kept by the browser; shared by all its tabs. */
+  storage: KeyValue;
+  /** Kept as long as the tab. */
+  session: KeyValue;
+  /** The page goes away, perhaps into the browser's cache. The returned function ends listening. */
+  onPageHide(run: () => void): () => void;
+  /** The page came back from the browser's cache. */
+  onPageShow(run: () => void): () => void;
+  /** The device's network came, went or changed. */
+  onNetworkChange(run: () => void): () => void;
+}
+
+export function browserEnvironment(): MeetingEnvironment {
+  return {
+    clock: systemClock,
+    wallClock: () => Date.now(),
+    random: () => Math.random(),
+    openSocket: webSocketTo('/api/v1/signal'),
+    createConnection: () =>
+      // No STUN or TURN server of anybody else is ever asked; one transport carries all.
+      new RTCPeerConnection({ iceServers: [], bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' }),
+    storage: storageOf(() => localStorage),
+    session: storageOf(() => sessionStorage),
+    onPageHide: (run) => listen(window, 'pagehide', run),
+    onPageShow: (run) =>
+      listen(window, 'pageshow', (event) => {
+        if ((event as PageTransitionEvent).persisted) run();
+      }),
+    onNetworkChange: (run) => {
+      const ends = [listen(window, 'online', run), listen(window, 'offline', run)];
+      const connection = (navigator as Navigator & { connection?: EventTarget }).connection;
+      // Chromium also tells when Wi-Fi becomes mobile data without a gap.
+      if (connection && 'type' in connection) ends.push(listenForType(connection, run));
+      return () => ends.forEach((end) => end());
+    },
+  };
+}
+
+/** `change` also tells of new estimates of the rate; only another kind of network matters here. */
+function listenForType(connection: EventTarget & { type?: unknown }, run: () => void): () => void {
+  let type = connection.type;
+  return listen(connection, 'change', () => {
+    if (connection.type === type) return;
+    type = connection.type;
+    run();
+  });
+}
+
+function listen(target: EventTarget, type: string, run: (event: Event) => void): () => void {
+  target.addEventListener(type, run);
+  return () => target.removeEventListener(type, run);
+}
+
+/** Reading `localStorage` itself throws where storage is switched off. */
+function storageOf(get: () => Storage): KeyValue {
+  try {
+    return get();
+  } catch {
+    return { getItem: () => null, setItem: () => undefined };
+  }
+}

@@ -1,0 +1,278 @@
+import type { Clock } from './clock';
+import { decodableCodecs, limitCodecs, videoCodecOf } from './codecs';
+import { watchForFrame } from './frames';
+import type { LocalTracks } from './path';
+import { SOURCES } from './path';
+import type {
+  CodecPreference,
+  PublishWish,
+  SfuAnswer,
+  SfuOffer,
+  Slots,
+  SourceKind,
+  VideoCodec,
+} from './proto';
+import { LIMITS } from './proto';
+import type { Assignments } from './slots';
+import { NO_ASSIGNMENTS, assign, frameArrived } from './slots';
+
+/**
+ * The camera's simulcast layers, smallest first. The rates suit 720p capture: a quarter, a half and
+ * all of its width and height.
+ */
+const CAMERA_ENCODINGS: readonly RTCRtpEncodingParameters[] = [
+  { rid: 'l', scaleResolutionDownBy: 4, maxBitrate: 150_000 },
+  { rid: 'm', scaleResolutionDownBy: 2, maxBitrate: 500_000 },
+  { rid: 'h', scaleResolutionDownBy: 1, maxBitrate: 1_700_000 },
+];
+const SCREEN_ENCODINGS: readonly RTCRtpEncodingParameters[] = [{ maxBitrate: 2_500_000 }];
+
+/** `codec` is of the W3C WebRTC extensions, which TypeScript's DOM types do not know yet. */
+type Encoding = RTCRtpEncodingParameters & { codec?: RTCRtpCodec };
+
+export type LegState = 'connecting' | 'connected' | 'disconnected' | 'failed';
+
+export interface LegEnvironment {
+  clock: Clock;
+  createConnection(): RTCPeerConnection;
+  onState(state: LegState): void;
+  onAssignments(): void;
+  /** The browser needs a negotiation to do what was asked (another codec). */
+  onNegotiationNeeded(): void;
+}
+
+/** One connection to the SFU: this page's sources out, slots in. It does not talk to the server itself. */
+export class SfuLeg {
+  readonly number: number;
+  readonly connection: RTCPeerConnection;
+  readonly #environment: LegEnvironment;
+  readonly #sources = new Map<SourceKind, RTCRtpTransceiver>();
+  readonly #audioSlots: RTCRtpTransceiver[] = [];
+  readonly #videoSlots: RTCRtpTransceiver[] = [];
+  readonly #streams = new Map<RTCRtpTransceiver, MediaStream>();
+  readonly #watches = new Map<string, () => void>();
+  /** Changes of one sender's parameters, one after the other (each needs a fresh `getParameters`). */
+  readonly #parameterSteps = new Map<SourceKind, Promise<void>>();
+  /** The codec that the order of codecs was last changed for. */
+  readonly #reordered = new Map<SourceKind, VideoCodec>();
+  #codec: CodecPreference;
+  #wishes: ReadonlyMap<SourceKind, PublishWish> = new Map();
+  #assignments: Assignments = NO_ASSIGNMENTS;
+  #state: LegState = 'connecting';
+  #answered = false;
+  #closed = false;
+
+  constructor(
+    number: number,
+    videoSlots: number,
+    tracks: LocalTracks,
+    codec: CodecPreference,
+    environment: LegEnvironment,
+  ) {
+    this.number = number;
+    this.#codec = codec;
+    this.#environment = environment;
+    this.connection = environment.createConnection();
+    this.connection.onconnectionstatechange = () => this.#connectionChanged();
+    this.connection.oniceconnectionstatechange = () => this.#connectionChanged();
+    for (const { source, kind } of SOURCES) {
+      const encodings =
+        source === 'camera' ? CAMERA_ENCODINGS : source === 'screen' ? SCREEN_ENCODINGS : undefined;
+      const transceiver = this.connection.addTransceiver(kind, {
+        direction: 'sendonly',
+        ...(encodings && { sendEncodings: encodings.map((encoding) => ({ ...encoding })) }),
+      });
+      limitCodecs(transceiver, kind, codec);
+      this.#sources.set(source, transceiver);
+    }
+    for (let slot = 0; slot < LIMITS.audioSlots; slot++) this.#audioSlots.push(this.#addSlot('audio'));
+    this.grow(videoSlots);
+    this.setTracks(tracks);
+  }
+
+  get state(): LegState {
+    return this.#state;
+  }
+  get videoSlots(): number {
+    return this.#videoSlots.length;
+  }
+  get assignments(): Assignments {
+    return this.#assignments;
+  }
+
+  /** Adds video slots; they exist for the server after the next offer. */
+  grow(videoSlots: number): void {
+    const most = Math.min(videoSlots, LIMITS.videoSlots);
+    while (this.#videoSlots.length < most) this.#videoSlots.push(this.#addSlot('video'));
+  }
+
+  setTracks(tracks: LocalTracks): void {
+    for (const { source, of } of SOURCES) {
+      const sender = this.#sources.get(source)?.sender;
+      // Rejects only for a closed connection.
+      if (sender && sender.track !== tracks[of]) sender.replaceTrack(tracks[of]).catch(() => undefined);
+    }
+  }
+
+  async offer(iceRestart: boolean): Promise<SfuOffer> {
+    if (iceRestart) this.connection.restartIce();
+    await this.connection.setLocalDescription(await this.connection.createOffer());
+    const sdp = this.connection.localDescription?.sdp ?? '';
+    return {
+      leg: this.number,
+      // Candidates are not waited for: the server learns this page's addresses from its checks (ICE lite).
+      sdp,
+      sources: {
+        microphone: this.#midOf('microphone'),
+        camera: this.#midOf('camera'),
+        screen: this.#midOf('screen'),
+        screenAudio: this.#midOf('screen-audio'),
+      },
+      audioSlots: this.#audioSlots.map(mid),
+      videoSlots: this.#videoSlots.map(mid),
+      decodes: decodableCodecs(RTCRtpReceiver.getCapabilities('video')),
+    };
+  }
+
+  async accept(answer: SfuAnswer): Promise<void> {
+    if (this.#closed) return;
+    await this.connection.setRemoteDescription({ type: 'answer', sdp: answer.sdp });
+    this.#answered = true;
+    for (const source of ['camera', 'screen'] as const) this.#applyWish(source);
+  }
+
+  /** Undoes an offer that the server did not take. */
+  async rollBack(): Promise<void> {
+    if (this.#closed || this.connection.signalingState !== 'have-local-offer') return;
+    await this.connection.setLocalDescription({ type: 'rollback' });
+  }
+
+  setSlots(slots: Slots): void {
+    this.#setAssignments(assign(this.#assignments, slots));
+  }
+
+  setWishes(wishes: ReadonlyMap<SourceKind, PublishWish>): void {
+    this.#wishes = wishes;
+    if (!this.#answered) return;
+    for (const source of ['camera', 'screen'] as const) this.#applyWish(source);
+  }
+
+  videoOf(slotMid: string): { stream: MediaStream; receiver: RTCRtpReceiver } | null {
+    const transceiver = this.#videoSlots.find((slot) => slot.mid === slotMid);
+    const stream = transceiver && this.#streams.get(transceiver);
+    return transceiver && stream ? { stream, receiver: transceiver.receiver } : null;
+  }
+
+  audioSlots(): { mid: string; receiver: RTCRtpReceiver }[] {
+    return this.#audioSlots.map((slot) => ({ mid: mid(slot), receiver: slot.receiver }));
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const cancel of this.#watches.values()) cancel();
+    this.#watches.clear();
+    this.connection.onconnectionstatechange = null;
+    this.connection.oniceconnectionstatechange = null;
+    this.connection.close();
+  }
+
+  #addSlot(kind: 'audio' | 'video'): RTCRtpTransceiver {
+    const transceiver = this.connection.addTransceiver(kind, { direction: 'recvonly' });
+    limitCodecs(transceiver, kind, this.#codec);
+    // One stream for the slot's life: people come and go on it without a new element source.
+    this.#streams.set(transceiver, new MediaStream([transceiver.receiver.track]));
+    return transceiver;
+  }
+
+  #midOf(source: SourceKind): string {
+    const transceiver = this.#sources.get(source);
+    return transceiver ? mid(transceiver) : '';
+  }
+
+  #setAssignments(assignments: Assignments): void {
+    this.#assignments = assignments;
+    for (const cancel of this.#watches.values()) cancel();
+    this.#watches.clear();
+    for (const assignment of assignments.video.values()) {
+      const receiver = this.videoOf(assignment.mid)?.receiver;
+      if (assignment.live || !receiver) continue;
+      const cancel = watchForFrame(receiver, assignment.after, this.#environment.clock, () => {
+        this.#watches.delete(assignment.mid);
+        this.#assignments = frameArrived(this.#assignments, assignment);
+        this.#environment.onAssignments();
+      });
+      this.#watches.set(assignment.mid, cancel);
+    }
+    this.#environment.onAssignments();
+  }
+
+  // What the server wants sent.
+
+  #applyWish(source: 'camera' | 'screen'): void {
+    const wish = this.#wishes.get(source);
+    const sender = this.#sources.get(source)?.sender;
+    if (!wish || !sender) return;
+    const step = (this.#parameterSteps.get(source) ?? Promise.resolve()).then(async () => {
+      if (this.#closed) return;
+      try {
+        await this.#setParameters(source, sender, wish);
+      } catch {
+        // The next wish or negotiation tries again; what is sent meanwhile is more than needed, not less.
+      }
+    });
+    this.#parameterSteps.set(source, step);
+  }
+
+  async #setParameters(source: 'camera' | 'screen', sender: RTCRtpSender, wish: PublishWish): Promise<void> {
+    const [low, middle, high] = wish.layers;
+    const active: Record<string, boolean> = { l: low, m: middle, h: high };
+    const parameters = sender.getParameters();
+    for (const encoding of parameters.encodings) {
+      encoding.active = encoding.rid !== undefined ? (active[encoding.rid] ?? true) : low || middle || high;
+    }
+    await sender.setParameters(parameters);
+    await this.#setCodec(source, sender, wish.codec);
+  }
+
+  async #setCodec(source: SourceKind, sender: RTCRtpSender, wanted: VideoCodec): Promise<void> {
+    const parameters = sender.getParameters();
+    const negotiated = parameters.codecs.find((codec) => videoCodecOf(codec) === wanted);
+    const encodings: Encoding[] = parameters.encodings;
+    const used = encodings[0]?.codec ?? parameters.codecs[0];
+    if (!negotiated || (used && videoCodecOf(used) === wanted)) return;
+    const { mimeType, clockRate, sdpFmtpLine } = negotiated;
+    for (const encoding of encodings) {
+      encoding.codec = { mimeType, clockRate, ...(sdpFmtpLine !== undefined && { sdpFmtpLine }) };
+    }
+    await sender.setParameters(parameters);
+    const taken = (sender.getParameters().encodings as Encoding[])[0]?.codec;
+    if (taken && videoCodecOf(taken) === wanted) return;
+    // A browser that does not know `encodings[].codec` drops it: there the order of codecs decides,
+    // tried once for each codec.
+    const transceiver = this.#sources.get(source);
+    if (!transceiver || this.#reordered.get(source) === wanted) return;
+    this.#reordered.set(source, wanted);
+    limitCodecs(transceiver, 'video', wanted);
+    this.#environment.onNegotiationNeeded();
+  }
+
+  #connectionChanged(): void {
+    const { connectionState, iceConnectionState } = this.connection;
+    const state: LegState =
+      connectionState === 'failed' || iceConnectionState === 'failed'
+        ? 'failed'
+        : iceConnectionState === 'disconnected' || connectionState === 'disconnected'
+          ? 'disconnected'
+          : connectionState === 'connected'
+            ? 'connected'
+            : 'connecting';
+    if (state === this.#state || this.#closed) return;
+    this.#state = state;
+    this.#environment.onState(state);
+  }
+}
+
+function mid(transceiver: RTCRtpTransceiver): string {
+  return transceiver.mid ?? '';
+}

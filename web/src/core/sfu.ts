@@ -1,0 +1,370 @@
+import type { Clock } from './clock';
+import type {
+  LocalTracks,
+  MediaPath,
+  PathConnection,
+  PathMedia,
+  PathState,
+  RemoteAudio,
+  RemoteVideo,
+} from './path';
+import { NO_MEDIA } from './path';
+import type {
+  ClientMessage,
+  CodecPreference,
+  PublishWish,
+  Reply,
+  SfuAnswer,
+  SfuOffer,
+  Slots,
+  SourceKind,
+  ViewItem,
+} from './proto';
+import { LIMITS } from './proto';
+import { SfuLeg } from './sfu-leg';
+import { slotsFor } from './slots';
+import { Store } from './store';
+
+/** All in milliseconds. */
+export const SFU_TIMES = {
+  /** Without a connection for so long, a leg counts as failed and another one is tried. */
+  failAfter: 8_000,
+  /** ICE may lose a path for a moment and find it again by itself. */
+  restartAfter: 1_500,
+  firstRetry: 1_000,
+  longestRetry: 8_000,
+  /** Views change in bursts (a window being resized): the last of a burst is sent. */
+  viewEvery: 120,
+  /** For a new leg to show what the old one shows before the old one goes. */
+  swapPatience: 3_000,
+} as const;
+
+export interface SfuEnvironment {
+  clock: Clock;
+  createConnection(): RTCPeerConnection;
+  request(message: ClientMessage): Promise<Reply>;
+  /** Never gives the same number twice in a session. */
+  nextLeg(): number;
+}
+
+/** Through the server: one connection, which is replaced by another one when it is dead. */
+export class SfuPath implements MediaPath {
+  readonly kind = 'sfu';
+  readonly state = new Store<PathState>({ health: 'connecting', failedPeers: [] });
+  readonly media = new Store<PathMedia>(NO_MEDIA);
+  readonly #environment: SfuEnvironment;
+  #tracks: LocalTracks;
+  #codec: CodecPreference;
+  #view: readonly ViewItem[] = [];
+  readonly #wishes = new Map<SourceKind, PublishWish>();
+
+  /** What media comes from, once it is connected. */
+  #current: SfuLeg | null = null;
+  /** To take its place. */
+  #next: SfuLeg | null = null;
+  /** Legs that the server knows of. */
+  readonly #answered = new Set<SfuLeg>();
+  #failed = false;
+  #attempt = 0;
+  #closed = false;
+  /** Negotiations, one after the other. */
+  #steps: Promise<void> = Promise.resolve();
+  readonly #deadlines = new Map<SfuLeg, () => void>();
+  #cancelRetry: (() => void) | null = null;
+  #cancelSwap: (() => void) | null = null;
+  #cancelView: (() => void) | null = null;
+
+  constructor(tracks: LocalTracks, codec: CodecPreference, environment: SfuEnvironment) {
+    this.#tracks = tracks;
+    this.#codec = codec;
+    this.#environment = environment;
+  }
+
+  /** Makes the offer that `join` carries. */
+  prepare(): Promise<SfuOffer> {
+    const leg = this.#makeLeg();
+    this.#current = leg;
+    return leg.offer(false);
+  }
+
+  /** Takes the answer that came with `joined`. */
+  acceptJoin(answer: SfuAnswer): void {
+    const leg = this.#current;
+    if (!leg || leg.number !== answer.leg) return;
+    this.#awaitConnection(leg);
+    this.#step(() => this.#accept(leg, answer));
+  }
+
+  /** Connects a path that was not prepared. */
+  open(): void {
+    if (!this.#current && !this.#next) this.#openLeg();
+  }
+
+  slotsChanged(slots: Slots): void {
+    this.#legOf(slots.leg)?.setSlots(slots);
+  }
+
+  wished(wish: PublishWish): void {
+    this.#wishes.set(wish.source, wish);
+    for (const leg of this.#legs()) leg.setWishes(this.#wishes);
+  }
+
+  /** The server gave the leg up. */
+  legFailed(number: number): void {
+    const leg = this.#legOf(number);
+    if (leg) this.#replace(leg);
+  }
+
+  setTracks(tracks: LocalTracks): void {
+    this.#tracks = tracks;
+    for (const leg of this.#legs()) leg.setTracks(tracks);
+  }
+
+  /** The server knows who is there. */
+  setPeers(): void {}
+
+  setView(items: readonly ViewItem[]): void {
+    this.#view = items.slice(0, LIMITS.videoSlots);
+    this.#cancelView ??= this.#environment.clock.after(SFU_TIMES.viewEvery, () => {
+      this.#cancelView = null;
+      for (const leg of this.#answered) {
+        this.#sendView(leg);
+        if (slotsFor(this.#view.length, leg.videoSlots) > leg.videoSlots) this.#negotiate(leg, false);
+      }
+    });
+  }
+
+  setCodec(codec: CodecPreference): void {
+    // The server turns the room's preference into wishes; this one is for legs to come.
+    this.#codec = codec;
+  }
+
+  connections(): PathConnection[] {
+    return this.#legs().map((leg) => ({
+      id: `sfu/${leg.number}`,
+      peer: null,
+      connection: leg.connection,
+    }));
+  }
+
+  networkChanged(): void {
+    if (this.#current && this.#answered.has(this.#current)) this.#negotiate(this.#current, true);
+    else if (this.#cancelRetry) this.#openLeg();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#cancelRetry?.();
+    this.#cancelSwap?.();
+    this.#cancelView?.();
+    for (const leg of this.#legs()) this.#drop(leg);
+    this.#publish();
+  }
+
+  // Legs.
+
+  #makeLeg(): SfuLeg {
+    const leg: SfuLeg = new SfuLeg(
+      this.#environment.nextLeg(),
+      slotsFor(this.#view.length, 0),
+      this.#tracks,
+      this.#codec,
+      {
+        clock: this.#environment.clock,
+        createConnection: () => this.#environment.createConnection(),
+        onState: () => this.#legChanged(leg),
+        onAssignments: () => {
+          this.#publish();
+          this.#swapWhenShown();
+        },
+        onNegotiationNeeded: () => this.#negotiate(leg, false),
+      },
+    );
+    leg.setWishes(this.#wishes);
+    return leg;
+  }
+
+  #openLeg(): void {
+    this.#cancelRetry?.();
+    this.#cancelRetry = null;
+    if (this.#closed) return;
+    const leg = this.#makeLeg();
+    if (this.#next) this.#drop(this.#next);
+    this.#next = leg;
+    this.#awaitConnection(leg);
+    this.#negotiate(leg, false);
+  }
+
+  #awaitConnection(leg: SfuLeg): void {
+    this.#deadlines.get(leg)?.();
+    this.#deadlines.set(
+      leg,
+      this.#environment.clock.after(SFU_TIMES.failAfter, () => this.#replace(leg)),
+    );
+  }
+
+  #legChanged(leg: SfuLeg): void {
+    switch (leg.state) {
+      case 'connected':
+        this.#deadlines.get(leg)?.();
+        this.#deadlines.delete(leg);
+        this.#attempt = 0;
+        this.#failed = false;
+        this.#promote(leg);
+        break;
+      case 'disconnected':
+        this.#awaitConnection(leg);
+        this.#environment.clock.after(SFU_TIMES.restartAfter, () => {
+          if (leg.state === 'disconnected') this.#negotiate(leg, true);
+        });
+        break;
+      case 'failed':
+        this.#replace(leg);
+        break;
+      case 'connecting':
+        break;
+    }
+    this.#publish();
+  }
+
+  /** A leg that came to life takes over, but lets the old one show its pictures until it has them too. */
+  #promote(leg: SfuLeg): void {
+    if (leg !== this.#next) return;
+    const old = this.#current;
+    if (!old || old.state !== 'connected') {
+      this.#swap();
+      return;
+    }
+    this.#cancelSwap = this.#environment.clock.after(SFU_TIMES.swapPatience, () => this.#swap());
+  }
+
+  #swapWhenShown(): void {
+    const [old, next] = [this.#current, this.#next];
+    if (!this.#cancelSwap || !old || !next) return;
+    const shown = new Set<string>();
+    for (const { key, live } of next.assignments.video.values()) if (live) shown.add(key);
+    const missing = [...old.assignments.video.values()].some(({ key, live }) => live && !shown.has(key));
+    if (!missing) this.#swap();
+  }
+
+  #swap(): void {
+    this.#cancelSwap?.();
+    this.#cancelSwap = null;
+    if (!this.#next) return;
+    if (this.#current) this.#drop(this.#current);
+    this.#current = this.#next;
+    this.#next = null;
+    this.#publish();
+  }
+
+  /** Another leg in place of one that is dead. */
+  #replace(leg: SfuLeg): void {
+    if (this.#closed || !this.#legs().includes(leg)) return;
+    this.#deadlines.get(leg)?.();
+    this.#deadlines.delete(leg);
+    if (leg === this.#next) this.#drop(leg);
+    else if (this.#next) return;
+    this.#failed = this.#current?.state !== 'connected';
+    this.#publish();
+    if (this.#cancelRetry) return;
+    const delay =
+      this.#attempt === 0
+        ? 0
+        : Math.min(SFU_TIMES.longestRetry, SFU_TIMES.firstRetry * 2 ** (this.#attempt - 1));
+    this.#attempt += 1;
+    this.#cancelRetry = this.#environment.clock.after(delay, () => this.#openLeg());
+  }
+
+  #drop(leg: SfuLeg): void {
+    this.#deadlines.get(leg)?.();
+    this.#deadlines.delete(leg);
+    this.#answered.delete(leg);
+    leg.close();
+    if (leg === this.#current) this.#current = null;
+    if (leg === this.#next) this.#next = null;
+  }
+
+  #legs(): SfuLeg[] {
+    return [this.#current, this.#next].filter((leg) => leg !== null);
+  }
+
+  #legOf(number: number): SfuLeg | undefined {
+    return this.#legs().find((leg) => leg.number === number);
+  }
+
+  // Negotiation.
+
+  #negotiate(leg: SfuLeg, iceRestart: boolean): void {
+    this.#step(async () => {
+      if (!this.#legs().includes(leg)) return;
+      leg.grow(slotsFor(this.#view.length, leg.videoSlots));
+      const offer = await leg.offer(iceRestart);
+      try {
+        const reply = await this.#environment.request({ type: 'offer-sfu', body: offer });
+        if (reply.type === 'sfu-answered') await this.#accept(leg, reply.answer);
+      } catch {
+        await leg.rollBack();
+        // A leg that works goes on without the change; any other is given up.
+        if (leg.state !== 'connected') this.#replace(leg);
+      }
+    });
+  }
+
+  async #accept(leg: SfuLeg, answer: SfuAnswer): Promise<void> {
+    if (!this.#legs().includes(leg)) return;
+    await leg.accept(answer);
+    this.#answered.add(leg);
+    this.#sendView(leg);
+  }
+
+  #step(run: () => Promise<void>): void {
+    this.#steps = this.#steps.then(async () => {
+      if (this.#closed) return;
+      try {
+        await run();
+      } catch {
+        // The leg's deadline judges what came of it.
+      }
+    });
+  }
+
+  #sendView(leg: SfuLeg): void {
+    this.#environment
+      .request({ type: 'set-view', body: { leg: leg.number, view: { items: [...this.#view] } } })
+      // A leg that the server has forgotten fails by its own deadline.
+      .catch(() => undefined);
+  }
+
+  // What the page gets.
+
+  #publish(): void {
+    const video = new Map<string, RemoteVideo>();
+    const audio: RemoteAudio[] = [];
+    for (const leg of this.#legs()) {
+      for (const assignment of leg.assignments.video.values()) {
+        const slot = leg.videoOf(assignment.mid);
+        if (!slot || (video.get(assignment.key)?.live && !assignment.live)) continue;
+        const { key, live, paused } = assignment;
+        video.set(key, { key, stream: slot.stream, receiver: slot.receiver, live, paused });
+      }
+    }
+    // Sound comes from one leg only: the same voice twice is an echo.
+    const sounding = this.#next?.state === 'connected' ? this.#next : this.#current;
+    for (const slot of sounding?.audioSlots() ?? []) {
+      const assignment = sounding?.assignments.audio.get(slot.mid);
+      audio.push({
+        id: `sfu/${sounding?.number ?? 0}/${slot.mid}`,
+        participant: assignment?.participant ?? null,
+        source: assignment?.source ?? null,
+        track: slot.receiver.track,
+        receiver: slot.receiver,
+      });
+    }
+    this.media.set({ video, audio });
+    const connected = this.#current?.state === 'connected' || this.#next?.state === 'connected';
+    this.state.set({
+      health: connected ? 'connected' : this.#failed ? 'failed' : 'connecting',
+      failedPeers: [],
+    });
+  }
+}

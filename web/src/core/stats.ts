@@ -1,0 +1,143 @@
+/**
+ * What `getStats` says, reduced to what is judged. Reads what browsers have in common and takes what
+ * is missing as unknown; never looks at the browser's name.
+ */
+import type { Transport } from './model';
+
+/** One incoming stream, counters since its start. */
+export interface InboundSample {
+  readonly mid: string;
+  readonly kind: 'audio' | 'video';
+  readonly bytes: number;
+  readonly packets: number;
+  readonly lost: number;
+  readonly jitterMs: number | null;
+  readonly frames: number;
+  readonly width: number;
+  readonly height: number;
+  readonly fps: number | null;
+  readonly codec: string;
+}
+
+/** One outgoing stream. */
+export interface OutboundSample {
+  readonly kind: 'audio' | 'video';
+  readonly active: boolean;
+  readonly bytes: number;
+  /** kbit/s that the browser wants to send. */
+  readonly targetKbps: number | null;
+  /** The browser sends less than it could encode, for lack of bandwidth. */
+  readonly limited: boolean;
+  /** 0 to 1, as the other end reported last. */
+  readonly loss: number | null;
+}
+
+/** One connection at one moment. */
+export interface ConnectionSample {
+  /** Milliseconds. */
+  readonly at: number;
+  readonly transport: Transport | null;
+  readonly roundTripMs: number | null;
+  readonly availableUpKbps: number | null;
+  readonly inbound: readonly InboundSample[];
+  readonly outbound: readonly OutboundSample[];
+}
+
+type Stats = Readonly<Record<string, unknown>>;
+
+export function readSample(report: Iterable<[string, unknown]>, at: number): ConnectionSample {
+  const byId = new Map<string, Stats>();
+  for (const [id, stats] of report)
+    if (typeof stats === 'object' && stats !== null) byId.set(id, stats as Stats);
+  const all = [...byId.values()];
+  const pair = selectedPair(all, byId);
+  const roundTrip = pair && number(pair, 'currentRoundTripTime');
+  const available = pair && number(pair, 'availableOutgoingBitrate');
+  return {
+    at,
+    transport: pair ? transportOf(pair, byId) : null,
+    roundTripMs: roundTrip === null ? null : roundTrip * 1_000,
+    availableUpKbps: available === null ? null : available / 1_000,
+    inbound: all.filter((stats) => stats.type === 'inbound-rtp').map((stats) => inbound(stats, byId)),
+    outbound: all.filter((stats) => stats.type === 'outbound-rtp').map((stats) => outbound(stats, all)),
+  };
+}
+
+function selectedPair(all: Stats[], byId: ReadonlyMap<string, Stats>): Stats | null {
+  for (const stats of all) {
+    if (stats.type !== 'transport') continue;
+    const pair = byId.get(text(stats, 'selectedCandidatePairId'));
+    if (pair) return pair;
+  }
+  // Without transport statistics (older Firefox) the pair says itself that it is selected.
+  return (
+    all.find((stats) => stats.type === 'candidate-pair' && stats.selected === true) ??
+    all.find(
+      (stats) => stats.type === 'candidate-pair' && stats.nominated === true && stats.state === 'succeeded',
+    ) ??
+    null
+  );
+}
+
+function transportOf(pair: Stats, byId: ReadonlyMap<string, Stats>): Transport | null {
+  const local = byId.get(text(pair, 'localCandidateId'));
+  if (!local) return null;
+  if (local.candidateType === 'relay') {
+    switch (local.relayProtocol) {
+      case 'tls':
+        return 'webrtc-turn-tls';
+      case 'tcp':
+        return 'webrtc-turn-tcp';
+      default:
+        return 'webrtc-turn-udp';
+    }
+  }
+  return local.protocol === 'tcp' ? 'webrtc-tcp' : 'webrtc-udp';
+}
+
+function inbound(stats: Stats, byId: ReadonlyMap<string, Stats>): InboundSample {
+  const jitter = number(stats, 'jitter');
+  return {
+    mid: text(stats, 'mid'),
+    kind: stats.kind === 'video' ? 'video' : 'audio',
+    bytes: number(stats, 'bytesReceived') ?? 0,
+    packets: number(stats, 'packetsReceived') ?? 0,
+    lost: Math.max(0, number(stats, 'packetsLost') ?? 0),
+    jitterMs: jitter === null ? null : jitter * 1_000,
+    frames: number(stats, 'framesDecoded') ?? 0,
+    width: number(stats, 'frameWidth') ?? 0,
+    height: number(stats, 'frameHeight') ?? 0,
+    fps: number(stats, 'framesPerSecond'),
+    codec: codecName(byId.get(text(stats, 'codecId'))),
+  };
+}
+
+function outbound(stats: Stats, all: Stats[]): OutboundSample {
+  const remote = all.find(
+    (other) => other.type === 'remote-inbound-rtp' && other.localId === stats.id && other.ssrc === stats.ssrc,
+  );
+  const target = number(stats, 'targetBitrate');
+  return {
+    kind: stats.kind === 'video' ? 'video' : 'audio',
+    active: stats.active !== false,
+    bytes: number(stats, 'bytesSent') ?? 0,
+    targetKbps: target === null ? null : target / 1_000,
+    limited: stats.qualityLimitationReason === 'bandwidth',
+    loss: remote ? number(remote, 'fractionLost') : null,
+  };
+}
+
+function codecName(codec: Stats | undefined): string {
+  const mime = codec ? text(codec, 'mimeType') : '';
+  return mime.slice(mime.indexOf('/') + 1);
+}
+
+function number(stats: Stats, name: string): number | null {
+  const value = stats[name];
+  return typeof value === 'number' && Number.isFinite(value) ? value : null;
+}
+
+function text(stats: Stats, name: string): string {
+  const value = stats[name];
+  return typeof value === 'string' ? value : '';
+}
