@@ -63,6 +63,7 @@ export class MeetingScreen {
   readonly #preferences: Preferences;
   readonly #clock: Clock;
   readonly #view: Store<ScreenView>;
+  readonly #draft = new Store('');
   readonly #endPreferences: () => void;
   #forgetCopied = (): void => undefined;
 
@@ -91,6 +92,15 @@ export class MeetingScreen {
 
   get view(): Readable<ScreenView> {
     return this.#view;
+  }
+
+  /** What is being written in the chat: kept while the chat is closed. */
+  get draft(): Readable<string> {
+    return this.#draft;
+  }
+
+  setDraft(text: string): void {
+    this.#draft.set(text);
   }
 
   togglePanel(panel: Panel): void {

@@ -1,0 +1,77 @@
+/** The numbers of a tile or of one's own connection, as rows of text. */
+import type { Rect, Size } from '../../../core/layout';
+import type { MeetingView, TileQuality } from '../../../core/model';
+import type { NetworkReport } from '../../../core/proto';
+import { formatNumber, t, type PlainKey } from '../../../locales';
+import { truthOf } from './truth';
+
+export interface NumberRow {
+  label: PlainKey;
+  value: string;
+}
+
+export function qualityRows(quality: TileQuality): NumberRow[] {
+  const { kbps, loss, roundTripMs, jitterMs, width, height, fps, codec, path } = quality;
+  return [
+    { label: 'meeting.numbers.rate', value: t('meeting.numbers.rate-value', { value: Math.round(kbps) }) },
+    { label: 'meeting.numbers.loss', value: percent(loss) },
+    { label: 'meeting.numbers.round-trip', value: milliseconds(roundTripMs) },
+    { label: 'meeting.numbers.jitter', value: milliseconds(jitterMs) },
+    { label: 'meeting.numbers.resolution', value: resolution(width, height) },
+    {
+      label: 'meeting.numbers.fps',
+      value: fps > 0 ? formatNumber(Math.round(fps)) : t('meeting.numbers.nothing'),
+    },
+    { label: 'meeting.numbers.codec', value: codec || t('meeting.numbers.nothing') },
+    { label: 'meeting.numbers.path', value: pathText(path) },
+  ];
+}
+
+/** One's own connection, as this page measured it. */
+export function ownRows(report: NetworkReport | null, view: MeetingView): NumberRow[] {
+  const { short, transport } = truthOf(view);
+  const path: NumberRow = {
+    label: 'meeting.numbers.path',
+    value: transport ? `${t(short)} · ${t(transport)}` : t(short),
+  };
+  if (!report) return [path];
+  return [
+    { label: 'meeting.numbers.round-trip', value: milliseconds(report.roundTripMs) },
+    { label: 'meeting.numbers.loss-up', value: percent(report.lossUpPermille / 1000) },
+    { label: 'meeting.numbers.loss-down', value: percent(report.lossDownPermille / 1000) },
+    path,
+  ];
+}
+
+/** For example "Direct · WebRTC over UDP". */
+export function pathText({ direct, transport }: TileQuality['path']): string {
+  const side = t(direct ? 'meeting.truth.direct' : 'meeting.truth.server');
+  return transport ? `${side} · ${t(`meeting.transport.${transport}`)}` : side;
+}
+
+/** `share` is 0 to 1. */
+export function percent(share: number): string {
+  return formatNumber(share, { style: 'percent', maximumFractionDigits: 1 });
+}
+
+export function milliseconds(value: number | null): string {
+  if (value === null) return t('meeting.numbers.nothing');
+  return t('meeting.numbers.milliseconds', { value: Math.round(value) });
+}
+
+function resolution(width: number, height: number): string {
+  if (width === 0 || height === 0) return t('meeting.numbers.nothing');
+  // As screens are named, without the grouping of thousands.
+  return t('meeting.numbers.resolution-value', { width: String(width), height: String(height) });
+}
+
+const CARD = { width: 288, height: 300, inset: 8 } as const;
+
+/** Where the card with a tile's numbers stands: at the tile's upper right, but within the stage. */
+export function cardPosition(tile: Rect, stage: Size): { x: number; y: number } {
+  const within = (wanted: number, most: number): number => Math.max(CARD.inset, Math.min(wanted, most));
+  return {
+    x: within(tile.x + tile.width - CARD.width - CARD.inset, stage.width - CARD.width - CARD.inset),
+    y: within(tile.y + CARD.inset + 36, stage.height - CARD.height - CARD.inset),
+  };
+}
