@@ -5,11 +5,14 @@ export interface AudioPlayerHandlers {
   onBlocked(): void;
 }
 
-type SinkElement = HTMLAudioElement & { setSinkId?: (id: string) => Promise<void> };
+/** Safari on phones cannot choose a speaker. */
+async function playThrough(element: HTMLAudioElement, deviceId: string): Promise<void> {
+  if ('setSinkId' in element) await element.setSinkId(deviceId);
+}
 
 /** Plays what others say through elements nobody sees. */
 export class AudioPlayer {
-  readonly #elements = new Map<string, SinkElement>();
+  readonly #elements = new Map<string, HTMLAudioElement>();
   readonly #handlers: AudioPlayerHandlers;
   #sink = '';
   #blocked = false;
@@ -38,10 +41,10 @@ export class AudioPlayer {
     const before = this.#sink;
     this.#sink = deviceId;
     try {
-      await Promise.all([...this.#elements.values()].map((element) => element.setSinkId?.(deviceId)));
+      await Promise.all([...this.#elements.values()].map((element) => playThrough(element, deviceId)));
     } catch (error) {
       this.#sink = before;
-      await Promise.allSettled([...this.#elements.values()].map((element) => element.setSinkId?.(before)));
+      await Promise.allSettled([...this.#elements.values()].map((element) => playThrough(element, before)));
       throw error;
     }
   }
@@ -52,8 +55,8 @@ export class AudioPlayer {
     document.removeEventListener('keydown', this.#unblock);
   }
 
-  #makeElement(audio: RemoteAudio): SinkElement {
-    const element: SinkElement = document.createElement('audio');
+  #makeElement(audio: RemoteAudio): HTMLAudioElement {
+    const element = document.createElement('audio');
     element.autoplay = true;
     element.hidden = true;
     element.srcObject = new MediaStream([audio.track]);
@@ -61,12 +64,12 @@ export class AudioPlayer {
     document.body.append(element);
     this.#elements.set(audio.id, element);
     // A speaker that has gone away meanwhile: the default one plays.
-    if (this.#sink) element.setSinkId?.(this.#sink).catch(() => undefined);
+    if (this.#sink) playThrough(element, this.#sink).catch(() => undefined);
     this.#play(element);
     return element;
   }
 
-  #play(element: SinkElement): void {
+  #play(element: HTMLAudioElement): void {
     element.play().catch((error: unknown) => {
       if (!(error instanceof DOMException) || error.name !== 'NotAllowedError' || this.#blocked) return;
       this.#blocked = true;

@@ -170,15 +170,14 @@ export class MediaSession {
   }
 
   #makePath(kind: 'direct' | 'sfu', generation: number, start: MediaStart): DirectPath | SfuPath {
-    const { clock, createConnection, request, nextLeg } = this.#environment;
     if (kind === 'sfu') {
-      const path = new SfuPath(start.tracks, start.codec, { clock, createConnection, request, nextLeg });
+      const path = new SfuPath(start.tracks, start.codec, this.#environment);
       path.open();
       return path;
     }
     return new DirectPath(`direct/${generation}`, this.#self, start.tracks, start.codec, {
-      clock,
-      createConnection,
+      clock: this.#environment.clock,
+      createConnection: () => this.#environment.createConnection(),
       send: (to, signal) => this.#tell({ type: 'signal', body: { to, generation, signal } }),
     });
   }
@@ -202,7 +201,7 @@ export class MediaSession {
     const levels = new Map<string, number>([[this.#self, this.#environment.ownLevel()]]);
     for (const { audio, audible } of this.#paths.sounds()) {
       if (!audible || audio.participant === null || audio.source !== 'microphone') continue;
-      const level = audio.receiver.getSynchronizationSources?.()[0]?.audioLevel ?? 0;
+      const level = audio.receiver.getSynchronizationSources()[0]?.audioLevel ?? 0;
       levels.set(audio.participant, Math.max(level, levels.get(audio.participant) ?? 0));
     }
     this.#detector.update(levels, this.#environment.clock.now());

@@ -127,7 +127,7 @@ export class Meeting implements MeetingHandle {
   #start(): void {
     this.#state = 'joining';
     this.#end = null;
-    const { clock: _, ...page } = this.#environment;
+    const page = this.#environment;
     this.#stopListening = [
       page.onPageHide(() => {
         markInside(page.session, this.#key(), page.wallClock());
@@ -169,8 +169,8 @@ export class Meeting implements MeetingHandle {
 
   async #makeJoin(): Promise<Join> {
     const { room, create, accessToken } = this.#options;
-    const { storage, session, wallClock } = this.#environment;
-    const token = hostToken(storage, room);
+    const page = this.#environment;
+    const token = hostToken(page.storage, room);
     const media = this.#mediaState();
     this.#toldMedia = media;
     const offer = await this.#prepareOffer();
@@ -179,7 +179,7 @@ export class Meeting implements MeetingHandle {
       room,
       name: this.#name,
       key: this.#key(),
-      takeover: this.#takeOver || wasJustInside(session, this.#key(), wallClock()),
+      takeover: this.#takeOver || wasJustInside(page.session, this.#key(), page.wallClock()),
       ...(token !== null && { hostToken: token }),
       ...(accessToken !== undefined && { accessToken }),
       ...(create && { options: { ...DEFAULT_OPTIONS, ...create } }),
@@ -482,10 +482,9 @@ export class Meeting implements MeetingHandle {
   }
 
   #pathEnvironment(): ConstructorParameters<typeof SfuPath>[2] {
-    const { clock, createConnection } = this.#environment;
     return {
-      clock,
-      createConnection,
+      clock: this.#environment.clock,
+      createConnection: () => this.#environment.createConnection(),
       request: (message) => this.#request(message),
       nextLeg: () => (this.#legs += 1),
     };

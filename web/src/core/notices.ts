@@ -113,7 +113,7 @@ export class Notices {
   }
 
   addDraft(draft: NoticeDraft): void {
-    this.add(draft.kind, draft.values as NoticeValues[typeof draft.kind]);
+    this.add(draft.kind, draft.values);
   }
 
   dismiss(id: number): void {

@@ -93,7 +93,7 @@ export class QualityMonitor {
     try {
       const at = this.#environment.clock.now();
       const stats = await connection.getStats();
-      const now = readSample(stats as unknown as Map<string, unknown>, at);
+      const now = readSample(stats, at);
       const held = this.#watched.get(id);
       const rates = held ? inboundRates(held.now, now) : [];
       const heard = !held || rates.some((rate) => rate.packets > 0);

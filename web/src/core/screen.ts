@@ -24,7 +24,9 @@ const OPTIONS: DisplayMediaStreamOptions & Record<string, unknown> = {
 
 /** Asks which screen to share. `onEnded`: the browser, the system or the shared window ended it. */
 export async function captureScreen(onEnded: () => void): Promise<ScreenTracks | ScreenFailure> {
-  if (typeof navigator.mediaDevices?.getDisplayMedia !== 'function') return 'unsupported';
+  // Phones have no screen capture, and an insecure page has no media devices at all.
+  const devices = (navigator as Partial<Navigator>).mediaDevices as Partial<MediaDevices> | undefined;
+  if (!devices?.getDisplayMedia) return 'unsupported';
   let stream: MediaStream;
   try {
     stream = await navigator.mediaDevices.getDisplayMedia(OPTIONS);

@@ -441,18 +441,21 @@ export class Signalling {
   #scheduleRetry(atLeastMs: number): void {
     if (this.#state !== 'running') return;
     const now = this.#now();
-    const { clock, random } = this.#environment;
     // The first time at once, as most losses are short; then ever longer, spread so that a
     // restarted server does not meet everybody in the same instant.
     const longest =
       this.#attempt === 0 ? 0 : Math.min(TIMES.longestRetry, TIMES.firstRetry * 2 ** (this.#attempt - 1));
-    const delay = Math.max(longest * (0.5 + random() / 2), atLeastMs, this.#retryNotBefore - now);
+    const delay = Math.max(
+      longest * (0.5 + this.#environment.random() / 2),
+      atLeastMs,
+      this.#retryNotBefore - now,
+    );
     this.#attempt += 1;
     if (!this.#everInside && now + delay - this.#startedAt > TIMES.firstJoin) {
       this.#end({ kind: 'unreachable' });
       return;
     }
-    this.#cancelRetry = clock.after(delay, () => this.#connect());
+    this.#cancelRetry = this.#environment.clock.after(delay, () => this.#connect());
   }
 
   #retryNow(): void {

@@ -194,13 +194,13 @@ export class TopologyPaths<Path extends MediaPath> {
   #judge(held: Held<Path>): void {
     if (held !== this.#held.at(-1)) return;
     const { health, failedPeers } = held.path.state.get();
-    const { report } = this.#environment;
     for (const peer of failedPeers) {
-      if (!held.reportedPeers.has(peer)) report(held.generation, 'failed', peer);
+      if (!held.reportedPeers.has(peer)) this.#environment.report(held.generation, 'failed', peer);
     }
     held.reportedPeers = new Set(failedPeers);
     if (health === 'failed') {
-      if (held.reported !== 'failed' && failedPeers.length === 0) report(held.generation, 'failed');
+      if (held.reported !== 'failed' && failedPeers.length === 0)
+        this.#environment.report(held.generation, 'failed');
       held.reported = 'failed';
       return;
     }
