@@ -3,7 +3,7 @@ export default {
   inMeeting: 'Meeting {room}',
   privateMeeting: 'Private meeting',
   yourName: 'Your name',
-  nameNeeded: 'Enter a name, so that the others know who you are.',
+  nameNeeded: 'Enter a name for the others to see.',
   joining: 'Joining…',
   joiningSlow: 'The server takes long to answer. Check your network, or go back and try later.',
   joinSilently: 'Nobody will see or hear you until you turn something on.',

@@ -1,11 +1,11 @@
 export default {
   title: 'Conclave',
   headline: 'Meet face to face',
-  tagline: 'Start a meeting and send the link. Nothing to install, no account.',
+  tagline: 'Start a meeting and send the link.',
+  taglineMore: 'Nothing to install, no account.',
   start: 'Start a meeting',
   or: 'or',
   field: 'Code, link or name of a meeting',
-  fieldHint: 'Type a new name to open a meeting of your own.',
   go: 'Go',
   recent: 'Recent meetings',
   lastVisit: 'Last visit {when}',

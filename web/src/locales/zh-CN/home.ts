@@ -4,11 +4,11 @@ import type { Localized } from '../types';
 const home: Localized<typeof english> = {
   title: 'Conclave',
   headline: '见面聊',
-  tagline: '发起会议，把链接发出去就好。无需安装，也不用注册。',
+  tagline: '发起会议，把链接发出去就好。',
+  taglineMore: '无需安装，也不用注册。',
   start: '发起会议',
   or: '或',
   field: '会议号、链接或名称',
-  fieldHint: '输入一个新名称，就能开一个自己的会议。',
   go: '进入',
   recent: '最近的会议',
   lastVisit: '上次进入：{when}',
