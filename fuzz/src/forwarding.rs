@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use conclave_proto::{LegNumber, MediaState, Mid, ParticipantId, SourceKind, VideoCodec, View, ViewItem};
@@ -30,11 +30,12 @@ impl<'a> Bytes<'a> {
 }
 
 /// Three people whose packets, views and networks say whatever the input says. Nobody receives what
-/// is their own, nor what is switched off, nor one sequence number twice in a slot.
+/// is their own, nor what is switched off, nor one sequence number twice in a slot. Returns how
+/// many packets were forwarded.
 ///
 /// # Panics
 /// If somebody does.
-pub fn forwarding(data: &[u8]) {
+pub fn forwarding(data: &[u8]) -> usize {
     let mut bytes = Bytes(data);
     let mut room = Room::new();
     for _ in 0..STEPS {
@@ -42,6 +43,7 @@ pub fn forwarding(data: &[u8]) {
             break;
         }
     }
+    room.forwarded
 }
 
 struct Person {
@@ -56,7 +58,8 @@ struct Room {
     conference: Conference,
     now: Duration,
     people: Vec<Person>,
-    sent: HashMap<(LegId, SlotId), std::collections::HashSet<u64>>,
+    sent: HashMap<(LegId, SlotId), HashSet<u64>>,
+    forwarded: usize,
 }
 
 impl Room {
@@ -74,7 +77,7 @@ impl Room {
                 Person { id, leg, media: everything, streams: HashMap::new() }
             })
             .collect();
-        Self { conference, now, people, sent: HashMap::new() }
+        Self { conference, now, people, sent: HashMap::new(), forwarded: 0 }
     }
 
     fn time(&self) -> Time {
@@ -175,6 +178,7 @@ impl Room {
             assert_eq!(forward.codec, codec);
             let new = self.sent.entry((forward.leg, forward.slot)).or_default().insert(forward.sequence);
             assert!(new, "a sequence number was used twice in a slot");
+            self.forwarded += 1;
             if let Some(rewrite) = forward.vp8 {
                 rewrite.apply(&mut payload.to_vec());
             }

@@ -29,5 +29,19 @@ fn vp8_payloads_to_rewrite() {
 
 #[test]
 fn packets_to_forward() {
-    run("forwarding", conclave_fuzz::forwarding);
+    run("forwarding", |data| {
+        conclave_fuzz::forwarding(data);
+    });
+}
+
+#[test]
+fn calls_of_the_corpus_are_calls() {
+    for call in ["vp8-call", "h264-call"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/forwarding").join(call);
+        let data = fs::read(&path).expect("part of the repository");
+        assert!(
+            conclave_fuzz::forwarding(&data) > 20,
+            "{call} forwards next to nothing: it no longer tests forwarding"
+        );
+    }
 }

@@ -10,7 +10,7 @@ import puppeteer, { type Browser as FirefoxBrowser, type Page as FirefoxPage } f
 import { fakeDevices } from './fake-devices.ts';
 import * as paths from './paths.ts';
 import type { Person } from './people.ts';
-import { installCamera, installProbe, removeDevices } from './probe.ts';
+import { installCamera, installProbe, installScreen, removeDevices } from './probe.ts';
 
 export interface Driver {
   goto(url: string): Promise<void>;
@@ -27,6 +27,8 @@ export type Devices = 'working' | 'absent' | 'refused';
 
 export interface ChromiumOptions {
   devices?: Devices;
+  /** Shares the browser's own made-up monitor instead of a screen in the person's colour. */
+  monitor?: boolean;
   locale?: string;
   colorScheme?: 'light' | 'dark';
   viewport?: { width: number; height: number };
@@ -77,6 +79,7 @@ export class ChromiumDriver implements Driver {
       deviceScaleFactor: options.phone === true ? 2 : 1,
     });
     await context.addInitScript(installProbe);
+    if (options.monitor !== true) await context.addInitScript(installScreen, person.colour);
     if (devices === 'absent') await context.addInitScript(removeDevices);
     const page = await context.newPage();
     const driver = new ChromiumDriver(page, browser);

@@ -49,7 +49,7 @@ export class Guests {
 export const test = base.extend<{ server: Server; guests: Guests }>({
   // eslint-disable-next-line no-empty-pattern -- Playwright reads the parameter's form
   server: async ({}, use, info) => {
-    const server = await Server.start();
+    const server = await Server.launch();
     await use(server);
     if (info.status !== info.expectedStatus) await info.attach('server.log', { body: server.log });
     await server.remove();

@@ -92,7 +92,7 @@ export class Participant<D extends Driver = Driver> {
           const picture = await look();
           return picture === null
             ? 'no picture'
-            : (whoseColour(picture.colour)?.name ?? `rgb ${picture.colour.map(Math.round)}`);
+            : (whoseColour(picture.colour)?.name ?? `rgb ${picture.colour.map(Math.round).join(' ')}`);
         },
         { message: `${this.name} sees ${of.name}'s ${source}`, timeout },
       )

@@ -78,10 +78,30 @@ export function installCamera(colour: Rgb): void {
   };
   const devices = navigator.mediaDevices;
   const native = devices.getUserMedia.bind(devices);
-  devices.getUserMedia = async (constraints) => {
+  devices.getUserMedia = async (constraints = {}) => {
     const wanted = (of?: boolean | MediaTrackConstraints) => of !== undefined && of !== false;
-    const sound = wanted(constraints?.audio) ? await native({ audio: constraints?.audio }) : new MediaStream();
-    return new MediaStream([...(wanted(constraints?.video) ? camera() : []), ...sound.getAudioTracks()]);
+    const sound = wanted(constraints.audio) ? await native({ audio: constraints.audio }) : new MediaStream();
+    return new MediaStream([...(wanted(constraints.video) ? camera() : []), ...sound.getAudioTracks()]);
+  };
+}
+
+/** A screen to share that shows whose it is: the person's colour with a moving bar. */
+export function installScreen(colour: Rgb): void {
+  navigator.mediaDevices.getDisplayMedia = () => {
+    const canvas = Object.assign(document.createElement('canvas'), { width: 1280, height: 720 });
+    const context = canvas.getContext('2d');
+    if (context === null) throw new Error('no canvas');
+    let frame = 0;
+    const timer = setInterval(() => {
+      frame += 1;
+      context.fillStyle = `rgb(${colour.join(' ')})`;
+      context.fillRect(0, 0, 1280, 720);
+      context.fillStyle = `rgb(${colour.map((value) => Math.min(255, value + 50)).join(' ')})`;
+      context.fillRect(((frame % 24) * 1120) / 23, 0, 160, 720);
+    }, 100);
+    const stream = canvas.captureStream(10);
+    stream.getVideoTracks()[0]?.addEventListener('ended', () => clearInterval(timer));
+    return Promise.resolve(stream);
   };
 }
 
@@ -129,7 +149,6 @@ export function pictureOf(selector: string): Picture | null {
 export interface Measured {
   /** Energy of all received sound so far (RTCInboundRtpStreamStats.totalAudioEnergy). */
   heardEnergy: number;
-  /** Energy of what the microphone gives, before it is sent. */
   audioPacketsReceived: number;
   /** Codecs of the video that arrives with pictures, such as `VP8`. */
   codecsReceived: string[];
@@ -149,33 +168,39 @@ export async function measure(): Promise<Measured> {
     remotes: [],
     layersSent: [],
   };
+  /** The fields of RTCStats that are read here. */
+  interface Stat {
+    type: string;
+    kind?: string;
+    codecId?: string;
+    mimeType?: string;
+    totalAudioEnergy?: number;
+    packetsReceived?: number;
+    framesDecoded?: number;
+    framesSent?: number;
+    frameHeight?: number;
+    rid?: string;
+    selectedCandidatePairId?: string;
+    remoteCandidateId?: string;
+    address?: string;
+    port?: number;
+  }
   for (const connection of window.conclaveProbe.connections) {
     if (connection.connectionState === 'closed') continue;
-    const report = await connection.getStats();
-    const stats = [...report.values()] as Record<string, unknown>[];
-    const codecOf = (stat: Record<string, unknown>) =>
-      String((report.get(String(stat.codecId)) as { mimeType?: string } | undefined)?.mimeType ?? '').replace(
-        'video/',
-        '',
-      );
-    for (const stat of stats) {
+    const report = (await connection.getStats()) as unknown as ReadonlyMap<string, Stat>;
+    const codecOf = ({ codecId = '' }: Stat) => report.get(codecId)?.mimeType?.replace('video/', '') ?? '';
+    for (const stat of report.values()) {
       if (stat.type === 'inbound-rtp' && stat.kind === 'audio') {
-        measured.heardEnergy += Number(stat.totalAudioEnergy ?? 0);
-        measured.audioPacketsReceived += Number(stat.packetsReceived ?? 0);
-      } else if (
-        stat.type === 'inbound-rtp' &&
-        stat.kind === 'video' &&
-        Number(stat.framesDecoded ?? 0) > 0
-      ) {
+        measured.heardEnergy += stat.totalAudioEnergy ?? 0;
+        measured.audioPacketsReceived += stat.packetsReceived ?? 0;
+      } else if (stat.type === 'inbound-rtp' && (stat.framesDecoded ?? 0) > 0) {
         measured.codecsReceived.push(codecOf(stat));
-      } else if (stat.type === 'outbound-rtp' && stat.kind === 'video' && Number(stat.framesSent ?? 0) > 0) {
+      } else if (stat.type === 'outbound-rtp' && (stat.framesSent ?? 0) > 0) {
         measured.codecsSent.push(codecOf(stat));
-        measured.layersSent.push(`${String(stat.rid ?? '')}:${String(stat.frameHeight ?? 0)}`);
+        measured.layersSent.push(`${stat.rid ?? ''}:${stat.frameHeight ?? 0}`);
       } else if (stat.type === 'transport') {
-        const pair = report.get(String(stat.selectedCandidatePairId)) as
-          { remoteCandidateId?: string } | undefined;
-        const remote = report.get(String(pair?.remoteCandidateId)) as
-          { address?: string; port?: number } | undefined;
+        const pair = report.get(stat.selectedCandidatePairId ?? '');
+        const remote = report.get(pair?.remoteCandidateId ?? '');
         if (remote !== undefined) measured.remotes.push(`${remote.address ?? ''}:${remote.port ?? 0}`);
       }
     }

@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { RoomOptions } from '../../src/core/proto.ts';
 import { program } from './paths.ts';
 
 /** How long a debug build on a busy machine may take to answer. */
@@ -20,9 +21,9 @@ export class Server {
 
   private constructor(readonly port: number) {}
 
-  static async start(): Promise<Server> {
+  static async launch(): Promise<Server> {
     const server = new Server(await freePort());
-    await server.#spawn();
+    await server.start();
     return server;
   }
 
@@ -34,12 +35,6 @@ export class Server {
   /** What the server has logged so far. */
   get log(): string {
     return this.#log;
-  }
-
-  /** Ends the process as an operator would, waits for it, and starts it again on the same data. */
-  async restart(): Promise<void> {
-    await this.terminate();
-    await this.#spawn();
   }
 
   /** SIGTERM, and waits for the end. Returns the exit code. */
@@ -65,6 +60,16 @@ export class Server {
     return text === '' ? null : (JSON.parse(text) as unknown);
   }
 
+  /** Makes a room before anybody comes, with options other than the default. */
+  async createRoom(name: string, options: Partial<RoomOptions>): Promise<void> {
+    await this.request('POST', '/rooms', { name, options });
+  }
+
+  /** Datagrams that the media plane has received and sent so far. */
+  mediaPackets(): Promise<number> {
+    return this.metric('conclave_media_packets_total');
+  }
+
   /** The metrics whose name starts so, summed over their labels. */
   async metric(name: string): Promise<number> {
     const text = await (await fetch(`${this.origin}/metrics`)).text();
@@ -74,7 +79,8 @@ export class Server {
       .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
   }
 
-  async #spawn(): Promise<void> {
+  /** Starts the program, again on the same data if it ran before, and waits until it is ready. */
+  async start(): Promise<void> {
     const child = spawn(
       program,
       ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.#data, '--public-address', '127.0.0.1'],
@@ -106,12 +112,12 @@ export class Server {
     if (child === null) return null;
     this.#process = null;
     if (child.exitCode === null && child.signalCode === null) {
-      const ended = once(child, 'exit');
+      const ended = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
       child.kill(signal);
       const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
-      await ended;
+      const [, killedBy] = await ended;
       clearTimeout(timer);
-      if (child.signalCode === 'SIGKILL')
+      if (killedBy === 'SIGKILL')
         throw new Error(`the server did not end within ${STOP_MS} ms:\n${this.#log}`);
     }
     return child.exitCode;
