@@ -24,12 +24,12 @@ export function holdsFocus(): Attachment<HTMLElement> {
   };
 }
 
-/** Calls `close` when a pointer goes down anywhere else, except on what opened it. */
-export function closesOutside(close: () => void, opener: string): Attachment<HTMLElement> {
+/** Calls `close` when a pointer goes down anywhere else, except on the button of `action`, which opened it. */
+export function closesOutside(close: () => void, action: string): Attachment<HTMLElement> {
   return (element) => {
     const onPointer = ({ target }: PointerEvent): void => {
       if (!(target instanceof Element)) return;
-      if (!element.contains(target) && !target.closest(opener)) close();
+      if (!element.contains(target) && !target.closest(`[data-action="${action}"]`)) close();
     };
     document.addEventListener('pointerdown', onPointer, true);
     return () => document.removeEventListener('pointerdown', onPointer, true);

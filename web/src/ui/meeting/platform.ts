@@ -19,8 +19,6 @@ const SMALL_WINDOW = { width: 360, height: 264 } as const;
 export class BrowserPlatform implements ScreenPlatform {
   readonly can: Capabilities;
   readonly #link: string;
-  /** The element that fills the screen. */
-  root: HTMLElement | null = null;
   /** Draws the meeting into a small window; returns what removes it. */
   fillSmallWindow: ((target: HTMLElement) => () => void) | null = null;
   /** Tells that the small window is there or gone. */
@@ -39,8 +37,9 @@ export class BrowserPlatform implements ScreenPlatform {
     return this.#link;
   }
 
+  /** The whole document, because menus and tips are drawn at its end. */
   async enterFullScreen(): Promise<void> {
-    await attempt(() => this.root?.requestFullscreen({ navigationUI: 'hide' }));
+    await attempt(() => document.documentElement.requestFullscreen({ navigationUI: 'hide' }));
   }
 
   async leaveFullScreen(): Promise<void> {
@@ -84,7 +83,7 @@ export class BrowserPlatform implements ScreenPlatform {
 
   /** What the stage shows largest. */
   #mainVideo(): HTMLVideoElement | null {
-    const videos = [...(this.root?.querySelectorAll('video') ?? [])];
+    const videos = [...document.querySelectorAll('video')];
     const area = (video: HTMLVideoElement) => video.clientWidth * video.clientHeight;
     return videos.reduce<HTMLVideoElement | null>((a, b) => (a && area(a) >= area(b) ? a : b), null);
   }
