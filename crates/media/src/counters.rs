@@ -1,0 +1,182 @@
+//! What the media plane counts, under names that start with `conclave_media_`.
+//!
+//! The handles are made once: looking a metric up by name costs more than forwarding a packet. The
+//! program installs its recorder before it starts the media plane.
+
+use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
+
+/// Why something was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dropped {
+    /// Neither STUN, DTLS nor SRTP.
+    Alien,
+    /// A STUN message for no leg.
+    UnknownStun,
+    /// A STUN message that names a leg, but was not made with its password.
+    ForgedStun,
+    /// A genuine STUN check from an address that another leg uses.
+    TakenAddress,
+    /// DTLS or SRTP from an address that no STUN check validated.
+    Unvalidated,
+    /// A leg sends more than its budget.
+    Budget,
+    /// A leg uses more SSRCs than it may.
+    Streams,
+    /// Too much waits for a leg's pacer.
+    Pacer,
+    /// A forwarded packet does not fit what the receiver agreed to.
+    Unsendable,
+    /// Too much waits for the socket.
+    Socket,
+}
+
+impl Dropped {
+    const ALL: [(Self, &'static str); 10] = [
+        (Self::Alien, "alien"),
+        (Self::UnknownStun, "unknown-stun"),
+        (Self::ForgedStun, "forged-stun"),
+        (Self::TakenAddress, "taken-address"),
+        (Self::Unvalidated, "unvalidated"),
+        (Self::Budget, "budget"),
+        (Self::Streams, "streams"),
+        (Self::Pacer, "pacer"),
+        (Self::Unsendable, "unsendable"),
+        (Self::Socket, "socket"),
+    ];
+}
+
+/// Why a leg ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// A command closed it.
+    Closed,
+    /// A newer leg of the participant took its place.
+    Replaced,
+    /// Not connected in time.
+    Handshake,
+    /// The client closed the connection, or ICE lost it.
+    Ended,
+    /// No connectivity check for too long.
+    Consent,
+    /// Over its budget for too long.
+    Flood,
+    /// The engine gave up, for example because of a wrong certificate.
+    Engine,
+    /// The engine or the room panicked.
+    Panic,
+}
+
+impl End {
+    const ALL: [(Self, &'static str); 8] = [
+        (Self::Closed, "closed"),
+        (Self::Replaced, "replaced"),
+        (Self::Handshake, "handshake"),
+        (Self::Ended, "ended"),
+        (Self::Consent, "consent"),
+        (Self::Flood, "flood"),
+        (Self::Engine, "engine"),
+        (Self::Panic, "panic"),
+    ];
+
+    /// Whether the control plane is told: not of what it asked for.
+    pub(crate) fn is_failure(self) -> bool {
+        !matches!(self, Self::Closed | Self::Replaced)
+    }
+
+    /// For logs and metrics.
+    pub(crate) fn label(self) -> &'static str {
+        Self::ALL.iter().find(|(end, _)| *end == self).map_or("", |(_, label)| label)
+    }
+}
+
+/// The handles.
+pub(crate) struct Counters {
+    pub(crate) legs: Gauge,
+    pub(crate) rooms: Gauge,
+    pub(crate) packets_in: Counter,
+    pub(crate) packets_out: Counter,
+    pub(crate) bytes_in: Counter,
+    pub(crate) bytes_out: Counter,
+    pub(crate) forwarded: Counter,
+    pub(crate) nacks_in: Counter,
+    pub(crate) nacks_out: Counter,
+    pub(crate) keyframes_in: Counter,
+    pub(crate) keyframes_out: Counter,
+    pub(crate) connected: Counter,
+    pub(crate) offers_taken: Counter,
+    pub(crate) offers_refused: Counter,
+    pub(crate) room_faults: Counter,
+    pub(crate) socket_errors: Counter,
+    dropped: [Counter; Dropped::ALL.len()],
+    ended: [Counter; End::ALL.len()],
+}
+
+impl Counters {
+    pub(crate) fn new() -> Self {
+        describe_gauge!("conclave_media_legs", "Legs, connected or not");
+        describe_gauge!("conclave_media_rooms", "Rooms with media");
+        describe_counter!("conclave_media_packets_total", "UDP datagrams by direction");
+        describe_counter!("conclave_media_bytes_total", "Bytes of UDP datagrams by direction");
+        describe_counter!("conclave_media_forwarded_total", "RTP packets queued for a receiver");
+        describe_counter!(
+            "conclave_media_nacks_total",
+            "Packets asked for again: by the server (out), by clients (in)"
+        );
+        describe_counter!("conclave_media_plis_total", "Key frames asked for: by the server (out), by clients (in)");
+        describe_counter!("conclave_media_connected_total", "Legs that became connected");
+        describe_counter!("conclave_media_ended_total", "Legs that ended, by reason");
+        describe_counter!("conclave_media_offers_total", "Offers by result");
+        describe_counter!("conclave_media_dropped_total", "Packets dropped by reason");
+        describe_counter!("conclave_media_room_faults_total", "Rooms closed because of a fault of the server");
+        describe_counter!("conclave_media_socket_errors_total", "Errors of the UDP socket");
+        Self {
+            legs: gauge!("conclave_media_legs"),
+            rooms: gauge!("conclave_media_rooms"),
+            packets_in: counter!("conclave_media_packets_total", "direction" => "in"),
+            packets_out: counter!("conclave_media_packets_total", "direction" => "out"),
+            bytes_in: counter!("conclave_media_bytes_total", "direction" => "in"),
+            bytes_out: counter!("conclave_media_bytes_total", "direction" => "out"),
+            forwarded: counter!("conclave_media_forwarded_total"),
+            nacks_in: counter!("conclave_media_nacks_total", "direction" => "in"),
+            nacks_out: counter!("conclave_media_nacks_total", "direction" => "out"),
+            keyframes_in: counter!("conclave_media_plis_total", "direction" => "in"),
+            keyframes_out: counter!("conclave_media_plis_total", "direction" => "out"),
+            connected: counter!("conclave_media_connected_total"),
+            offers_taken: counter!("conclave_media_offers_total", "result" => "taken"),
+            offers_refused: counter!("conclave_media_offers_total", "result" => "refused"),
+            room_faults: counter!("conclave_media_room_faults_total"),
+            socket_errors: counter!("conclave_media_socket_errors_total"),
+            dropped: Dropped::ALL.map(|(_, reason)| counter!("conclave_media_dropped_total", "reason" => reason)),
+            ended: End::ALL.map(|(_, reason)| counter!("conclave_media_ended_total", "reason" => reason)),
+        }
+    }
+
+    pub(crate) fn dropped(&self, reason: Dropped, packets: u64) {
+        // The variants stand in `ALL` in their own order.
+        if let Some(counter) = self.dropped.get(reason as usize) {
+            counter.increment(packets);
+        }
+    }
+
+    pub(crate) fn ended(&self, reason: End) {
+        if let Some(counter) = self.ended.get(reason as usize) {
+            counter.increment(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_own_counter() {
+        for (i, (reason, label)) in Dropped::ALL.iter().enumerate() {
+            assert_eq!(*reason as usize, i, "{label}");
+        }
+        for (i, (reason, label)) in End::ALL.iter().enumerate() {
+            assert_eq!(*reason as usize, i, "{label}");
+            assert_eq!(reason.label(), *label);
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The media plane without its socket and clock: datagrams, commands and time in; datagrams and
+//! events out.
+//!
+//! A turn is any number of [`Plane::command`], [`Plane::receive`] and [`Plane::expire`], then one
+//! [`Plane::settle`]. A panic inside a room ends that room and no other.
+
+use std::collections::{BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use conclave_proto::{ErrorCode, ProtocolError};
+
+use crate::counters::{Dropped, End};
+use crate::datagram::{Datagram, Kind, Outgoing, classify, stun_recipient};
+use crate::event::{MediaEvent, RoomKey};
+use crate::mailbox::Command;
+use crate::room::Room;
+use crate::shared::{Deadline, Shared};
+
+/// Every room.
+pub(crate) struct Plane {
+    rooms: HashMap<RoomKey, Room>,
+    /// Rooms that something happened to in this turn.
+    touched: BTreeSet<RoomKey>,
+    shared: Shared,
+}
+
+impl Plane {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self { rooms: HashMap::new(), touched: BTreeSet::new(), shared }
+    }
+
+    /// Carries a command out. [`Command::Shutdown`] closes everything.
+    pub(crate) fn command(&mut self, now: Instant, command: Command) {
+        match command {
+            Command::Offer { room, participant, offer, media, reply } => {
+                let answer =
+                    self.open(room, |room, shared| room.offer(now, shared, participant, &offer, media)).unwrap_or_else(
+                        || Err(ProtocolError::new(ErrorCode::Internal, "the room failed while it took the offer")),
+                    );
+                let counters = &self.shared.counters;
+                let count = if answer.is_ok() { &counters.offers_taken } else { &counters.offers_refused };
+                count.increment(1);
+                // Whoever asked may have gone; the leg then ends at its handshake deadline.
+                let _ = reply.send(answer);
+            }
+            Command::SetMedia { room, participant, media } => {
+                self.enter(room, |room, shared| room.set_media(now, shared, &participant, media));
+            }
+            Command::SetView { room, participant, leg, view } => {
+                self.enter(room, |room, shared| room.set_view(now, shared, &participant, leg, &view));
+            }
+            Command::SetCodec { room, preference } => {
+                self.open(room, |room, shared| room.set_codec(now, shared, preference));
+            }
+            Command::CloseLeg { room, participant, leg } => {
+                self.enter(room, |room, shared| room.close_leg(now, shared, &participant, leg));
+            }
+            Command::CloseParticipant { room, participant } => {
+                self.enter(room, |room, shared| room.close_participant(now, shared, &participant));
+            }
+            Command::CloseRoom { room } => self.close_room(now, room),
+            Command::Shutdown => {
+                let rooms: Vec<_> = self.rooms.keys().copied().collect();
+                for room in rooms {
+                    self.close_room(now, room);
+                }
+            }
+        }
+    }
+
+    /// Takes a datagram from the socket.
+    pub(crate) fn receive(&mut self, now: Instant, datagram: &Datagram<'_>) {
+        let counters = &self.shared.counters;
+        counters.packets_in.increment(1);
+        counters.bytes_in.increment(datagram.contents.len() as u64);
+        let kind = classify(datagram.contents);
+        let to = self.shared.addressed(datagram.source, datagram.local);
+        let leg = match kind {
+            Kind::Other => Err(Dropped::Alien),
+            Kind::Dtls | Kind::Media => self.shared.routes.by_address(datagram.source).ok_or(Dropped::Unvalidated),
+            Kind::Stun => {
+                let named = stun_recipient(datagram.contents).and_then(|ufrag| self.shared.routes.by_ufrag(ufrag));
+                match named {
+                    None => Err(Dropped::UnknownStun),
+                    Some(leg) => {
+                        let genuine = self.enter(leg.room, |room, _| room.vouches_for(now, leg.key, to, datagram));
+                        if genuine != Some(true) {
+                            Err(Dropped::ForgedStun)
+                        } else {
+                            let validated = self.shared.routes.validate(now, datagram.source, leg);
+                            validated.map(|()| leg).map_err(|_| Dropped::TakenAddress)
+                        }
+                    }
+                }
+            }
+        };
+        match leg {
+            Ok(leg) => {
+                self.enter(leg.room, |room, shared| room.receive(now, shared, leg.key, kind, to, datagram));
+            }
+            Err(reason) => self.shared.counters.dropped(reason, 1),
+        }
+    }
+
+    /// Does what is due.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        while let Some(due) = self.shared.timers.pop(now) {
+            match due {
+                Deadline::Leg(leg) => self.enter(leg.room, |room, shared| room.leg_due(now, shared, leg.key)),
+                Deadline::Conference(room) => self.enter(room, |room, shared| room.conference_due(now, shared)),
+            };
+        }
+    }
+
+    /// Ends the turn.
+    pub(crate) fn settle(&mut self, now: Instant) {
+        for key in std::mem::take(&mut self.touched) {
+            self.enter(key, |room, shared| room.settle(now, shared));
+            self.touched.remove(&key);
+            if self.rooms.get(&key).is_some_and(Room::is_idle) {
+                self.close_room(now, key);
+            }
+        }
+        self.shared.counters.rooms.set(self.rooms.len() as f64);
+        self.shared.outbox.flush();
+    }
+
+    /// When [`Self::expire`] has something to do.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.shared.timers.next()
+    }
+
+    /// What is to be sent, in order.
+    pub(crate) fn outgoing(&mut self) -> &mut Vec<Outgoing> {
+        &mut self.shared.outgoing
+    }
+
+    /// What the rooms share.
+    pub(crate) fn shared(&mut self) -> &mut Shared {
+        &mut self.shared
+    }
+
+    /// Runs in a room, which is made if need be.
+    fn open<T>(&mut self, key: RoomKey, run: impl FnOnce(&mut Room, &mut Shared) -> T) -> Option<T> {
+        self.rooms.entry(key).or_insert_with(|| Room::new(key, rand::random()));
+        self.enter(key, run)
+    }
+
+    /// Runs in a room, if it is there and survives it.
+    fn enter<T>(&mut self, key: RoomKey, run: impl FnOnce(&mut Room, &mut Shared) -> T) -> Option<T> {
+        let room = self.rooms.get_mut(&key)?;
+        let shared = &mut self.shared;
+        // A room that panicked is not entered again, and what rooms share is changed only by calls
+        // that are whole in themselves.
+        match catch_unwind(AssertUnwindSafe(|| run(room, shared))) {
+            Ok(result) => {
+                self.touched.insert(key);
+                Some(result)
+            }
+            Err(_) => {
+                self.condemn(key);
+                None
+            }
+        }
+    }
+
+    fn close_room(&mut self, now: Instant, key: RoomKey) {
+        self.enter(key, |room, shared| room.close(now, shared));
+        self.rooms.remove(&key);
+        self.touched.remove(&key);
+    }
+
+    /// A room panicked: its legs have failed.
+    fn condemn(&mut self, key: RoomKey) {
+        let Some(room) = self.rooms.remove(&key) else { return };
+        self.touched.remove(&key);
+        tracing::error!(room = key.0, "a room failed and was closed");
+        let shared = &mut self.shared;
+        shared.counters.room_faults.increment(1);
+        shared.timers.set(Deadline::Conference(key), None);
+        for (leg, participant, number) in room.members() {
+            shared.routes.forget(leg);
+            shared.timers.set(Deadline::Leg(leg), None);
+            shared.legs -= 1;
+            shared.counters.ended(End::Panic);
+            shared.outbox.push(MediaEvent::Failed { room: key, participant, leg: number });
+        }
+        shared.counters.legs.set(shared.legs as f64);
+        // Its parts may be in any state; if dropping them panics too, that is the end of it.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(room)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use conclave_proto::{CodecPreference, ParticipantId};
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::config::MediaLimits;
+    use crate::event::Outbox;
+    use crate::webrtc::Identity;
+
+    fn plane(now: Instant) -> (Plane, mpsc::Receiver<MediaEvent>) {
+        let (events, receiver) = mpsc::channel(16);
+        let identity = Identity::new().expect("a certificate");
+        let announced = vec!["127.0.0.1:1".parse().expect("valid")];
+        (Plane::new(Shared::new(now, MediaLimits::default(), identity, announced, Outbox::new(events))), receiver)
+    }
+
+    #[test]
+    fn a_room_that_panics_is_closed_and_others_go_on() {
+        let now = Instant::now();
+        let (mut plane, _events) = plane(now);
+        for room in [RoomKey(1), RoomKey(2)] {
+            plane.command(now, Command::SetCodec { room, preference: CodecPreference::Vp8 });
+        }
+        let entered: Option<()> = plane.enter(RoomKey(1), |_, _| panic!("made by the test"));
+        assert_eq!(entered, None);
+        plane.settle(now);
+        assert_eq!(plane.rooms.keys().collect::<Vec<_>>(), [&RoomKey(2)]);
+        assert_eq!(plane.enter(RoomKey(2), |_, _| 7), Some(7));
+    }
+
+    #[test]
+    fn commands_about_what_does_not_exist_leave_nothing_behind() {
+        let now = Instant::now();
+        let (mut plane, _events) = plane(now);
+        let participant = ParticipantId::parse("p").expect("valid");
+        let room = RoomKey(1);
+        plane.command(now, Command::SetMedia { room, participant: participant.clone(), media: Default::default() });
+        plane.command(now, Command::CloseParticipant { room, participant });
+        plane.command(now, Command::SetCodec { room, preference: CodecPreference::Auto });
+        plane.command(now, Command::CloseRoom { room: RoomKey(2) });
+        plane.settle(now);
+        assert!(plane.rooms.is_empty());
+        assert_eq!(plane.next_deadline(), None);
+    }
+}

@@ -1,0 +1,174 @@
+//! The UDP socket: batches in (recvmmsg, GRO), runs of equal packets out (GSO).
+
+use std::io::{self, IoSliceMut};
+use std::net::UdpSocket;
+
+use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
+use tokio::io::Interest;
+
+use crate::datagram::{Datagram, Outgoing, canonical, for_socket};
+
+/// The socket of the media thread.
+pub(crate) struct MediaSocket {
+    socket: tokio::net::UdpSocket,
+    state: UdpSocketState,
+    ipv6: bool,
+    receive: ReceiveBuffers,
+    /// Where a run of packets is put together.
+    run: Vec<u8>,
+}
+
+struct ReceiveBuffers {
+    bytes: Vec<u8>,
+    meta: [RecvMeta; BATCH_SIZE],
+}
+
+/// One buffer holds what the kernel joins into one GRO read; it never joins more than an IP packet
+/// can hold.
+const BUFFER: usize = 65_536;
+
+/// Bytes of a run of packets: an IP packet's limit minus the headers that the kernel adds up.
+const RUN_BYTES: usize = 60_000;
+
+impl MediaSocket {
+    /// Takes a bound socket over; needs a tokio runtime.
+    pub(crate) fn new(socket: UdpSocket) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let ipv6 = socket.local_addr()?.is_ipv6();
+        let socket = tokio::net::UdpSocket::from_std(socket)?;
+        let state = UdpSocketState::new((&socket).into())?;
+        let receive = ReceiveBuffers { bytes: vec![0; BUFFER * BATCH_SIZE], meta: [RecvMeta::default(); BATCH_SIZE] };
+        Ok(Self { socket, state, ipv6, receive, run: Vec::with_capacity(RUN_BYTES) })
+    }
+
+    /// Resolves when there may be something to receive.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        self.socket.readable().await
+    }
+
+    /// Resolves when there may be room to send.
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        self.socket.writable().await
+    }
+
+    /// Receives one batch and hands over its datagrams. Returns whether there was one.
+    pub(crate) fn receive(&mut self, mut each: impl FnMut(Datagram<'_>)) -> io::Result<bool> {
+        let Self { socket, state, receive, .. } = self;
+        let ReceiveBuffers { bytes, meta } = receive;
+        let mut chunks = bytes.chunks_exact_mut(BUFFER);
+        // The buffer is as many chunks as the batch has places.
+        let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
+            std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
+        let received = socket.try_io(Interest::READABLE, || state.recv((&*socket).into(), &mut slices, meta));
+        let count = match received {
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        for (meta, slice) in meta.iter().zip(&slices).take(count) {
+            let source = canonical(meta.addr);
+            let local = meta.dst_ip.map(|ip| ip.to_canonical());
+            let joined = slice.get(..meta.len).unwrap_or_default();
+            if joined.is_empty() {
+                each(Datagram { source, local, contents: &[] });
+            }
+            for contents in joined.chunks(meta.stride.max(1)) {
+                each(Datagram { source, local, contents });
+            }
+        }
+        Ok(true)
+    }
+
+    /// Sends as many as the socket takes now, from the front. Returns how many were taken; one that
+    /// the network refuses counts as taken, as if it were lost on the way.
+    pub(crate) fn send(&mut self, packets: &[Outgoing]) -> usize {
+        let mut sent = 0;
+        while let Some(first) = packets.get(sent) {
+            let length = run_length(&packets[sent..], self.state.max_gso_segments());
+            let run = &packets[sent..sent + length];
+            let contents = if length == 1 {
+                &first.contents
+            } else {
+                self.run.clear();
+                for packet in run {
+                    self.run.extend_from_slice(&packet.contents);
+                }
+                &self.run
+            };
+            let transmit = Transmit {
+                destination: for_socket(first.destination, self.ipv6),
+                ecn: None,
+                contents,
+                segment_size: (length > 1).then_some(first.contents.len()),
+                src_ip: first.local,
+            };
+            let socket = &self.socket;
+            match socket.try_io(Interest::WRITABLE, || self.state.try_send(socket.into(), &transmit)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => {
+                    tracing::trace!(kind = ?error.kind(), "a packet was not sent");
+                    sent += length;
+                }
+                Ok(()) => sent += length,
+            }
+        }
+        sent
+    }
+}
+
+/// How many packets at the front go out in one call: same way, same size, but for a shorter last one.
+fn run_length(packets: &[Outgoing], most: usize) -> usize {
+    let Some(first) = packets.first() else { return 0 };
+    let size = first.contents.len();
+    let mut length = 1;
+    let mut bytes = size;
+    for packet in &packets[1..] {
+        let next = packet.contents.len();
+        let same_way = packet.destination == first.destination && packet.local == first.local;
+        if length >= most || !same_way || next == 0 || next > size || bytes + next > RUN_BYTES {
+            break;
+        }
+        length += 1;
+        bytes += next;
+        if next < size {
+            break;
+        }
+    }
+    length
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(port: u16, size: usize) -> Outgoing {
+        Outgoing { destination: ([127, 0, 0, 1], port).into(), local: None, contents: vec![port as u8; size] }
+    }
+
+    #[test]
+    fn a_run_is_of_one_way_and_one_size_with_a_shorter_end() {
+        let packets = [packet(1, 100), packet(1, 100), packet(1, 60), packet(1, 100), packet(2, 100)];
+        assert_eq!(run_length(&packets, 64), 3);
+        assert_eq!(run_length(&packets, 2), 2);
+        assert_eq!(run_length(&packets[2..], 64), 1);
+        assert_eq!(run_length(&packets[3..], 64), 1);
+        assert_eq!(run_length(&[], 64), 0);
+    }
+
+    #[tokio::test]
+    async fn what_one_socket_sends_in_runs_the_other_receives_as_packets() {
+        let server = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let to = server.local_addr().expect("bound").port();
+        let mut server = MediaSocket::new(server).expect("usable");
+        let mut client = MediaSocket::new(UdpSocket::bind("127.0.0.1:0").expect("a socket")).expect("usable");
+        let sizes = [1_200, 1_200, 1_200, 300, 1, 1_200, 0, 7];
+        let packets: Vec<_> = sizes.iter().map(|size| packet(to, *size)).collect();
+        assert_eq!(client.send(&packets), sizes.len());
+        let mut got = Vec::new();
+        while got.len() < sizes.len() {
+            server.readable().await.expect("readable");
+            server.receive(|datagram| got.push(datagram.contents.len())).expect("received");
+        }
+        assert_eq!(got, sizes);
+    }
+}
