@@ -208,7 +208,7 @@ export class FirefoxDriver implements Driver {
     run: (argument: Argument) => Result | Promise<Result>,
     argument: Argument,
   ): Promise<Result> {
-    return this.page.evaluate(run as (argument: unknown) => Result, argument) as Promise<Result>;
+    return this.page.evaluate(run as (argument: unknown) => Result, argument);
   }
 
   async click(selector: string): Promise<void> {

@@ -86,7 +86,7 @@ export class Server {
       ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.#data, '--public-address', '127.0.0.1'],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, RUST_LOG: process.env.RUST_LOG ?? 'info' },
+        env: { ...process.env, CONCLAVE_LOG: process.env.E2E_LOG ?? 'info' },
       },
     );
     this.#process = child;
