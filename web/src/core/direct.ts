@@ -10,7 +10,7 @@ import type {
   RemoteAudio,
   RemoteVideo,
 } from './path';
-import { NO_MEDIA, tileKey } from './path';
+import { NO_MEDIA, samePathState, tileKey } from './path';
 import { PeerLink } from './peer-link';
 import type { CodecPreference, PeerSignal, SourceKind } from './proto';
 import { Store } from './store';
@@ -42,6 +42,8 @@ export class DirectPath implements MediaPath {
   readonly #self: string;
   readonly #environment: DirectEnvironment;
   readonly #links = new Map<string, Held>();
+  /** Peers for whom the browser made no connection (WebRTC is switched off). */
+  readonly #unreachable = new Set<string>();
   readonly #early = new Map<string, PeerSignal[]>();
   #tracks: LocalTracks;
   #codec: CodecPreference;
@@ -73,10 +75,11 @@ export class DirectPath implements MediaPath {
       for (const cancel of held.watches.values()) cancel();
       this.#links.delete(id);
     }
+    for (const id of this.#unreachable) if (!present.has(id)) this.#unreachable.delete(id);
     for (const peer of peers) {
       const held = this.#links.get(peer.id);
       if (held) held.media = peer.media;
-      else this.#connect(peer);
+      else if (!this.#unreachable.has(peer.id)) this.#connect(peer);
       this.#watchFrames(peer.id);
     }
     this.#publish();
@@ -117,6 +120,18 @@ export class DirectPath implements MediaPath {
   }
 
   #connect(peer: Peer): void {
+    try {
+      this.#links.set(peer.id, this.#makeLink(peer));
+    } catch {
+      this.#unreachable.add(peer.id);
+      return;
+    }
+    const early = this.#early.get(peer.id) ?? [];
+    this.#early.delete(peer.id);
+    for (const signal of early) this.#links.get(peer.id)?.link.receive(signal);
+  }
+
+  #makeLink(peer: Peer): Held {
     const held: Held = {
       // Of two people, the one whose id is smaller offers.
       link: new PeerLink(this.#self < peer.id, this.#tracks, this.#codec, {
@@ -143,10 +158,7 @@ export class DirectPath implements MediaPath {
       live: new Set(),
       watches: new Map(),
     };
-    this.#links.set(peer.id, held);
-    const early = this.#early.get(peer.id) ?? [];
-    this.#early.delete(peer.id);
-    for (const signal of early) held.link.receive(signal);
+    return held;
   }
 
   /** A picture counts from its first frame after it was switched on; what stands before is of the time before. */
@@ -174,7 +186,7 @@ export class DirectPath implements MediaPath {
   #publish(): void {
     const video = new Map<string, RemoteVideo>();
     const audio: RemoteAudio[] = [];
-    const failedPeers: string[] = [];
+    const failedPeers = [...this.#unreachable];
     let allConnected = true;
     for (const [peer, held] of this.#links) {
       if (held.link.state === 'failed') failedPeers.push(peer);
@@ -196,7 +208,10 @@ export class DirectPath implements MediaPath {
       }
     }
     this.media.set({ video, audio });
-    const health = failedPeers.length > 0 ? 'failed' : allConnected ? 'connected' : 'connecting';
-    this.state.set({ health, failedPeers });
+    const state: PathState = {
+      health: failedPeers.length > 0 ? 'failed' : allConnected ? 'connected' : 'connecting',
+      failedPeers,
+    };
+    this.state.update((before) => (samePathState(before, state) ? before : state));
   }
 }

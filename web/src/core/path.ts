@@ -82,6 +82,10 @@ export interface PathState {
   readonly failedPeers: readonly string[];
 }
 
+export function samePathState(a: PathState, b: PathState): boolean {
+  return a.health === b.health && a.failedPeers.join() === b.failedPeers.join();
+}
+
 /** A way for media: direct, or through the server. */
 export interface MediaPath {
   readonly kind: 'direct' | 'sfu';

@@ -8,7 +8,7 @@ import type {
   RemoteAudio,
   RemoteVideo,
 } from './path';
-import { NO_MEDIA } from './path';
+import { NO_MEDIA, samePathState } from './path';
 import type {
   ClientMessage,
   CodecPreference,
@@ -188,7 +188,15 @@ export class SfuPath implements MediaPath {
     this.#cancelRetry?.();
     this.#cancelRetry = null;
     if (this.#closed) return;
-    const leg = this.#makeLeg();
+    let leg: SfuLeg;
+    try {
+      leg = this.#makeLeg();
+    } catch {
+      // WebRTC is switched off: there is nothing to try again.
+      this.#failed = true;
+      this.#publish();
+      return;
+    }
     if (this.#next) this.#drop(this.#next);
     this.#next = leg;
     this.#awaitConnection(leg);
@@ -362,9 +370,10 @@ export class SfuPath implements MediaPath {
     }
     this.media.set({ video, audio });
     const connected = this.#current?.state === 'connected' || this.#next?.state === 'connected';
-    this.state.set({
+    const state: PathState = {
       health: connected ? 'connected' : this.#failed ? 'failed' : 'connecting',
       failedPeers: [],
-    });
+    };
+    this.state.update((before) => (samePathState(before, state) ? before : state));
   }
 }
