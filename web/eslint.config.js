@@ -78,4 +78,10 @@ export default defineConfig(
     rules: { 'no-console': 'off' },
   },
   { files: ['**/*.js'], extends: [ts.configs.disableTypeChecked] },
+  {
+    // Plain scripts, part of no TypeScript project.
+    files: ['scripts/**/*.mjs'],
+    extends: [ts.configs.disableTypeChecked],
+    languageOptions: { parserOptions: { projectService: false } },
+  },
 );

@@ -305,11 +305,10 @@ export class Devices implements LocalMedia {
   }
 
   async #onDeviceChange(): Promise<void> {
+    const { speaker: used } = this.state.get().chosen;
     const { before, after } = await this.#refresh();
     const { added, removed } = compareDevices(before, after);
-    const speaker = removed.find(
-      ({ kind, id }) => kind === 'speaker' && id === this.state.get().chosen.speaker,
-    );
+    const speaker = removed.find(({ kind, id }) => kind === 'speaker' && id === used);
     if (speaker) this.#notices.add('speaker-lost', { device: speaker.label });
     const offered = worthOffering(added);
     if (offered) {
@@ -327,18 +326,16 @@ export class Devices implements LocalMedia {
     const speakers = devices.filter((device) => device.kind === 'speaker');
     if (speakers.length === 0) return;
     const remembered = this.#preferences.get('speaker');
-    this.#setChosen(
-      'speaker',
-      remembered ? (chooseDevice(devices, 'speaker', remembered)?.id ?? null) : null,
-    );
+    const found =
+      remembered && speakers.find(({ id, label }) => id === remembered.id || label === remembered.label);
+    this.#setChosen('speaker', found?.id ?? null);
   }
 
   /** Permission given in the browser's own settings starts what was refused, without a reload. */
   async #watchPermissions(): Promise<void> {
     for (const kind of CAPTURES) {
       try {
-        // Both names are registered (Permissions Registry); TypeScript's list lags behind.
-        const status = await this.#environment.permissions?.query({ name: kind as PermissionName });
+        const status = await this.#environment.permissions?.query({ name: kind });
         status?.addEventListener(
           'change',
           () => {

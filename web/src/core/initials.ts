@@ -32,7 +32,8 @@ export function hueOf(text: string): number {
 
 /** Characters as people see them: an emoji with its modifiers is one. */
 function characters(text: string): string[] {
-  if (typeof Intl.Segmenter === 'undefined') return [...text];
+  // Firefox has had a segmenter since 125.
+  if (typeof Intl.Segmenter === 'undefined') return Array.from(text);
   return [...new Intl.Segmenter(undefined, { granularity: 'grapheme' }).segment(text)].map(
     ({ segment }) => segment,
   );

@@ -162,7 +162,7 @@ export class Preferences {
 /** `localStorage`, or null where even touching it throws. */
 function browserStorage(): KeyValueStorage | null {
   try {
-    return globalThis.localStorage ?? null;
+    return globalThis.localStorage;
   } catch {
     return null;
   }

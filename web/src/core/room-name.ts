@@ -51,7 +51,7 @@ export function isGenerated(room: string): boolean {
 }
 
 function isCode(text: string): boolean {
-  return /\d/.test(text) && [...text].every((c) => ALPHABET.includes(c));
+  return /\d/.test(text) && Array.from(text).every((c) => ALPHABET.includes(c));
 }
 
 export type RoomInput =
@@ -109,7 +109,7 @@ export function roomOfPath(path: string): string | null {
 /** Checks and normalises a name as the server does. */
 export function checkName(name: string): RoomInput {
   const room = name.toLowerCase();
-  if ([...room].length > LIMITS.roomNameChars) return { kind: 'too-long' };
+  if (Array.from(room).length > LIMITS.roomNameChars) return { kind: 'too-long' };
   return /^[\p{Alphabetic}\p{N}_-]+$/u.test(room) ? { kind: 'room', room } : { kind: 'bad-characters' };
 }
 

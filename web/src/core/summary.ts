@@ -23,7 +23,8 @@ export class SummaryKeeper {
     if (view.state === 'reconnecting' && this.#state === 'connected') this.#interruptions += 1;
     this.#state = view.state;
     const own = view.participants.find((participant) => participant.isSelf);
-    const isPoor = view.state === 'connected' && own?.network != null && own.network.quality !== 'good';
+    const quality = own?.network?.quality ?? 'good';
+    const isPoor = view.state === 'connected' && quality !== 'good';
     if (isPoor) this.#poorSince ??= nowMs;
     else this.#endPoor(nowMs);
   }

@@ -65,7 +65,7 @@ export function pickLocale(wanted: readonly string[]): Locale {
 
 /** The message for `key`, with its values filled in. */
 export function t<Key extends MessageKey>(key: Key, ...[values]: ValuesFor<Catalogue, Key>): string {
-  return render(key, values as Values | undefined) ?? key;
+  return render(key, values) ?? key;
 }
 
 /**

@@ -18,6 +18,8 @@ function copyBySelection(text: string): boolean {
   const before = document.activeElement;
   area.select();
   try {
+    // Deprecated without a successor for pages that are not secure.
+    // eslint-disable-next-line @typescript-eslint/no-deprecated
     return document.execCommand('copy');
   } catch {
     return false;

@@ -15,11 +15,6 @@ export interface MeetingModules {
   Screen: Component<MeetingProps>;
 }
 
-const engines = import.meta.glob<{
-  Meeting: new (options: MeetingOptions, devices: Devices) => MeetingHandle;
-}>('../core/meeting.ts');
-const screens = import.meta.glob<{ default: Component<MeetingProps> }>('./meeting/Meeting.svelte');
-
 let loading: Promise<MeetingModules> | null = null;
 
 /**
@@ -35,13 +30,9 @@ export function loadMeeting(): Promise<MeetingModules> {
 }
 
 async function load(): Promise<MeetingModules> {
-  const [engine, screen] = await Promise.all([
-    engines['../core/meeting.ts']?.(),
-    screens['./meeting/Meeting.svelte']?.(),
+  const [{ Meeting }, { default: Screen }] = await Promise.all([
+    import('../core/meeting'),
+    import('./meeting/Meeting.svelte'),
   ]);
-  if (!engine || !screen) throw new Error('the meeting is not part of this build');
-  return {
-    create: (options, devices) => new engine.Meeting(options, devices),
-    Screen: screen.default,
-  };
+  return { create: (options, devices) => new Meeting(options, devices), Screen };
 }

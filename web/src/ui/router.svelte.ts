@@ -51,7 +51,7 @@ export const router = new Router();
 
 /** The link that brings others into a room. */
 export function roomLink(room: string): string {
-  return new URL(roomPath(room), location.origin).href;
+  return location.origin + roomPath(room);
 }
 
 /** For links: follows them here, unless the person wants them in another tab. */

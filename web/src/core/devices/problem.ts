@@ -18,8 +18,7 @@ export function classifyError(error: unknown): DeviceProblem {
   switch (error instanceof Error || isDomException(error) ? error.name : '') {
     case 'NotAllowedError':
     case 'PermissionDeniedError':
-    // The permissions policy of the page, or of the frame that it is in.
-    case 'SecurityError':
+    case 'SecurityError': // By the permissions policy of the page, or of the frame that it is in.
       return 'refused';
     case 'NotFoundError':
     case 'DevicesNotFoundError':
