@@ -163,6 +163,7 @@ mod tests {
         let mut client = MediaSocket::new(UdpSocket::bind("127.0.0.1:0").expect("a socket")).expect("usable");
         let sizes = [1_200, 1_200, 1_200, 300, 1, 1_200, 0, 7];
         let packets: Vec<_> = sizes.iter().map(|size| packet(to, *size)).collect();
+        client.writable().await.expect("writable");
         assert_eq!(client.send(&packets), sizes.len());
         let mut got = Vec::new();
         while got.len() < sizes.len() {
