@@ -1,0 +1,21 @@
+//! Conclave: a private meeting system in one program.
+//!
+//! One TCP port carries the page, the API and the signalling (HTTPS, and plain HTTP for this machine
+//! itself); the UDP port of the same number carries media. A WebSocket's messages go to the task of
+//! its meeting ([`rooms`]), which owns a `conclave_room::Room` and does what it decides: sends,
+//! writes to the database, orders to the media plane.
+
+mod announce;
+pub mod auth;
+pub mod config;
+pub mod http;
+pub mod log;
+pub mod metrics;
+pub mod net;
+pub mod rooms;
+mod server;
+pub mod signal;
+pub mod storage;
+
+pub use config::{Config, ConfigError};
+pub use server::{Server, StartError};

@@ -80,6 +80,29 @@ impl ClientMessage {
         "set-view",
         "report-path",
     ];
+
+    /// The value of `type`, for logs and metrics.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Join(_) => "join",
+            Self::Resume(_) => "resume",
+            Self::Leave {} => "leave",
+            Self::Ping {} => "ping",
+            Self::SetMedia { .. } => "set-media",
+            Self::SetName { .. } => "set-name",
+            Self::SetHand { .. } => "set-hand",
+            Self::React { .. } => "react",
+            Self::Chat { .. } => "chat",
+            Self::ReportNetwork { .. } => "report-network",
+            Self::SetOptions { .. } => "set-options",
+            Self::EndRoom {} => "end-room",
+            Self::Signal { .. } => "signal",
+            Self::OfferSfu(_) => "offer-sfu",
+            Self::CloseSfu { .. } => "close-sfu",
+            Self::SetView { .. } => "set-view",
+            Self::ReportPath(_) => "report-path",
+        }
+    }
 }
 
 #[cfg(test)]
@@ -96,6 +119,7 @@ mod tests {
     fn reads_a_message_and_ignores_unknown_fields() {
         let frame = parse_client_frame(r#"{"id":1,"type":"chat","new":1,"body":{"key":"k","text":"hi","later":[]}}"#)
             .expect("valid");
+        assert_eq!(frame.message.kind(), "chat");
         let ClientMessage::Chat { text, .. } = frame.message else { panic!("chat expected") };
         assert_eq!(text, ChatText::parse("hi").expect("valid"));
     }

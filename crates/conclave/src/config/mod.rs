@@ -1,0 +1,144 @@
+//! What the owner chose: command line over environment over file over default.
+
+mod cli;
+mod file;
+mod values;
+
+use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Parser;
+
+pub use cli::unknown_variables;
+pub use file::FileError;
+pub use values::{Days, FrameAncestor, LogFormat, Origin, ValueError};
+
+use cli::{Cli, Command};
+
+/// Every option, decided.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Address of the TCP and the UDP port. Port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Whether the owner named the address: an unnamed one falls back to IPv4 where there is no IPv6.
+    pub listen_is_default: bool,
+    /// Folder of everything that is kept.
+    pub data: PathBuf,
+    /// Addresses under which clients reach the UDP port; empty: those of the interfaces.
+    pub public_addresses: Vec<IpAddr>,
+    /// Pages of these origins may open the WebSocket, besides the program's own.
+    pub allowed_origins: Vec<Origin>,
+    /// Who may show the page in a frame; empty: nobody.
+    pub frame_ancestors: Vec<FrameAncestor>,
+    /// Certificate chain and key (PEM); none: a self-signed certificate is made.
+    pub tls_files: Option<TlsFiles>,
+    /// Which log lines are written (`tracing` filter).
+    pub log: String,
+    /// How log lines are written.
+    pub log_format: LogFormat,
+    /// Most TCP connections at once.
+    pub max_connections: u32,
+    /// Most meetings at once.
+    pub max_rooms: u32,
+    /// Most participants in a mesh.
+    pub mesh_limit: u32,
+    /// How long a lost session can be resumed.
+    pub resume_grace: Duration,
+    /// Rooms that nobody has entered for so long are forgotten, chat included.
+    pub forget_rooms_after: Days,
+}
+
+/// Where the owner's certificate is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// PEM file with the certificate and those between it and the root.
+    pub certificate: PathBuf,
+    /// PEM file with the private key.
+    pub key: PathBuf,
+}
+
+/// Why the program does not start. Printed as it is; names the option and where it was set.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The command line or the environment.
+    #[error("{0}")]
+    CommandLine(#[from] clap::Error),
+    /// The file.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Options that do not go together.
+    #[error("{0}")]
+    Conflict(&'static str),
+}
+
+/// Default of [`Config::listen`].
+const DEFAULT_LISTEN: &str = "[::]:8443";
+
+impl Config {
+    /// The options of `conclave serve` from these arguments (the program's name first) and the
+    /// environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; also for `--help` and `--version`, which clap answers as errors.
+    pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, ConfigError> {
+        let Command::Serve(given) = Cli::try_parse_from(args).map_err(cli::name_the_variable)?.command;
+        let file = match &given.config {
+            Some(path) => file::read(path)?,
+            None => file::File::default(),
+        };
+        Self::decide(given, file)
+    }
+
+    /// Defaults with this data folder, on a free port of the loopback interface.
+    pub fn for_tests(data: PathBuf) -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            listen_is_default: false,
+            data,
+            public_addresses: vec![IpAddr::from([127, 0, 0, 1])],
+            allowed_origins: Vec::new(),
+            frame_ancestors: Vec::new(),
+            tls_files: None,
+            log: "info".into(),
+            log_format: LogFormat::Text,
+            max_connections: 1_000,
+            max_rooms: 100,
+            mesh_limit: 4,
+            resume_grace: Duration::from_secs(10),
+            forget_rooms_after: Days::DEFAULT,
+        }
+    }
+
+    fn decide(given: cli::Serve, file: file::File) -> Result<Self, ConfigError> {
+        let listen = given.listen.or(file.listen);
+        let tls_files = match (given.tls_certificate.or(file.tls_certificate), given.tls_key.or(file.tls_key)) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (None, None) => None,
+            (Some(_), None) => return Err(ConfigError::Conflict("tls-certificate is set, but tls-key is not")),
+            (None, Some(_)) => return Err(ConfigError::Conflict("tls-key is set, but tls-certificate is not")),
+        };
+        Ok(Self {
+            listen: listen.unwrap_or_else(|| DEFAULT_LISTEN.parse().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 8443)))),
+            listen_is_default: listen.is_none(),
+            data: given.data.or(file.data).unwrap_or_else(|| "conclave-data".into()),
+            public_addresses: given.public_address.or(file.public_address).unwrap_or_default(),
+            allowed_origins: given.allowed_origin.or(file.allowed_origin).unwrap_or_default(),
+            frame_ancestors: given.frame_ancestor.or(file.frame_ancestor).unwrap_or_default(),
+            tls_files,
+            log: given.log.or(file.log).map_or_else(|| "info".into(), |filter| filter.0),
+            log_format: given.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
+            max_connections: given.max_connections.or(file.max_connections).map_or(10_000, |bounded| bounded.0),
+            max_rooms: given.max_rooms.or(file.max_rooms).map_or(1_000, |bounded| bounded.0),
+            mesh_limit: given.mesh_limit.or(file.mesh_limit).map_or(4, |bounded| bounded.0),
+            resume_grace: Duration::from_secs(
+                given.resume_grace.or(file.resume_grace).map_or(10, |bounded| u64::from(bounded.0)),
+            ),
+            forget_rooms_after: given.forget_rooms_after.or(file.forget_rooms_after).unwrap_or(Days::DEFAULT),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! Who asks, and a record of it without personal data.
+
+use std::time::Duration;
+
+use axum::extract::{FromRequestParts, MatchedPath, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use conclave_proto::ErrorCode;
+
+use super::{ApiError, App};
+use crate::auth::{Bearer, unauthorized};
+use crate::metrics::HTTP_REQUESTS;
+use crate::net::Peer;
+
+/// For a whole request, its body included.
+const REQUEST: Duration = Duration::from_secs(30);
+
+/// Whoever carries a valid token in `Authorization: Bearer …`. Asked first, so that an answer says
+/// nothing about what exists to those who may not know.
+pub struct Authenticated(pub Bearer);
+
+impl FromRequestParts<App> for Authenticated {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let token = bearer_token(&parts.headers).ok_or_else(unauthorized)?;
+        Ok(Self(app.auth.verify(token, crate::rooms::unix_ms() / 1_000)?))
+    }
+}
+
+/// The token of an `Authorization` header (RFC 6750).
+pub(super) fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// Whether a request comes from this machine itself. One that a proxy passed on does not, and one
+/// whose `Host` is a foreign name was sent by a page whose name was made to point here.
+pub(super) fn is_local(peer: Peer, headers: &HeaderMap) -> bool {
+    const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse().ok());
+    let host_is_local = host.is_some_and(|host: axum::http::uri::Authority| {
+        let name = host.host().trim_start_matches('[').trim_end_matches(']');
+        name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    });
+    peer.is_loopback && host_is_local && !FORWARDED.iter().any(|name| headers.contains_key(*name))
+}
+
+/// Counts and logs each request by its route, which holds no name, and ends those that take too long.
+pub(super) async fn observe(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("page", MatchedPath::as_str).to_owned();
+    let method = known_method(request.method().as_str());
+    let started = tokio::time::Instant::now();
+    let response = match tokio::time::timeout(REQUEST, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => {
+            let late = ApiError::new(ErrorCode::Internal, "the request took too long");
+            (StatusCode::REQUEST_TIMEOUT, late.into_response()).into_response()
+        }
+    };
+    let status = response.status().as_u16();
+    let milliseconds = started.elapsed().as_millis();
+    tracing::debug!(method, route, status, milliseconds, "request");
+    metrics::counter!(HTTP_REQUESTS, "route" => route, "method" => method, "status" => status.to_string()).increment(1);
+    response
+}
+
+/// A method is a word that the client chooses freely: as it is, it would make metrics without end.
+fn known_method(method: &str) -> &'static str {
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
+        .into_iter()
+        .find(|known| *known == method)
+        .unwrap_or("other")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local(is_loopback: bool, headers: &[(&'static str, &str)]) -> bool {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| ((*name).parse().expect("name"), value.parse().expect("value")))
+            .collect();
+        is_local(Peer { is_loopback, is_tls: false }, &headers)
+    }
+
+    #[test]
+    fn only_this_machine_is_local() {
+        assert!(local(true, &[("host", "localhost:8443")]));
+        assert!(local(true, &[("host", "[::1]:8443")]));
+        assert!(local(true, &[("host", "127.0.0.1")]));
+        assert!(!local(false, &[("host", "localhost:8443")]));
+    }
+
+    #[test]
+    fn what_a_proxy_or_a_rebound_name_brings_is_not_local() {
+        assert!(!local(true, &[("host", "localhost"), ("x-forwarded-for", "192.0.2.1")]));
+        assert!(!local(true, &[("host", "localhost"), ("forwarded", "for=192.0.2.1")]));
+        assert!(!local(true, &[("host", "evil.example:8443")]));
+        assert!(!local(true, &[]));
+    }
+
+    #[test]
+    fn bearer_tokens_are_read_as_the_standard_says() {
+        let token = |value: &str| {
+            let headers = HeaderMap::from_iter([(header::AUTHORIZATION, value.parse().expect("value"))]);
+            bearer_token(&headers).map(str::to_owned)
+        };
+        assert_eq!(token("Bearer abc").as_deref(), Some("abc"));
+        assert_eq!(token("bearer abc").as_deref(), Some("abc"));
+        assert_eq!(token("Basic abc"), None);
+        assert_eq!(token("Bearer"), None);
+    }
+}

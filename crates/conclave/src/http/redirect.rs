@@ -1,0 +1,25 @@
+//! Plain HTTP from other machines: everything is at the same place over TLS.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::uri::Authority;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+/// Answers every request with a redirect to the same address over HTTPS.
+pub fn redirect_to_https() -> Router {
+    Router::new().fallback(redirect)
+}
+
+/// 308 keeps method and body (RFC 9110, section 15.4.9).
+async fn redirect(request: Request) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    let Some(host) = host.filter(|host| !host.as_str().contains('@')) else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let Ok(location) = HeaderValue::from_str(&format!("https://{host}{path}")) else {
+        return StatusCode::BAD_REQUEST.into_response();
+    };
+    (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, location)]).into_response()
+}

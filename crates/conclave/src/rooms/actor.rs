@@ -1,0 +1,300 @@
+//! One meeting's task: owns the [`Room`], feeds it what happens, and does what it decides.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use conclave_media::{MediaEvent, RoomKey};
+use conclave_proto::{ErrorCode, ProtocolError, Reply, RoomName, ServerMessage, SfuAnswer, close};
+use conclave_room::{
+    AdminInput, ConnectionId, Ending, Input, MediaCommand, MediaInput, Output, RequestToken, Room, StoredRoom,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::{Outbox, Rooms, Snapshot, ToRoom, unix_ms};
+use crate::metrics::{Counted, JOIN_SECONDS, PARTICIPANTS, ROOM_PANICS, ROOMS};
+
+/// How long the media plane may take for an answer.
+const ANSWER: Duration = Duration::from_secs(8);
+
+/// What came of an offer to the media plane.
+type Answer = (RequestToken, Result<SfuAnswer, ProtocolError>);
+
+pub(super) struct Actor {
+    rooms: Rooms,
+    name: RoomName,
+    key: RoomKey,
+    room: Room,
+    outboxes: HashMap<ConnectionId, Outbox>,
+    /// When each waiting join was asked.
+    joining: HashMap<ConnectionId, Instant>,
+    answers: mpsc::UnboundedSender<Answer>,
+    closed: Vec<oneshot::Sender<()>>,
+    counted: usize,
+}
+
+enum Step {
+    Input(ToRoom),
+    Media(MediaInput),
+    Timeout,
+}
+
+impl Actor {
+    pub(super) async fn run(
+        rooms: Rooms,
+        name: RoomName,
+        key: RoomKey,
+        mut inputs: mpsc::Receiver<ToRoom>,
+        mut media: mpsc::Receiver<MediaInput>,
+    ) {
+        let _counted = Counted::new(ROOMS);
+        let stored = match rooms.0.storage.load(name.clone()).await {
+            Ok(stored) => stored,
+            Err(error) => return Self::refuse_all(&rooms, &name, key, inputs, &error).await,
+        };
+        let (answers, mut answered) = mpsc::unbounded_channel();
+        let mut actor = Self::new(rooms, name, key, stored, answers);
+        tracing::debug!(room = key.0, "meeting opened");
+        let ending = loop {
+            let timeout = actor.room.poll_timeout().map(|at| Instant::from_std(actor.rooms.0.clock.instant(at)));
+            let step = tokio::select! {
+                biased;
+                // The channels stay open: the registry and this task hold a sender of each.
+                Some((request, result)) = answered.recv() => Step::Media(MediaInput::Answered { request, result }),
+                Some(event) = media.recv() => Step::Media(event),
+                () = sleep_until(timeout.unwrap_or_else(Instant::now)), if timeout.is_some() => Step::Timeout,
+                Some(input) = inputs.recv() => Step::Input(input),
+            };
+            // The room is dropped after a panic, so that nothing sees what it left half done.
+            match catch_unwind(AssertUnwindSafe(|| actor.step(step))) {
+                Ok(None) => {}
+                Ok(Some(ending)) => break Some(ending),
+                Err(_) => {
+                    actor.tell_of_panic();
+                    break None;
+                }
+            }
+        };
+        actor.finish(ending, inputs).await;
+    }
+
+    fn new(
+        rooms: Rooms,
+        name: RoomName,
+        key: RoomKey,
+        stored: StoredRoom,
+        answers: mpsc::UnboundedSender<Answer>,
+    ) -> Self {
+        let room = Room::new(rooms.0.config, name.clone(), stored, rand::random());
+        Self {
+            rooms,
+            name,
+            key,
+            room,
+            outboxes: HashMap::new(),
+            joining: HashMap::new(),
+            answers,
+            closed: Vec::new(),
+            counted: 0,
+        }
+    }
+
+    /// One turn; says why the meeting is over when it is.
+    fn step(&mut self, step: Step) -> Option<Ending> {
+        let now = self.rooms.0.clock.now();
+        match step {
+            Step::Input(input) => {
+                if let Some(input) = self.translate(input) {
+                    self.room.handle_input(now, input);
+                }
+            }
+            Step::Media(input) => self.room.handle_input(now, Input::Media(input)),
+            Step::Timeout => self.room.handle_timeout(now),
+        }
+        let mut ending = None;
+        while let Some(output) = self.room.poll_output() {
+            ending = self.perform(output).or(ending);
+        }
+        let count = self.room.participants().len();
+        if count != self.counted {
+            metrics::gauge!(PARTICIPANTS).increment(count as f64 - self.counted as f64);
+            self.counted = count;
+        }
+        ending.or_else(|| self.room.is_empty().then_some(Ending::Closed))
+    }
+
+    /// Keeps what concerns only this task, and gives the room the rest.
+    fn translate(&mut self, input: ToRoom) -> Option<Input> {
+        match input {
+            ToRoom::Join { connection, outbox, join, authority, request } => {
+                self.outboxes.insert(connection, outbox);
+                self.joining.insert(connection, Instant::now());
+                Some(Input::Join { connection, join, authority, request })
+            }
+            ToRoom::Resume { connection, outbox, resume, request } => {
+                self.outboxes.insert(connection, outbox);
+                Some(Input::Resume { connection, resume, request })
+            }
+            ToRoom::Message { connection, request, message } => Some(Input::Message { connection, request, message }),
+            ToRoom::Disconnected { connection, departure } => {
+                self.outboxes.remove(&connection);
+                self.joining.remove(&connection);
+                Some(Input::Disconnected { connection, departure })
+            }
+            ToRoom::Look(answer) => {
+                let _ = answer.send(Snapshot {
+                    state: self.room.state(),
+                    participants: self.room.participants().cloned().collect(),
+                    is_full: self.room.is_full(),
+                });
+                None
+            }
+            ToRoom::SetOptions(options, answer) => {
+                let checked = self.room.check_options(&options);
+                let taken = checked.is_ok();
+                let _ = answer.send(checked);
+                taken.then_some(Input::Admin(AdminInput::SetOptions(options)))
+            }
+            ToRoom::Close(answer) => {
+                self.closed.push(answer);
+                Some(Input::Admin(AdminInput::Close))
+            }
+            ToRoom::Stop { retry_after } => Some(Input::Closing { retry_after }),
+            #[cfg(test)]
+            ToRoom::Fault => std::panic::resume_unwind(Box::new("a fault made by a test")),
+        }
+    }
+
+    fn perform(&mut self, output: Output) -> Option<Ending> {
+        let storage = &self.rooms.0.storage;
+        match output {
+            Output::Send { connection, message } => {
+                if let ServerMessage::Reply { reply, .. } = &message
+                    && matches!(**reply, Reply::Joined(_))
+                    && let Some(asked) = self.joining.remove(&connection)
+                {
+                    metrics::histogram!(JOIN_SECONDS).record(asked.elapsed().as_secs_f64());
+                }
+                if let Some(outbox) = self.outboxes.get(&connection) {
+                    outbox.send(&message);
+                }
+            }
+            Output::Close { connection, code, reason } => {
+                if let Some(outbox) = self.outboxes.get(&connection) {
+                    outbox.close(code, reason);
+                }
+            }
+            Output::Media(command) => self.command_media(command),
+            Output::StoreChat(message) => storage.add_chat(self.name.clone(), message),
+            Output::StoreOptions(options) => storage.set_options(self.name.clone(), options, unix_ms()),
+            Output::StoreHost(host) => storage.set_host(self.name.clone(), host),
+            Output::Ended(ending) => return Some(ending),
+        }
+        None
+    }
+
+    fn command_media(&self, command: MediaCommand) {
+        let (media, room) = (&self.rooms.0.media, self.key);
+        match command {
+            MediaCommand::Offer { participant, offer, media: state, request } => {
+                let (media, answers) = (media.clone(), self.answers.clone());
+                self.rooms.0.tasks.spawn(async move {
+                    let late = || Err(ProtocolError::new(ErrorCode::MediaUnavailable, "the media plane is too busy"));
+                    let answer = timeout(ANSWER, media.offer(room, participant, *offer, state)).await;
+                    // The meeting may have ended meanwhile.
+                    let _ = answers.send((request, answer.unwrap_or_else(|_| late())));
+                });
+            }
+            MediaCommand::SetMedia { participant, media: state } => media.set_media(room, participant, state),
+            MediaCommand::SetView { participant, leg, view } => media.set_view(room, participant, leg, view),
+            MediaCommand::SetCodec(preference) => media.set_codec(room, preference),
+            MediaCommand::CloseLeg { participant, leg } => media.close_leg(room, participant, leg),
+            MediaCommand::CloseParticipant { participant } => media.close_participant(room, participant),
+            MediaCommand::CloseRoom => media.close_room(room),
+        }
+    }
+
+    /// The people come back into a fresh room made from what is stored.
+    fn tell_of_panic(&mut self) {
+        metrics::counter!(ROOM_PANICS).increment(1);
+        tracing::error!(room = self.key.0, "a meeting was ended by a fault in the program");
+        let error = ProtocolError {
+            retry_after_ms: Some(1_000),
+            ..ProtocolError::new(ErrorCode::Internal, "the meeting was ended by a fault in the server")
+        };
+        for outbox in self.outboxes.values() {
+            outbox.send(&ServerMessage::Error { id: None, error: error.clone() });
+            outbox.close(close::RESTART, "fault in the server");
+        }
+    }
+
+    async fn finish(self, ending: Option<Ending>, inputs: mpsc::Receiver<ToRoom>) {
+        metrics::gauge!(PARTICIPANTS).decrement(self.counted as f64);
+        self.rooms.0.media.close_room(self.key);
+        self.rooms.0.storage.touch(self.name.clone(), unix_ms());
+        self.rooms.0.remove(&self.name, self.key);
+        tracing::debug!(room = self.key.0, ?ending, "meeting over");
+        for answer in self.closed {
+            let _ = answer.send(());
+        }
+        // Whoever came at the last moment is let into the next meeting of this name.
+        for input in drain(inputs).await {
+            let asker = match &input {
+                ToRoom::Join { outbox, request, .. } | ToRoom::Resume { outbox, request, .. } => {
+                    Some((outbox.clone(), *request))
+                }
+                ToRoom::SetOptions(..) => None,
+                _ => continue,
+            };
+            if let Err(error) = self.rooms.deliver(&self.name, input).await
+                && let Some((outbox, request)) = asker
+            {
+                outbox.send(&ServerMessage::Error { id: Some(request), error });
+            }
+        }
+    }
+
+    /// The room could not be read, so nobody can be let in.
+    async fn refuse_all(
+        rooms: &Rooms,
+        name: &RoomName,
+        key: RoomKey,
+        inputs: mpsc::Receiver<ToRoom>,
+        error: &ProtocolError,
+    ) {
+        rooms.0.remove(name, key);
+        for input in drain(inputs).await {
+            match input {
+                ToRoom::Join { outbox, request, .. } | ToRoom::Resume { outbox, request, .. } => {
+                    outbox.send(&ServerMessage::Error { id: Some(request), error: error.clone() });
+                }
+                ToRoom::SetOptions(_, answer) => {
+                    let _ = answer.send(Err(error.clone()));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// What was sent before the sender could know that nobody listens any more.
+async fn drain(mut inputs: mpsc::Receiver<ToRoom>) -> Vec<ToRoom> {
+    inputs.close();
+    let mut left = Vec::new();
+    while let Some(input) = inputs.recv().await {
+        left.push(input);
+    }
+    left
+}
+
+pub(super) fn media_input(event: MediaEvent) -> (RoomKey, MediaInput) {
+    match event {
+        MediaEvent::Connected { room, participant, leg } => (room, MediaInput::Connected { participant, leg }),
+        MediaEvent::Failed { room, participant, leg } => (room, MediaInput::Failed { participant, leg }),
+        MediaEvent::Silent { room, participant } => (room, MediaInput::Silent { participant }),
+        MediaEvent::Slots { room, participant, slots } => (room, MediaInput::Slots { participant, slots }),
+        MediaEvent::Speakers { room, speakers } => (room, MediaInput::Speakers(speakers)),
+        MediaEvent::PublishWish { room, participant, wish } => (room, MediaInput::PublishWish { participant, wish }),
+    }
+}

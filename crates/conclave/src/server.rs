@@ -1,0 +1,201 @@
+//! Putting the parts together, and taking them apart again.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use conclave_media::{MediaConfig, MediaError, MediaHandle, MediaLimits};
+use conclave_room::RoomConfig;
+use rustix::fs::{FlockOperation, flock};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::{Auth, SecretFileError};
+use crate::config::Config;
+use crate::http::{self, App, AppState, Page};
+use crate::net::{self, Acceptor, BindError, CertificateError, Certificates};
+use crate::rooms::{Rooms, unix_ms};
+use crate::signal::Signal;
+use crate::storage::{Storage, StorageError, StorageThread};
+
+/// When clients may come back after the server said that it stops.
+const RETRY_AFTER: Duration = Duration::from_millis(1_500);
+/// For each part of the way down. Together they stay below the 10 s after which service managers
+/// lose patience.
+const STOP: Duration = Duration::from_secs(3);
+/// Between looks at the certificate's file and at unused rooms.
+const CARE: Duration = Duration::from_secs(3_600);
+/// Files besides connections: database, log, sockets.
+const OTHER_FILES: u64 = 64;
+
+/// Why the program does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder.
+    #[error("cannot use the data folder {path}: {error}", path = .path.display())]
+    Data {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Another process uses the data folder.
+    #[error("another Conclave uses the data folder {path}; stop it, or name another with --data", path = .0.display())]
+    DataInUse(PathBuf),
+    /// A secret in it.
+    #[error(transparent)]
+    Secret(#[from] SecretFileError),
+    /// The database in it.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The certificate.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// TLS itself.
+    #[error("TLS cannot be used: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The port.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The media plane.
+    #[error("the media plane did not start: {0}")]
+    Media(#[from] MediaError),
+    /// The runtime refused the socket.
+    #[error("cannot use the TCP socket: {0}")]
+    Socket(#[source] std::io::Error),
+}
+
+/// A running server. Dropped without [`Server::stop`], it goes on until the runtime ends.
+pub struct Server {
+    address: SocketAddr,
+    is_self_signed: bool,
+    app: App,
+    acceptor: JoinHandle<()>,
+    router: JoinHandle<()>,
+    storage_thread: StorageThread,
+    /// Locked as long as the data folder is in use.
+    _lock: std::fs::File,
+}
+
+impl Server {
+    /// Starts everything. When it returns, connections are served; when it fails, nothing runs.
+    ///
+    /// # Errors
+    /// [`StartError`], in words for whoever starts the program.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let lock = lock_data_folder(&config)?;
+        let auth = Auth::open(&config.data)?;
+        let (storage, storage_thread) = Storage::open(&config.data)?;
+        let local = net::local_addresses();
+        let named: Vec<_> = config.public_addresses.iter().chain(&local).copied().collect();
+        let certificates = Certificates::open(config.tls_files.as_ref(), &config.data, &named, SystemTime::now())?;
+        let tls = TlsAcceptor::from(certificates.server_config()?);
+        let bound = net::bind(config.listen, config.listen_is_default)?;
+        let listener = TcpListener::from_std(bound.tcp).map_err(StartError::Socket)?;
+        let (media, events) = conclave_media::start(MediaConfig {
+            udp: bound.udp,
+            announce: config.public_addresses.clone(),
+            limits: MediaLimits::default(),
+        })?;
+        crate::metrics::recorder();
+
+        let room_config =
+            RoomConfig { mesh_limit: config.mesh_limit, resume_grace: config.resume_grace, ..RoomConfig::default() };
+        let rooms = Rooms::new(room_config, config.max_rooms as usize, storage.clone(), media.clone());
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        let app = App::new(AppState {
+            page: Page::new(&config.frame_ancestors),
+            auth,
+            storage,
+            rooms: rooms.clone(),
+            media,
+            signal: Signal::default(),
+            stop: stop.clone(),
+            tasks: tasks.clone(),
+            config,
+        });
+        let files = net::raise_file_limit().saturating_sub(OTHER_FILES);
+        let acceptor = Acceptor {
+            router: http::router(app.clone()),
+            tls,
+            max_connections: usize::try_from(files).unwrap_or(usize::MAX).min(app.config.max_connections as usize),
+            stop: stop.clone(),
+            tasks,
+        };
+        let is_self_signed = certificates.is_self_signed();
+        tokio::spawn(stop.clone().run_until_cancelled_owned(take_care(certificates, app.clone())));
+        Ok(Self {
+            address: bound.address,
+            is_self_signed,
+            acceptor: tokio::spawn(acceptor.run(listener)),
+            router: tokio::spawn(rooms.route_media(events)),
+            app,
+            storage_thread,
+            _lock: lock,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What whoever started the program wants to know, in plain words.
+    pub fn announcement(&self) -> String {
+        crate::announce::announcement(&crate::announce::Facts {
+            address: self.address,
+            local: net::local_addresses(),
+            announced: self.app.media.announced().to_vec(),
+            data: std::path::absolute(&self.app.config.data).unwrap_or_else(|_| self.app.config.data.clone()),
+            is_self_signed: self.is_self_signed,
+        })
+    }
+
+    /// Tells everybody, lets them go, and ends. Takes a few seconds at most.
+    pub async fn stop(self) {
+        tracing::info!("stopping");
+        self.app.stop.cancel();
+        let late = |what| move |_| tracing::warn!(what, "did not end in time");
+        let _ = timeout(STOP, self.app.rooms.stop(RETRY_AFTER)).await.map_err(late("meetings"));
+        let _ = self.acceptor.await;
+        self.app.tasks.close();
+        let _ = timeout(STOP, self.app.tasks.wait()).await.map_err(late("connections"));
+        let media: MediaHandle = self.app.media.clone();
+        let _ = timeout(STOP, media.shutdown()).await.map_err(late("the media plane"));
+        self.router.abort();
+        let _ = timeout(STOP, self.app.storage.flush()).await.map_err(late("the database"));
+        drop(self.app);
+        let _ = timeout(STOP, self.storage_thread.finish()).await;
+        tracing::info!("stopped");
+    }
+}
+
+/// The folder, made if need be, for this process alone: two would overwrite each other's rooms.
+fn lock_data_folder(config: &Config) -> Result<std::fs::File, StartError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let path = &config.data;
+    let failed = |error| StartError::Data { path: path.clone(), error };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed)?;
+    let lock =
+        std::fs::OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock")).map_err(failed)?;
+    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(StartError::DataInUse(path.clone())),
+        Err(error) => Err(failed(error.into())),
+    }
+}
+
+/// What has to be done now and then.
+async fn take_care(certificates: std::sync::Arc<Certificates>, app: App) {
+    let mut often = tokio::time::interval(CARE);
+    loop {
+        often.tick().await;
+        certificates.refresh(SystemTime::now());
+        let days = u64::from(app.config.forget_rooms_after.0);
+        app.storage.forget_unused_since(unix_ms().saturating_sub(days * 24 * 3_600 * 1_000));
+    }
+}
