@@ -48,7 +48,7 @@ class FakePath implements MediaPath {
       }),
     );
     const audio = voices.map((participant): RemoteAudio => ({
-      id: `${participant}`,
+      id: participant,
       participant,
       source: 'microphone',
       track: {} as MediaStreamTrack,
