@@ -156,14 +156,25 @@ interface Cells {
   height: number;
 }
 
-/** The columns and the shape, 16:9 or 4:3, that leave the fewest pixels of `area` unused. */
-function best(area: Size, count: number, widest = Infinity): Cells {
+interface Shapes {
+  /** Width over height. */
+  ratios?: readonly number[];
+  /** No cell is wider. */
+  widest?: number;
+}
+
+/** The columns and the shape, usually 16:9 or 4:3, that leave the fewest pixels of `area` unused. */
+function best(
+  area: Size,
+  count: number,
+  { ratios = [WIDE, CLASSIC], widest = Infinity }: Shapes = {},
+): Cells {
   let found: Cells = { columns: 1, rows: Math.max(1, count), width: 0, height: 0 };
   for (let columns = 1; columns <= count; columns += 1) {
     const rows = Math.ceil(count / columns);
     const roomWide = (area.width - GAP * (columns - 1)) / columns;
     const roomHigh = (area.height - GAP * (rows - 1)) / rows;
-    for (const ratio of [WIDE, CLASSIC]) {
+    for (const ratio of ratios) {
       const width = Math.min(roomWide, roomHigh * ratio, widest);
       const cells = {
         columns,
@@ -178,9 +189,9 @@ function best(area: Size, count: number, widest = Infinity): Cells {
 }
 
 /** `count` equal rectangles in the middle of `area`; a last row that is short is centred. */
-function pack(area: Rect, count: number, widest = Infinity): Rect[] {
+function pack(area: Rect, count: number, shapes: Shapes = {}): Rect[] {
   if (count === 0) return [];
-  const { columns, rows, width, height } = best(area, count, widest);
+  const { columns, rows, width, height } = best(area, count, shapes);
   const usedHigh = rows * height + (rows - 1) * GAP;
   const top = area.y + Math.floor((area.height - usedHigh) / 2);
   return Array.from({ length: count }, (_, index) => {
@@ -214,7 +225,7 @@ function spotlight(
     kind: 'spotlight',
     placed: [
       ...place(main, large, 'main'),
-      ...place(shown, pack(strip, shown.length, STRIP_TILE_WIDTH.max), 'strip'),
+      ...place(shown, pack(strip, shown.length, { widest: STRIP_TILE_WIDTH.max }), 'strip'),
     ],
     page,
     pages,
@@ -224,17 +235,16 @@ function spotlight(
 
 /**
  * Divides the stage between the large tiles and the strip, at the right or below, whichever leaves
- * the large ones larger. What the shape of a single large tile cannot use goes to the strip too.
+ * the large ones larger. What the shape of the large ones cannot use goes to the strip too.
  */
 function split(size: Size, main: readonly LayoutTile[]): Split {
   const thin = Math.min(STRIP_TILE_WIDTH.usual, Math.max(STRIP_TILE_WIDTH.min, size.width / 5));
   // A screen is shown whole, so a tile of another shape would only add bars.
   const ratios = main.every((tile) => tile.source === 'screen') ? [WIDE] : [WIDE, CLASSIC];
-  const splits = (['right', 'below'] as const).flatMap((side) =>
-    ratios.map((ratio) => divide(size, side, ratio, thin, main.length)),
-  );
+  const right = divide(size, 'right', thin, main.length, ratios);
+  const below = divide(size, 'below', thin, main.length, ratios);
   // The strip stays at the right unless below is clearly better: no flapping at the border.
-  return splits.reduce((a, b) => (used(b) > used(a) * 1.02 ? b : a));
+  return used(below) > used(right) * 1.02 ? below : right;
 }
 
 interface Split {
@@ -242,20 +252,25 @@ interface Split {
   strip: Rect;
 }
 
-function divide(size: Size, side: 'right' | 'below', ratio: number, thin: number, count: number): Split {
-  const right = side === 'right';
-  const length = right ? size.width : size.height;
-  const room = Math.max(length / 2, length - GAP - (right ? thin : thin / WIDE));
-  const needed = right ? size.height * ratio : size.width / ratio;
-  const taken = Math.floor(count === 1 ? Math.min(needed, room) : room);
-  const left = Math.max(0, length - GAP - taken);
-  const stage: Rect = right
-    ? { x: 0, y: 0, width: taken, height: size.height }
-    : { x: 0, y: 0, width: size.width, height: taken };
-  const strip: Rect = right
-    ? { x: taken + GAP, y: 0, width: left, height: size.height }
-    : { x: 0, y: taken + GAP, width: size.width, height: left };
-  return { large: count === 1 ? [inside(stage, ratio)] : pack(stage, count), strip };
+function divide(
+  size: Size,
+  side: 'right' | 'below',
+  thin: number,
+  count: number,
+  ratios: readonly number[],
+): Split {
+  if (side === 'right') {
+    const room = { width: Math.max(size.width / 2, size.width - GAP - thin), height: size.height };
+    const { columns, width } = best(room, count, { ratios });
+    const taken = columns * width + (columns - 1) * GAP;
+    const strip = { x: taken + GAP, y: 0, width: Math.max(0, size.width - GAP - taken), height: size.height };
+    return { large: pack({ x: 0, y: 0, width: taken, height: size.height }, count, { ratios }), strip };
+  }
+  const high = Math.max(size.height / 2, size.height - GAP - thin / WIDE);
+  const { rows, height } = best({ width: size.width, height: high }, count, { ratios });
+  const taken = rows * height + (rows - 1) * GAP;
+  const strip = { x: 0, y: taken + GAP, width: size.width, height: Math.max(0, size.height - GAP - taken) };
+  return { large: pack({ x: 0, y: 0, width: size.width, height: taken }, count, { ratios }), strip };
 }
 
 function used({ large }: Split): number {

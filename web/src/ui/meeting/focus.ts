@@ -6,14 +6,16 @@ const FOCUSABLE =
   'a[href], button:not(:disabled), input:not(:disabled), select:not(:disabled), textarea:not(:disabled), [tabindex="0"]';
 
 /**
- * Moves the focus into the element: to what is marked `data-autofocus`, else to the first control.
+ * Moves the focus into the element: to what is marked `data-autofocus`, else to the element itself if
+ * it takes the focus (it then reads out its name), else to the first control.
  * When the element goes, the focus returns to where it was, unless the person has moved it elsewhere.
  */
 export function holdsFocus(): Attachment<HTMLElement> {
   return (element) => {
     const before = element.ownerDocument.activeElement;
-    const first = element.querySelector<HTMLElement>('[data-autofocus]');
-    (first ?? element.querySelector<HTMLElement>(FOCUSABLE) ?? element).focus({ preventScroll: true });
+    const marked = element.querySelector<HTMLElement>('[data-autofocus]');
+    const own = element.hasAttribute('tabindex') ? element : element.querySelector<HTMLElement>(FOCUSABLE);
+    (marked ?? own)?.focus({ preventScroll: true });
     return () => {
       const { activeElement, body } = element.ownerDocument;
       const here = activeElement === null || activeElement === body || element.contains(activeElement);

@@ -33,9 +33,6 @@ import RotateCw from '@lucide/svelte/icons/rotate-cw';
 import SendHorizontal from '@lucide/svelte/icons/send-horizontal';
 import Settings from '@lucide/svelte/icons/settings';
 import ShieldCheck from '@lucide/svelte/icons/shield-check';
-import Signal from '@lucide/svelte/icons/signal';
-import SignalLow from '@lucide/svelte/icons/signal-low';
-import SignalZero from '@lucide/svelte/icons/signal-zero';
 import SmilePlus from '@lucide/svelte/icons/smile-plus';
 import TriangleAlert from '@lucide/svelte/icons/triangle-alert';
 import Users from '@lucide/svelte/icons/users';
@@ -84,9 +81,6 @@ export const ICONS = {
   settings: Settings,
   share: MonitorUp,
   'share-stop': MonitorX,
-  'signal-good': Signal,
-  'signal-lost': SignalZero,
-  'signal-poor': SignalLow,
   unlock: LockOpen,
   warning: TriangleAlert,
 } as const;
