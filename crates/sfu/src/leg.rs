@@ -110,6 +110,9 @@ pub(crate) struct Showing {
     pub view_changed: bool,
     /// What the bandwidth allows; none when paused or when there is nothing.
     pub allocated: Option<LayerIndex>,
+    /// What would be used if the sender sent it: more than is allocated where not the bandwidth but
+    /// the sender is the limit.
+    pub hoped: Option<LayerIndex>,
     /// Bandwidth allows nothing of what there is.
     pub paused: bool,
     pub steadiness: Steadiness,

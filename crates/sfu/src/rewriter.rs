@@ -166,3 +166,167 @@ fn ticks(duration: Duration, packet: &Incoming) -> u32 {
     let ticks = duration.as_micros() * u128::from(packet.codec.clock_rate()) / 1_000_000;
     u32::try_from(ticks).unwrap_or(u32::MAX).min(u32::MAX / 4)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::rtp::Codec;
+    use crate::vp8::{Descriptor, PictureId};
+
+    fn at(ms: u64) -> Time {
+        Time::since_start(Duration::from_millis(ms))
+    }
+
+    /// The n-th frame of a stream, one packet each, 33 ms apart.
+    fn frame(first: (u64, u32, u16, u8), number: u64) -> Incoming {
+        let (sequence, timestamp, picture_id, tl0) = first;
+        let mut payload = [0x90, 0xe0, 0, 0, tl0.wrapping_add(number as u8), 0, 0x01];
+        [payload[2], payload[3]] = (picture_id.wrapping_add(number as u16) | 0x8000).to_be_bytes();
+        Incoming {
+            sequence: sequence + number,
+            timestamp: Timestamp(timestamp).plus(2_970 * number as u32),
+            marker: true,
+            codec: Codec::Vp8,
+            vp8: Descriptor::parse(&payload),
+            entry: true,
+            epoch: 0,
+        }
+    }
+
+    #[test]
+    fn a_slot_begins_below_half_the_range_of_sequence_numbers() {
+        for random in [0, u64::MAX, 0x1234_5678_9abc_def0] {
+            let mut rewriter = Rewriter::new(random);
+            assert_eq!(rewriter.last_timestamp(), None);
+            let packet = frame((70_000, 0, 0, 0), 0);
+            rewriter.switch(at(0), &packet);
+            let out = rewriter.map(at(0), &packet).expect("mapped");
+            assert!(out.sequence < 1 << 15);
+            assert_eq!(rewriter.last_timestamp(), Some(out.timestamp));
+        }
+    }
+
+    #[test]
+    fn two_streams_in_the_same_moment_have_different_timestamps() {
+        let mut rewriter = Rewriter::new(1);
+        let (a, b) = (frame((5, 5, 5, 5), 0), frame((900, 900, 900, 90), 0));
+        rewriter.switch(at(0), &a);
+        let before = rewriter.map(at(0), &a).expect("mapped");
+        rewriter.switch(at(0), &b);
+        let after = rewriter.map(at(0), &b).expect("mapped");
+        assert_eq!(after.timestamp - before.timestamp, 1);
+    }
+
+    #[test]
+    fn nothing_is_mapped_while_stopped() {
+        let mut rewriter = Rewriter::new(1);
+        let packet = frame((5, 5, 5, 5), 0);
+        assert_eq!(rewriter.map(at(0), &packet), None);
+        rewriter.switch(at(0), &packet);
+        rewriter.stop();
+        assert_eq!(rewriter.map(at(0), &packet), None);
+    }
+
+    #[test]
+    fn a_short_picture_id_stays_short() {
+        let mut rewriter = Rewriter::new(u64::MAX);
+        let mut packet = frame((5, 5, 5, 5), 0);
+        packet.vp8 = Descriptor::parse(&[0x90, 0x80, 0x7f, 0x01]);
+        assert_eq!(packet.vp8.and_then(|vp8| vp8.picture_id), Some(PictureId { value: 0x7f, wide: false }));
+        rewriter.switch(at(0), &packet);
+        let out = rewriter.map(at(0), &packet).and_then(|out| out.vp8).expect("VP8");
+        assert!(out.picture_id.expect("has one") <= 0x7f);
+        assert_eq!(out.tl0_pic_idx, None);
+    }
+
+    /// One stream's stay in the slot: where its numbers begin, how many frames, after which pause, and
+    /// which of the frames are lost or come late.
+    type Stay = ((u64, u32, u16, u8), u64, u64, Vec<(u64, bool)>);
+
+    fn any_stay() -> impl Strategy<Value = Stay> {
+        let first = (0u64..1 << 40, any::<u32>(), 0u16..0x8000, any::<u8>());
+        (first, 2u64..40, 0u64..60_000, proptest::collection::vec((1u64..40, any::<bool>()), 0..6))
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_goes_through_a_slot_its_numbers_are_continuous(
+            random in any::<u64>(),
+            stays in proptest::collection::vec(any_stay(), 1..8),
+        ) {
+            let mut rewriter = Rewriter::new(random);
+            let mut used = HashSet::new();
+            let mut now = 1_000;
+            let mut last: Option<(u64, Rewritten)> = None;
+            for (first, frames, pause, disturbed) in stays {
+                now += pause;
+                // A frame that is disturbed is lost, or comes 3 frames later.
+                let fate = |number: u64| disturbed.iter().find(|(at, _)| *at == number).map(|(_, late)| *late);
+                let mut order: Vec<(u64, u64)> = (0..frames)
+                    .filter(|number| fate(*number) != Some(false))
+                    .map(|number| (number, number * 33 + if fate(number).is_some() { 100 } else { 0 }))
+                    .collect();
+                order.sort_by_key(|(_, at)| *at);
+                rewriter.switch(at(now), &frame(first, 0));
+                if first.0 > 0 {
+                    let before = Incoming { sequence: first.0 - 1, ..frame(first, 0) };
+                    prop_assert_eq!(rewriter.map(at(now), &before), None);
+                }
+                let start = now;
+                let mut begin: Option<Rewritten> = None;
+                for (number, offset) in order {
+                    now = start + offset;
+                    let out = rewriter.map(at(now), &frame(first, number)).expect("mapped");
+                    prop_assert!(used.insert(out.sequence), "{} twice", out.sequence);
+                    let (before, after) = (last.map(|(_, out)| out), out.vp8.expect("VP8"));
+                    let Some(begin) = begin else {
+                        if let (Some(before), Some((sent, _))) = (before, last) {
+                            let vp8 = before.vp8.expect("VP8");
+                            prop_assert_eq!(out.sequence, before.sequence + 1);
+                            prop_assert_eq!(after.picture_id, vp8.picture_id.map(|id| (id + 1) & 0x7fff));
+                            prop_assert_eq!(after.tl0_pic_idx, vp8.tl0_pic_idx.map(|index| index.wrapping_add(1)));
+                            let advance = i64::from(out.timestamp - before.timestamp);
+                            prop_assert!((advance - 90 * (now - sent) as i64).abs() <= 90, "{}", advance);
+                        }
+                        begin = Some(out);
+                        last = Some((now, out));
+                        continue;
+                    };
+                    // Within a stay every distance stays what it was.
+                    let vp8 = begin.vp8.expect("VP8");
+                    prop_assert_eq!(out.sequence, begin.sequence + number);
+                    prop_assert_eq!(out.timestamp, begin.timestamp.plus(2_970 * number as u32));
+                    prop_assert_eq!(after.picture_id, vp8.picture_id.map(|id| (id + number as u16) & 0x7fff));
+                    if last.is_some_and(|(_, last)| out.sequence > last.sequence) {
+                        last = Some((now, out));
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn lies_neither_panic_nor_use_a_number_twice(
+            packets in proptest::collection::vec((any::<u16>(), any::<u32>(), any::<u32>(), any::<bool>()), 1..60),
+        ) {
+            let mut rewriter = Rewriter::new(3);
+            let mut now = 0;
+            for (number, timestamp, wait, switch) in packets {
+                now += u64::from(wait) % 100_000;
+                let mut packet = frame((u64::MAX - 70_000, 0, 0, 0), u64::from(number));
+                packet.timestamp = Timestamp(timestamp);
+                let before = rewriter.sequence;
+                if switch {
+                    rewriter.switch(at(now), &packet);
+                    let out = rewriter.map(at(now), &packet).expect("mapped");
+                    prop_assert_eq!(out.sequence, before + 1);
+                } else {
+                    rewriter.map(at(now), &packet);
+                }
+            }
+        }
+    }
+}

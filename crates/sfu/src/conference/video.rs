@@ -91,6 +91,7 @@ impl Conference {
             position,
             view_changed: true,
             allocated: None,
+            hoped: None,
             paused: false,
             steadiness: layers::Steadiness::default(),
             current: None,
@@ -162,10 +163,12 @@ impl Conference {
                 showing.steadiness.changed(now, picture.current, allocated);
             }
             let source = showing.source;
-            if showing.allocated != allocated {
+            let unlimited = allocated == best.map(|(layer, _)| layer);
+            let hoped = if unlimited { Some(picture.wanted) } else { allocated };
+            if (showing.allocated, showing.hoped) != (allocated, hoped) {
                 self.wishes.push(source);
             }
-            showing.allocated = allocated;
+            (showing.allocated, showing.hoped) = (allocated, hoped);
             let paused = allocated.is_none() && best.is_some();
             changed |= std::mem::replace(&mut showing.paused, paused) != paused;
             if paused {

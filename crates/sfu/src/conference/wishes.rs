@@ -42,7 +42,8 @@ impl Conference {
             // The smallest is what everybody falls back to.
             needed[0] = true;
             let forwarded = [showing.current.map(|current| current.stream), showing.target];
-            let layers = forwarded.into_iter().flatten().map(|stream| stream.lane.layer()).chain(showing.allocated);
+            let layers = forwarded.into_iter().flatten().map(|stream| stream.lane.layer());
+            let layers = layers.chain(showing.allocated).chain(showing.hoped);
             layers.for_each(|layer| needed[layer.index()] = true);
         }
         needed

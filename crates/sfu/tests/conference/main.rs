@@ -1,0 +1,10 @@
+//! The conference as a whole, in virtual time.
+#![allow(clippy::unwrap_used, reason = "a test fails where it is")]
+
+mod hearing;
+mod hostile;
+mod layers;
+mod moving;
+mod slots;
+mod wishes;
+mod world;
