@@ -64,6 +64,11 @@ export interface PathMedia {
   readonly audio: readonly RemoteAudio[];
 }
 
+/** Whether the picture moves: frames have arrived, and the server does not hold them back. */
+export function isFlowing(video: RemoteVideo | undefined): boolean {
+  return video !== undefined && video.live && !video.paused;
+}
+
 export const NO_MEDIA: PathMedia = { video: new Map(), audio: [] };
 
 /** One connection of a path, for statistics. */

@@ -38,13 +38,13 @@ class FakePath implements MediaPath {
     this.state.set({ health, failedPeers });
   }
   /** Delivers these people's pictures and voices. */
-  deliver(pictures: Record<string, 'live' | 'waiting'>, voices: string[] = []): void {
+  deliver(pictures: Record<string, 'live' | 'waiting' | 'paused'>, voices: string[] = []): void {
     const video = new Map(
       Object.entries(pictures).map(([participant, how]) => {
         const key = `${participant}/camera`;
         const stream = { from: this } as unknown as MediaStream;
         const receiver = {} as RTCRtpReceiver;
-        return [key, { key, stream, receiver, live: how === 'live', paused: false }];
+        return [key, { key, stream, receiver, live: how !== 'waiting', paused: how === 'paused' }];
       }),
     );
     const audio = voices.map((participant): RemoteAudio => ({
@@ -142,6 +142,16 @@ describe('a move', () => {
     server.become('connected');
     server.deliver({ bo: 'live' });
     expect(direct.closed).toBe(true);
+  });
+
+  it('keeps showing the old picture while the server holds the new one back', () => {
+    const { direct, server } = moving();
+    server.become('connected');
+    server.deliver({ bo: 'paused' });
+    expect(paths.videoOf('bo/camera')?.stream).toEqual({ from: direct });
+    expect(reports).toEqual([]);
+    direct.deliver({});
+    expect(paths.videoOf('bo/camera')?.paused).toBe(true);
   });
 
   it('does not wait for pictures for ever', async () => {

@@ -1,5 +1,6 @@
 import type { Clock } from './clock';
 import type { LocalTracks, MediaPath, PathConnection, Peer, RemoteAudio, RemoteVideo } from './path';
+import { isFlowing } from './path';
 import type { CodecPreference, PathState as ReportedState, TopologyState, ViewItem } from './proto';
 
 /** All in milliseconds. */
@@ -117,15 +118,15 @@ export class TopologyPaths<Path extends MediaPath> {
     for (const { path } of this.#held) path.networkChanged();
   }
 
-  /** The picture of a tile: of the newest path that has one alive. */
+  /** The picture of a tile: of the newest path on which it moves; failing that, on which it ever did. */
   videoOf(key: string): RemoteVideo | null {
-    let waiting: RemoteVideo | null = null;
-    for (const { path } of [...this.#held].reverse()) {
-      const video = path.media.get().video.get(key);
-      if (video?.live) return video;
-      waiting ??= video ?? null;
-    }
-    return waiting;
+    const newestFirst = this.#held.map(({ path }) => path.media.get().video.get(key)).reverse();
+    return (
+      newestFirst.find(isFlowing) ??
+      newestFirst.find((video) => video?.live) ??
+      newestFirst.find(Boolean) ??
+      null
+    );
   }
 
   /** Every sound, and whether it is to be heard: each person on one path only, as twice is an echo. */
@@ -235,7 +236,7 @@ export class TopologyPaths<Path extends MediaPath> {
       .filter((older) => older !== held)
       .every((older) =>
         [...older.path.media.get().video.values()].every(
-          (video) => !video.live || !shown.has(video.key) || arrived.get(video.key)?.live === true,
+          (video) => !isFlowing(video) || !shown.has(video.key) || isFlowing(arrived.get(video.key)),
         ),
       );
   }
