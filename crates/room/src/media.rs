@@ -144,23 +144,23 @@ impl Room {
         let PendingLeg { participant, connection, request, leg, .. } = pending;
         let direct = self.topology.is_direct();
         let Some(member) = self.roster.get_mut(participant) else { return };
+        let live = member.link == Link::Live(*connection);
         let result = match result {
             // Closed or overtaken meanwhile.
             Ok(_) if direct || !member.legs.contains(*leg) => Err(stale("the leg is not wanted any more")),
             Ok(answer) => Ok(SfuAnswer { leg: *leg, ..answer }),
-            Err(error) => {
-                // A leg that works stays as it was.
-                if !member.legs.is_connected(*leg) {
-                    member.legs.remove(*leg);
-                }
-                Err(error)
-            }
+            Err(error) => Err(error),
         };
-        if member.link == Link::Live(*connection) {
-            match result {
-                Ok(answer) => self.reply(*connection, *request, Reply::SfuAnswered { answer }),
-                Err(error) => self.refuse(*connection, *request, error),
-            }
+        // A leg that works stays as it was.
+        if result.is_err() && !member.legs.is_connected(*leg) {
+            member.legs.remove(*leg);
+            // The media plane may have it: its answer may be late, or have crossed an order to close.
+            self.command(MediaCommand::CloseLeg { participant: participant.clone(), leg: *leg });
+        }
+        match result {
+            _ if !live => {}
+            Ok(answer) => self.reply(*connection, *request, Reply::SfuAnswered { answer }),
+            Err(error) => self.refuse(*connection, *request, error),
         }
     }
 

@@ -46,8 +46,8 @@ pub enum Ending {
     ServerStops,
 }
 
-/// An order to the media plane. Closing what does not exist is no fault: a leg may have failed at
-/// the same moment.
+/// An order to the media plane, to be carried out in the order given. Closing what does not exist is
+/// no fault: a leg may have failed at the same moment.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MediaCommand {
     /// Make a leg, or change it; answered by [`crate::MediaInput::Answered`].

@@ -242,7 +242,7 @@ fn speakers_are_told_when_they_change_and_to_newcomers() {
         stage.media(MediaInput::Speakers(vec![gone.clone(), ada.id.clone()]));
     }
     let event = Event::SpeakersChanged { speakers: vec![ada.id.clone()] };
-    assert_eq!(stage.events(&ada), [event.clone()]);
+    assert_eq!(stage.events(&ada), std::slice::from_ref(&event));
     let grace = stage.join_with_offer("Grace");
     assert_eq!(stage.events(&grace), [event]);
 }
@@ -295,4 +295,30 @@ fn an_answer_for_a_connection_that_was_replaced_is_not_sent_to_its_successor() {
     let (connection, _) = stage.resume(&ada, ada.joined.resume_token.clone(), 0);
     stage.answer_all();
     assert!(stage.connections[&connection].inbox.is_empty());
+}
+
+#[test]
+fn a_leg_whose_answer_does_not_come_is_closed() {
+    let mut stage = Stage::new(TopologyChoice::Sfu);
+    let ada = stage.join("Ada");
+    stage.answers = false;
+    assert_eq!(stage.ask(ada.connection, offers(1)), None);
+    stage.wait(seconds(10));
+    let inbox = &stage.connections[&ada.connection].inbox;
+    assert!(matches!(&inbox[..], [conclave_proto::ServerMessage::Error { error, .. }]
+        if error.code == ErrorCode::MediaUnavailable));
+    let close = MediaCommand::CloseLeg { participant: ada.id.clone(), leg: LegNumber(1) };
+    assert_eq!(stage.commands.last(), Some(&close), "the media plane may be slow rather than without it");
+}
+
+#[test]
+fn an_answer_for_a_leg_that_failed_meanwhile_closes_it() {
+    let mut stage = Stage::new(TopologyChoice::Sfu);
+    let ada = stage.join_with_offer("Ada");
+    stage.answers = false;
+    stage.ask(ada.connection, offers(1));
+    stage.media(MediaInput::Failed { participant: ada.id.clone(), leg: LegNumber(1) });
+    stage.answer_all();
+    let close = MediaCommand::CloseLeg { participant: ada.id.clone(), leg: LegNumber(1) };
+    assert_eq!(stage.commands.last(), Some(&close));
 }

@@ -6,10 +6,11 @@
 mod chat;
 mod entry;
 mod legs;
+mod mirror;
 mod people;
 mod permissions;
 mod poison;
-
+mod properties;
 mod resume;
 mod stage;
 mod topology;
