@@ -21,6 +21,16 @@ export type StopMeter = () => void;
 export type StartMeter = (track: MediaStreamTrack, report: (level: number) => void) => StopMeter;
 
 export const startMeter: StartMeter = (track, report) => {
+  try {
+    return measure(track, report);
+  } catch {
+    // No sound device, or one whose rate the browser does not mix with the microphone's: the
+    // microphone works all the same, without a meter.
+    return () => undefined;
+  }
+};
+
+function measure(track: MediaStreamTrack, report: (level: number) => void): StopMeter {
   const context = new AudioContext({ latencyHint: 'balanced' });
   const source = context.createMediaStreamSource(new MediaStream([track]));
   const analyser = new AnalyserNode(context, { fftSize: 1024, smoothingTimeConstant: 0 });
@@ -43,4 +53,4 @@ export const startMeter: StartMeter = (track, report) => {
     void context.close().catch(() => undefined);
     report(0);
   };
-};
+}
