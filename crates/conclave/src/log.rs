@@ -1,5 +1,6 @@
 //! Log lines: structured, on standard error, without personal data.
 
+use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
 
 use tracing::Level;
@@ -17,9 +18,10 @@ use crate::config::LogFormat;
 pub fn start(filter: &str, format: LogFormat) -> Result<(), TryInitError> {
     // The option was checked when it was read; a filter that became invalid since logs at `info`.
     let chosen = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let lines = match format {
-        LogFormat::Text => lines.with_target(true).boxed(),
+        LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
     tracing_subscriber::registry()

@@ -75,6 +75,7 @@ pub fn router(app: App) -> Router {
         .fallback(page::asset)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(middleware::from_fn(access::harden))
         .layer(middleware::from_fn(access::observe))
         .with_state(app)
 }

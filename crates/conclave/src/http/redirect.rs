@@ -23,3 +23,32 @@ async fn redirect(request: Request) -> Response {
     };
     (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, location)]).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn answer(host: &str, path: &str) -> (StatusCode, Option<String>) {
+        let request = Request::builder().method("POST").uri(path).header(header::HOST, host).body(Body::empty());
+        let response = redirect_to_https().oneshot(request.expect("request")).await.expect("infallible");
+        let location = response.headers().get(header::LOCATION).map(|to| to.to_str().expect("ASCII").to_owned());
+        (response.status(), location)
+    }
+
+    #[tokio::test]
+    async fn the_same_place_over_tls() {
+        let (status, location) = answer("meet.example:8443", "/m/team?name=x").await;
+        assert_eq!(status, StatusCode::PERMANENT_REDIRECT);
+        assert_eq!(location.as_deref(), Some("https://meet.example:8443/m/team?name=x"));
+    }
+
+    #[tokio::test]
+    async fn nowhere_without_a_proper_host() {
+        for host in ["", "a b", "user@evil.example"] {
+            assert_eq!(answer(host, "/").await, (StatusCode::BAD_REQUEST, None), "{host:?}");
+        }
+    }
+}

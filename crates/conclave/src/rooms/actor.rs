@@ -31,6 +31,7 @@ pub(super) struct Actor {
     joining: HashMap<ConnectionId, Instant>,
     answers: mpsc::UnboundedSender<Answer>,
     closed: Vec<oneshot::Sender<()>>,
+    options_asked: Option<oneshot::Sender<Result<(), ProtocolError>>>,
     counted: usize,
 }
 
@@ -96,6 +97,7 @@ impl Actor {
             joining: HashMap::new(),
             answers,
             closed: Vec::new(),
+            options_asked: None,
             counted: 0,
         }
     }
@@ -115,6 +117,10 @@ impl Actor {
         let mut ending = None;
         while let Some(output) = self.room.poll_output() {
             ending = self.perform(output).or(ending);
+        }
+        // Only now are the new options on their way to the database, ahead of whoever reads them.
+        if let Some(answer) = self.options_asked.take() {
+            let _ = answer.send(Ok(()));
         }
         let count = self.room.participants().len();
         if count != self.counted {
@@ -151,10 +157,12 @@ impl Actor {
                 None
             }
             ToRoom::SetOptions(options, answer) => {
-                let checked = self.room.check_options(&options);
-                let taken = checked.is_ok();
-                let _ = answer.send(checked);
-                taken.then_some(Input::Admin(AdminInput::SetOptions(options)))
+                if let Err(error) = self.room.check_options(&options) {
+                    let _ = answer.send(Err(error));
+                    return None;
+                }
+                self.options_asked = Some(answer);
+                Some(Input::Admin(AdminInput::SetOptions(options)))
             }
             ToRoom::Close(answer) => {
                 self.closed.push(answer);

@@ -130,9 +130,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_read_makes_room() {
-        let (outbox, mut sending) = super::outbox(None);
+        let (sender, mut sending) = outbox(None);
         for _ in 0..3 * MESSAGES {
-            outbox.send(&message(10));
+            sender.send(&message(10));
             assert!(matches!(sending.next().await, Some(Outgoing::Text(_))));
         }
         assert!(!sending.overflowed().is_cancelled());
@@ -140,12 +140,12 @@ mod tests {
 
     #[test]
     fn too_many_messages_or_bytes_overflow_it() {
-        let (outbox, sending) = super::outbox(None);
-        (0..=MESSAGES).for_each(|_| outbox.send(&message(1)));
+        let (sender, sending) = outbox(None);
+        (0..=MESSAGES).for_each(|_| sender.send(&message(1)));
         assert!(sending.overflowed().is_cancelled());
 
-        let (outbox, sending) = super::outbox(None);
-        (0..7).for_each(|_| outbox.send(&message(1024 * 1024)));
+        let (sender, sending) = outbox(None);
+        (0..7).for_each(|_| sender.send(&message(1024 * 1024)));
         assert!(sending.overflowed().is_cancelled());
     }
 }
