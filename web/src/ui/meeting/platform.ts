@@ -27,9 +27,9 @@ export class BrowserPlatform implements ScreenPlatform {
   constructor(room: string) {
     this.#link = new URL(`/m/${encodeURIComponent(room)}`, location.origin).href;
     this.can = {
-      share: typeof navigator.mediaDevices?.getDisplayMedia === 'function',
-      fullScreen: document.fullscreenEnabled === true,
-      pictureInPicture: 'documentPictureInPicture' in window || document.pictureInPictureEnabled === true,
+      share: 'mediaDevices' in navigator && 'getDisplayMedia' in navigator.mediaDevices,
+      fullScreen: document.fullscreenEnabled,
+      pictureInPicture: 'documentPictureInPicture' in window || document.pictureInPictureEnabled,
     };
   }
 

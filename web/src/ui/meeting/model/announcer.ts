@@ -11,7 +11,7 @@ export type Saying =
   | { key: 'message'; values: { name: string; text: string } }
   | {
       key: 'connection-lost' | 'connection-back' | 'now-direct' | 'now-server';
-      values: Record<never, never>;
+      values: Record<string, never>;
     };
 
 /** Said even when little is wanted: what changes who hears or sees, or whether oneself is heard. */
@@ -82,6 +82,7 @@ function messages(before: MeetingView, now: MeetingView): Saying[] {
 }
 
 function spoken({ text }: ChatView): string {
-  const characters = [...text];
-  return characters.length > SPOKEN_CHARS ? `${characters.slice(0, SPOKEN_CHARS).join('')}…` : text;
+  if (text.length <= SPOKEN_CHARS) return text;
+  // A pair of surrogates is one character and stays together.
+  return `${text.slice(0, SPOKEN_CHARS).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }

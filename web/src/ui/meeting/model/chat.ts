@@ -45,7 +45,5 @@ export function atEnd(list: { scrollTop: number; clientHeight: number; scrollHei
 
 /** Characters as the server counts them: Unicode scalar values, not UTF-16 halves. */
 export function chatLength(text: string): number {
-  let length = 0;
-  for (const _ of text) length += 1;
-  return length;
+  return Array.from(text).length;
 }

@@ -2,11 +2,14 @@
 
 export type ChatPart = { kind: 'text'; text: string } | { kind: 'link'; text: string; href: string };
 
-/** Starts with a scheme or with `www.`; goes on to the next space or quotation mark. */
-const CANDIDATE = /\b(?:https?:\/\/|www\.)[^\s<>"“”‘’「」『』《》【】（）]+/giu;
+/**
+ * Starts with a scheme or with `www.`; goes on to the next space or quotation mark. Full-width
+ * punctuation ends it as well: Chinese goes on after it without a space.
+ */
+const CANDIDATE = /\b(?:https?:\/\/|www\.)[^\s<>"“”‘’「」『』《》【】（）、，。；：！？…]+/giu;
 
 /** Ends a sentence rather than a link, when it stands last. */
-const TRAILING = /[.,;:!?'*_~、。，；：！？…]+$/u;
+const TRAILING = /[.,;:!?'*_~]+$/u;
 
 export function chatParts(text: string): ChatPart[] {
   const parts: ChatPart[] = [];
