@@ -279,7 +279,7 @@ impl Conference {
         wanted.into_iter().for_each(|stream| self.request_keyframe(now, stream, false));
     }
 
-    /// Whether everybody who is here can decode it and the room wants it.
+    /// The codec that the room prefers among those that everybody who is here can decode.
     pub(super) fn codec(&self) -> VideoCodec {
         let h264 = self.preference != conclave_proto::CodecPreference::Vp8;
         if h264 && self.legs.iter().all(|(_, leg)| leg.decodes_h264) { VideoCodec::H264 } else { VideoCodec::Vp8 }
