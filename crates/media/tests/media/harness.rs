@@ -1,0 +1,158 @@
+//! A running media plane, and ways to wait for it.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use conclave_media::{MediaConfig, MediaEvent, MediaHandle, MediaLimits, RoomKey, bind_udp, start};
+use conclave_proto::{LegNumber, MediaState, Mid, ParticipantId, Slots, SourceKind, View, ViewItem};
+use tokio::sync::mpsc;
+
+use crate::client::{Client, Layout};
+
+pub const ROOM: RoomKey = RoomKey(1);
+pub const LEG: LegNumber = LegNumber(1);
+
+pub const ALL_ON: MediaState = MediaState { microphone: true, camera: true, screen: true, screen_audio: true };
+
+/// Longer than anything takes; what takes longer never comes.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits for something that must happen.
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(result) => result,
+        Err(_) => panic!("did not happen: {what}"),
+    }
+}
+
+pub struct Server {
+    pub handle: MediaHandle,
+    events: mpsc::Receiver<MediaEvent>,
+    /// Events that came while another was awaited.
+    pub seen: Vec<MediaEvent>,
+    /// What each participant's slots carry now.
+    slots: HashMap<ParticipantId, Slots>,
+}
+
+impl Server {
+    pub fn start() -> Self {
+        Self::with_limits(MediaLimits::default())
+    }
+
+    pub fn with_limits(limits: MediaLimits) -> Self {
+        Self::with(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), Ipv4Addr::LOCALHOST.into(), limits)
+    }
+
+    pub fn with(bind: SocketAddr, announce: std::net::IpAddr, limits: MediaLimits) -> Self {
+        let udp = bind_udp(bind).expect("a free port");
+        let (handle, events) = start(MediaConfig { udp, announce: vec![announce], limits }).expect("starts");
+        Self { handle, events, seen: Vec::new(), slots: HashMap::new() }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.handle.announced()[0]
+    }
+
+    /// Waits for an event; one that was seen and not taken before counts. For slots see
+    /// [`Self::shows`].
+    pub async fn event(&mut self, what: &str, mut is_it: impl FnMut(&MediaEvent) -> bool) -> MediaEvent {
+        soon(what, async {
+            loop {
+                if let Some(at) = self.seen.iter().position(&mut is_it) {
+                    return self.seen.remove(at);
+                }
+                self.next().await;
+            }
+        })
+        .await
+    }
+
+    pub async fn failed(&mut self, who: &ParticipantId) {
+        self.event(
+            "the leg fails",
+            |event| matches!(event, MediaEvent::Failed { participant, .. } if participant == who),
+        )
+        .await;
+    }
+
+    /// Waits until a slot of this participant's leg shows that source, and tells which mid it is.
+    pub async fn shows(&mut self, who: &ParticipantId, whose: &ParticipantId, source: SourceKind) -> String {
+        soon("a slot shows the source", async {
+            loop {
+                if let Some(mid) = self.slots.get(who).and_then(|slots| slot_of(slots, whose, source)) {
+                    return mid.as_str().to_owned();
+                }
+                self.next().await;
+            }
+        })
+        .await
+    }
+
+    /// Waits until no slot of this participant's leg shows that source.
+    pub async fn hides(&mut self, who: &ParticipantId, whose: &ParticipantId, source: SourceKind) {
+        soon("no slot shows the source", async {
+            while self.slots.get(who).is_some_and(|slots| slot_of(slots, whose, source).is_some()) {
+                self.next().await;
+            }
+        })
+        .await;
+    }
+
+    async fn next(&mut self) {
+        let event = self.events.recv().await.expect("the media plane runs");
+        if let MediaEvent::Slots { participant, slots, .. } = event {
+            self.slots.insert(participant, slots);
+        } else {
+            self.seen.push(event);
+        }
+    }
+
+    /// Brings a client in, connected, with everything on.
+    pub async fn join(&self, name: &str) -> Client {
+        self.join_leg(name, LEG, Layout::default()).await
+    }
+
+    pub async fn join_leg(&self, name: &str, leg: LegNumber, layout: Layout) -> Client {
+        let client = self.offer(ROOM, name, leg, layout).await;
+        client.connected().await;
+        client
+    }
+
+    /// Brings a client in as far as its answer.
+    pub async fn offer(&self, room: RoomKey, name: &str, leg: LegNumber, layout: Layout) -> Client {
+        let (client, offer) = Client::new(name, leg, layout).await;
+        let answer = self.handle.offer(room, id(name), offer, ALL_ON).await.expect("a good offer");
+        assert_eq!(answer.leg, leg);
+        client.answer(answer.sdp.as_str());
+        client
+    }
+
+    /// Tells that a client shows these cameras, all equally large.
+    pub fn view(&self, name: &str, whose: &[&str]) {
+        self.handle.set_view(ROOM, id(name), LEG, view(whose));
+    }
+}
+
+pub fn id(name: &str) -> ParticipantId {
+    ParticipantId::parse(name).expect("valid")
+}
+
+pub fn view(whose: &[&str]) -> View {
+    let item = |name: &&str| ViewItem {
+        participant: id(name),
+        source: SourceKind::Camera,
+        width: 320,
+        height: 180,
+        priority: 1,
+    };
+    View { items: whose.iter().map(item).collect() }
+}
+
+fn slot_of<'a>(slots: &'a Slots, whose: &ParticipantId, source: SourceKind) -> Option<&'a Mid> {
+    let video = slots.video.iter().map(|slot| (&slot.mid, &slot.participant, slot.source));
+    let audio = slots.audio.iter().map(|slot| (&slot.mid, &slot.participant, slot.source));
+    let mut all = video.chain(audio);
+    all.find(|(_, participant, kind)| *participant == whose && *kind == source).map(|(mid, _, _)| mid)
+}
