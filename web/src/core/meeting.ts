@@ -209,6 +209,8 @@ export class Meeting implements MeetingHandle {
       keepHostToken(this.#environment.storage, this.#options.room, joined.hostToken);
     }
     this.#model = enterRoom(joined, this.#model);
+    // Everybody has a new identity: what the page showed has to be said anew.
+    if (again) this.#visible = null;
     this.#state = 'connected';
     this.#disconnectedSince = null;
     this.#media?.close();

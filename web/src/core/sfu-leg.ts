@@ -1,6 +1,7 @@
 import type { Clock } from './clock';
 import { decodableCodecs, limitCodecs, videoCodecOf } from './codecs';
 import { watchForFrame } from './frames';
+import { RIDS, cameraLayers } from './layers';
 import type { LocalTracks } from './path';
 import { SOURCES } from './path';
 import type {
@@ -16,15 +17,13 @@ import { LIMITS } from './proto';
 import type { Assignments } from './slots';
 import { NO_ASSIGNMENTS, assign, frameArrived } from './slots';
 
-/**
- * The camera's simulcast layers, smallest first. The rates suit 720p capture: a quarter, a half and
- * all of its width and height.
- */
-const CAMERA_ENCODINGS: readonly RTCRtpEncodingParameters[] = [
-  { rid: 'l', scaleResolutionDownBy: 4, maxBitrate: 150_000 },
-  { rid: 'm', scaleResolutionDownBy: 2, maxBitrate: 500_000 },
-  { rid: 'h', scaleResolutionDownBy: 1, maxBitrate: 1_700_000 },
-];
+/** A camera's size before it is known. */
+const USUAL_CAMERA = { width: 1280, height: 720 } as const;
+const CAMERA_ENCODINGS: readonly RTCRtpEncodingParameters[] = cameraLayers(
+  USUAL_CAMERA.width,
+  USUAL_CAMERA.height,
+  [true, true, true],
+).map((layer, index) => ({ rid: RIDS[index] ?? '', ...layer }));
 const SCREEN_ENCODINGS: readonly RTCRtpEncodingParameters[] = [{ maxBitrate: 2_500_000 }];
 
 /** `codec` is of the W3C WebRTC extensions, which TypeScript's DOM types do not know yet. */
@@ -55,6 +54,7 @@ export class SfuLeg {
   readonly #parameterSteps = new Map<SourceKind, Promise<void>>();
   /** The codec that the order of codecs was last changed for. */
   readonly #reordered = new Map<SourceKind, VideoCodec>();
+  #camera: MediaStreamTrack | null = null;
   #codec: CodecPreference;
   #wishes: ReadonlyMap<SourceKind, PublishWish> = new Map();
   #assignments: Assignments = NO_ASSIGNMENTS;
@@ -112,6 +112,9 @@ export class SfuLeg {
       // Rejects only for a closed connection.
       if (sender && sender.track !== tracks[of]) sender.replaceTrack(tracks[of]).catch(() => undefined);
     }
+    if (this.#camera === tracks.camera) return;
+    this.#camera = tracks.camera;
+    if (this.#answered) this.#applyWish('camera');
   }
 
   async offer(iceRestart: boolean): Promise<SfuOffer> {
@@ -212,7 +215,7 @@ export class SfuLeg {
   #applyWish(source: 'camera' | 'screen'): void {
     const wish = this.#wishes.get(source);
     const sender = this.#sources.get(source)?.sender;
-    if (!wish || !sender) return;
+    if (!sender) return;
     const step = (this.#parameterSteps.get(source) ?? Promise.resolve()).then(async () => {
       if (this.#closed) return;
       try {
@@ -224,15 +227,21 @@ export class SfuLeg {
     this.#parameterSteps.set(source, step);
   }
 
-  async #setParameters(source: 'camera' | 'screen', sender: RTCRtpSender, wish: PublishWish): Promise<void> {
-    const [low, middle, high] = wish.layers;
-    const active: Record<string, boolean> = { l: low, m: middle, h: high };
+  async #setParameters(
+    source: 'camera' | 'screen',
+    sender: RTCRtpSender,
+    wish: PublishWish | undefined,
+  ): Promise<void> {
+    const wanted = wish?.layers ?? [true, true, true];
     const parameters = sender.getParameters();
-    for (const encoding of parameters.encodings) {
-      encoding.active = encoding.rid !== undefined ? (active[encoding.rid] ?? true) : low || middle || high;
-    }
+    const { width, height } = { ...USUAL_CAMERA, ...this.#camera?.getSettings() };
+    const layers = cameraLayers(width, height, wanted);
+    parameters.encodings.forEach((encoding, index) => {
+      if (source === 'camera') Object.assign(encoding, layers[index]);
+      else encoding.active = wanted.includes(true);
+    });
     await sender.setParameters(parameters);
-    await this.#setCodec(source, sender, wish.codec);
+    if (wish) await this.#setCodec(source, sender, wish.codec);
   }
 
   async #setCodec(source: SourceKind, sender: RTCRtpSender, wanted: VideoCodec): Promise<void> {
