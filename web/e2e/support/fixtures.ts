@@ -1,7 +1,9 @@
-import { test as base, expect } from '@playwright/test';
+import { writeFileSync } from 'node:fs';
+import { test as base, expect, type TestInfo } from '@playwright/test';
 import { ChromiumDriver, FirefoxDriver, type ChromiumOptions, type Driver } from './driver.ts';
 import { Participant } from './participant.ts';
 import type { Person } from './people.ts';
+import { situation } from './probe.ts';
 import { Server } from './server.ts';
 
 /** Brings people's browsers, and takes them away after the test. */
@@ -36,6 +38,21 @@ export class Guests {
     return found;
   }
 
+  /** What each page showed when a test failed. */
+  async describe(info: TestInfo): Promise<void> {
+    for (const guest of this.#all) {
+      const state = await guest.driver
+        .evaluate(situation, undefined)
+        .catch((error: unknown) => String(error));
+      writeFileSync(info.outputPath(`${guest.name}.json`), JSON.stringify(state, null, 1));
+      if (guest.driver instanceof ChromiumDriver) {
+        await guest.driver.page
+          .screenshot({ path: info.outputPath(`${guest.name}.png`), timeout: 5_000 })
+          .catch(() => undefined);
+      }
+    }
+  }
+
   async close(): Promise<void> {
     for (const guest of this.#all) await guest.driver.close();
   }
@@ -51,13 +68,14 @@ export const test = base.extend<{ server: Server; guests: Guests }>({
   server: async ({}, use, info) => {
     const server = await Server.launch();
     await use(server);
-    if (info.status !== info.expectedStatus) await info.attach('server.log', { body: server.log });
+    if (info.status !== info.expectedStatus) writeFileSync(info.outputPath('server.log'), server.log);
     await server.remove();
   },
   // eslint-disable-next-line no-empty-pattern -- Playwright reads the parameter's form
-  guests: async ({}, use) => {
+  guests: async ({}, use, info) => {
     const guests = new Guests();
     await use(guests);
+    if (info.status !== info.expectedStatus) await guests.describe(info);
     const faults = await guests.faults();
     await guests.close();
     expect(faults, 'uncaught errors, policy violations, other hosts').toEqual([]);

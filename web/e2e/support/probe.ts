@@ -246,3 +246,39 @@ export async function listen(milliseconds: number): Promise<number[][]> {
   await context.close();
   return analysers.map(({ peaks }) => [...peaks].sort((a, b) => b[1] - a[1]).map(([hertz]) => hertz));
 }
+
+/** What somebody who looks into a failed test wants to know first. */
+export async function situation(): Promise<unknown> {
+  const tiles = [...document.querySelectorAll<HTMLElement>('[data-testid=tile]')].map((tile) => {
+    const video = tile.querySelector('video');
+    return { ...tile.dataset, picture: video === null ? null : `${video.videoWidth}x${video.videoHeight}` };
+  });
+  const connections = [];
+  for (const connection of window.conclaveProbe.connections) {
+    const rtp = [];
+    for (const stat of (
+      (await connection.getStats()) as unknown as ReadonlyMap<string, { type: string }>
+    ).values()) {
+      if (!['inbound-rtp', 'outbound-rtp', 'candidate-pair'].includes(stat.type)) continue;
+      // Only what counts something: the rest is the same in every report.
+      rtp.push(
+        Object.fromEntries(
+          Object.entries(stat).filter(([key]) =>
+            /^(type|kind|mid|rid|state|framesSent|framesDecoded|framesReceived|packetsSent|packetsReceived|packetsLost|pliCount|active|nominated|frameHeight|keyFramesDecoded|encoderImplementation|qualityLimitationReason)$/.test(
+              key,
+            ),
+          ),
+        ),
+      );
+    }
+    const { connectionState, iceConnectionState, signalingState } = connection;
+    connections.push({ connectionState, iceConnectionState, signalingState, rtp });
+  }
+  const meeting = document.querySelector<HTMLElement>('[data-testid=meeting]');
+  return {
+    meeting: { ...meeting?.dataset },
+    tiles,
+    connections,
+    violations: window.conclaveProbe.violations,
+  };
+}
