@@ -220,7 +220,6 @@ struct Session {
 /// What a connection is for, and what it waits for.
 #[derive(Default)]
 struct Line {
-    person: u8,
     session: Option<usize>,
     asked: BTreeSet<u32>,
     /// Which session a `resume` is about.
@@ -289,7 +288,7 @@ impl World {
                     ..join_as(&format!("P{person}"))
                 };
                 let connection = self.stage.connect();
-                self.lines.insert(connection, Line { person, ..Line::default() });
+                self.lines.insert(connection, Line::default());
                 self.join(connection, join, authority);
             }
             Action::JoinAgain { connection, person } => {
@@ -578,16 +577,12 @@ impl World {
 
         // One live connection for each participant that is connected, none for the others.
         let mut live = BTreeMap::new();
-        let mut persons = BTreeSet::new();
         for (connection, line) in &self.lines {
             if let Some(session) = line.session
                 && self.stage.connections[connection].closed.is_none()
             {
                 let id = self.sessions[session].mirror.me.clone();
                 assert!(live.insert(id, session).is_none(), "one live connection");
-                if line.resuming.is_none() && line.person != u8::MAX {
-                    persons.insert(line.person);
-                }
             }
         }
         for participant in &people {
@@ -643,8 +638,15 @@ impl World {
     }
 }
 
+/// As many cases as a few seconds allow; `PROPTEST_CASES` asks for more.
+fn config() -> ProptestConfig {
+    let more = std::env::var_os("PROPTEST_CASES").is_some();
+    let default = ProptestConfig::default();
+    ProptestConfig { cases: if more { default.cases } else { 100 }, failure_persistence: None, ..default }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn invariants_hold_whatever_happens(actions in prop::collection::vec(any_action(), 1..120)) {

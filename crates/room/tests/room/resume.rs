@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use conclave_proto::{
-    ClientMessage, Connection, ErrorCode, Event, ParticipantId, Reaction, Secret, TopologyChoice, close, limits,
+    ClientMessage, Connection, ErrorCode, Event, ParticipantId, PeerSignal, Reaction, Sdp, Secret, TopologyChoice,
+    close, limits,
 };
 use conclave_room::Departure;
 
@@ -168,4 +169,38 @@ fn a_resumption_after_the_last_moment_does_not() {
     stage.lose(&grace);
     stage.now += seconds(11);
     assert_eq!(stage.resume(&grace, grace.joined.resume_token.clone(), 0).1, Err(ErrorCode::CannotResume));
+}
+
+fn large_signal(stage: &Stage, to: &Person) -> ClientMessage {
+    let sdp = Sdp::parse("a".repeat(100 * 1_024)).unwrap();
+    ClientMessage::Signal { to: to.id.clone(), generation: stage.generation(), signal: PeerSignal::Offer { sdp } }
+}
+
+#[test]
+fn signals_to_somebody_away_are_refused_before_they_endanger_the_resumption() {
+    let (mut stage, ada, grace) = pair(TopologyChoice::P2p);
+    stage.lose(&grace);
+    let signal = large_signal(&stage, &grace);
+    let outcomes: Vec<_> = (0..20).map(|_| stage.ask(ada.connection, signal.clone()).unwrap().is_ok()).collect();
+    assert!(outcomes[0] && !outcomes[19]);
+    assert_eq!(stage.error(&ada, signal), ErrorCode::TooManyRequests);
+    let (connection, result) = stage.resume(&grace, grace.joined.resume_token.clone(), 0);
+    result.expect("resumed");
+    assert_eq!(stage.numbered(connection).len(), outcomes.iter().filter(|taken| **taken).count());
+}
+
+#[test]
+fn what_is_kept_for_a_resumption_is_bounded_in_bytes() {
+    let (mut stage, ada, grace) = pair(TopologyChoice::P2p);
+    let signal = large_signal(&stage, &grace);
+    for _ in 0..20 {
+        stage.ok(&ada, signal.clone());
+    }
+    stage.lose(&grace);
+    let token = grace.joined.resume_token.clone();
+    assert_eq!(stage.resume(&grace, token.clone(), 0).1, Err(ErrorCode::CannotResume), "2 MB ago");
+    let (connection, result) = stage.resume(&grace, token, 15);
+    result.expect("the last are kept");
+    let numbers: Vec<_> = stage.numbered(connection).into_iter().map(|(seq, _)| seq).collect();
+    assert_eq!(numbers, [16, 17, 18, 19, 20]);
 }
