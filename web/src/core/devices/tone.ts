@@ -5,6 +5,9 @@ const GAP_S = 0.06;
 /** Loudness of the notes relative to full scale: about that of a voice in a call. */
 const GAIN = 0.18;
 
+/** From when on the sound is not coming any more, in milliseconds; it lasts about one second. */
+const LIMIT_MS = 4_000;
+
 /** Whether this browser can play through a chosen device. */
 export function canChooseSpeaker(): boolean {
   return typeof HTMLMediaElement !== 'undefined' && 'setSinkId' in HTMLMediaElement.prototype;
@@ -23,13 +26,23 @@ export async function playTone(speakerId: string | null): Promise<void> {
     const end = scheduleNotes(context, output);
     audio.srcObject = output.stream;
     if (speakerId !== null && canChooseSpeaker()) await audio.setSinkId(speakerId);
-    await context.resume();
-    await audio.play();
-    await new Promise((resolve) => end.addEventListener('ended', resolve, { once: true }));
+    // Without a sound device a context never starts, and never says so.
+    await Promise.race([play(context, audio, end), fail(LIMIT_MS)]);
   } finally {
     audio.srcObject = null;
     await context.close();
   }
+}
+
+async function play(context: AudioContext, audio: HTMLAudioElement, end: AudioNode): Promise<void> {
+  await context.resume();
+  await audio.play();
+  await new Promise((resolve) => end.addEventListener('ended', resolve, { once: true }));
+}
+
+async function fail(afterMs: number): Promise<never> {
+  await new Promise((resolve) => setTimeout(resolve, afterMs));
+  throw new DOMException('the device did not play', 'TimeoutError');
 }
 
 /** Returns the node whose end is the end of the sound. */
