@@ -62,8 +62,8 @@ export class SfuPath implements MediaPath {
   #current: SfuLeg | null = null;
   /** To take its place. */
   #next: SfuLeg | null = null;
-  /** Legs that the server knows of. */
-  readonly #answered = new Set<SfuLeg>();
+  /** Legs that the server knows of, with the view that it was told for each. */
+  readonly #answered = new Map<SfuLeg, string>();
   #failed = false;
   #attempt = 0;
   #closed = false;
@@ -127,7 +127,7 @@ export class SfuPath implements MediaPath {
     this.#view = items.slice(0, LIMITS.videoSlots);
     this.#cancelView ??= this.#environment.clock.after(SFU_TIMES.viewEvery, () => {
       this.#cancelView = null;
-      for (const leg of this.#answered) {
+      for (const leg of this.#answered.keys()) {
         this.#sendView(leg);
         if (slotsFor(this.#view.length, leg.videoSlots) > leg.videoSlots) this.#negotiate(leg, false);
       }
@@ -321,7 +321,7 @@ export class SfuPath implements MediaPath {
   async #accept(leg: SfuLeg, answer: SfuAnswer): Promise<void> {
     if (!this.#legs().includes(leg)) return;
     await leg.accept(answer);
-    this.#answered.add(leg);
+    if (!this.#answered.has(leg)) this.#answered.set(leg, '');
     this.#sendView(leg);
   }
 
@@ -337,10 +337,14 @@ export class SfuPath implements MediaPath {
   }
 
   #sendView(leg: SfuLeg): void {
-    this.#environment
-      .request({ type: 'set-view', body: { leg: leg.number, view: { items: [...this.#view] } } })
-      // A leg that the server has forgotten fails by its own deadline.
-      .catch(() => undefined);
+    const view = { items: [...this.#view] };
+    const said = JSON.stringify(view);
+    if (this.#answered.get(leg) === said) return;
+    this.#answered.set(leg, said);
+    this.#environment.request({ type: 'set-view', body: { leg: leg.number, view } }).catch(() => {
+      // Said again with the next change; a leg that the server has forgotten fails by its own deadline.
+      if (this.#answered.has(leg)) this.#answered.set(leg, '');
+    });
   }
 
   // What the page gets.
