@@ -2,6 +2,7 @@
 //! read from a STUN message before a leg has vouched for it: whom it is for.
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::time::Instant;
 
 /// A datagram from the socket.
 #[derive(Clone, Copy, Debug)]
@@ -10,6 +11,9 @@ pub(crate) struct Datagram<'a> {
     pub(crate) source: SocketAddr,
     /// Which of this machine's addresses it came to, if the system says.
     pub(crate) local: Option<IpAddr>,
+    /// When it arrived, which may be before it was read: what congestion control measures must not
+    /// be how busy this machine is.
+    pub(crate) at: Instant,
     /// What it holds.
     pub(crate) contents: &'a [u8],
 }

@@ -67,23 +67,29 @@ impl MediaHandle {
     /// The client's fault: [`ErrorCode::BadSdp`], [`ErrorCode::TooManySections`], or
     /// [`ErrorCode::StaleGeneration`] when a leg of a higher number exists. The server's:
     /// [`ErrorCode::MediaUnavailable`], [`ErrorCode::Internal`].
-    pub async fn offer(
+    ///
+    /// The command is given when this is called, not when the future is first polled: what is
+    /// commanded afterwards stays behind it.
+    pub fn offer(
         &self,
         room: RoomKey,
         participant: ParticipantId,
         offer: SfuOffer,
         media: MediaState,
-    ) -> Result<SfuAnswer, ProtocolError> {
+    ) -> impl Future<Output = Result<SfuAnswer, ProtocolError>> + Send + use<> {
         let (reply, answer) = oneshot::channel();
         let command = Command::Offer { room, participant, offer: Box::new(offer), media, reply };
-        let stopped = || ProtocolError::new(ErrorCode::MediaUnavailable, "the media plane has stopped");
-        match self.mailbox.push(command) {
-            Ok(()) => answer.await.unwrap_or_else(|_| Err(stopped())),
-            Err(Refused::Stopped) => Err(stopped()),
-            Err(Refused::Full) => Err(ProtocolError {
-                retry_after_ms: Some(2_000),
-                ..ProtocolError::new(ErrorCode::MediaUnavailable, "the media plane has too much to do")
-            }),
+        let given = self.mailbox.push(command);
+        async move {
+            let stopped = || ProtocolError::new(ErrorCode::MediaUnavailable, "the media plane has stopped");
+            match given {
+                Ok(()) => answer.await.unwrap_or_else(|_| Err(stopped())),
+                Err(Refused::Stopped) => Err(stopped()),
+                Err(Refused::Full) => Err(ProtocolError {
+                    retry_after_ms: Some(2_000),
+                    ..ProtocolError::new(ErrorCode::MediaUnavailable, "the media plane has too much to do")
+                }),
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use crate::budget::{Budget, Verdict};
 use crate::config::MediaLimits;
 use crate::counters::{Dropped, End};
 use crate::datagram::{Kind, rtp_ssrc};
+use crate::probing::Probing;
 use crate::webrtc::Session;
 
 /// A leg. Holds state and judges; its room acts.
@@ -18,6 +19,7 @@ pub(crate) struct Leg {
     pub(crate) number: LegNumber,
     pub(crate) id: LegId,
     pub(crate) session: Session,
+    pub(crate) probing: Probing,
     pub(crate) connected: bool,
     /// When the session wants time to pass.
     pub(crate) wake: Instant,
@@ -80,6 +82,7 @@ impl Leg {
             number,
             id,
             session,
+            probing: Probing::new(now),
             connected: false,
             wake: now,
             retires: None,

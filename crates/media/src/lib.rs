@@ -18,6 +18,7 @@ mod leg;
 mod mailbox;
 mod offer;
 mod plane;
+mod probing;
 mod room;
 mod routes;
 mod shared;

@@ -222,7 +222,7 @@ impl Room {
             Admission::Drop(reason) => return shared.counters.dropped(reason, 1),
             Admission::Close => return self.end(now, shared, key, End::Flood),
         }
-        match leg.session.receive(now, datagram.source, to, datagram.contents) {
+        match leg.session.receive(datagram.at, datagram.source, to, datagram.contents) {
             // The engine wants to be drained before it gets anything else.
             Ok(()) => self.drain(now, shared, key),
             Err(fault) => self.end(now, shared, key, fault.into()),
@@ -254,11 +254,11 @@ impl Room {
             if !leg.connected {
                 continue;
             }
-            match leg.session.set_demand(self.conference.demand(leg.id)) {
-                Ok(true) => {
+            let Some(plan) = leg.probing.update(now, self.conference.demand(leg.id)) else { continue };
+            match leg.session.probe(plan) {
+                Ok(()) => {
                     self.dirty.insert(*key);
                 }
-                Ok(false) => {}
                 Err(fault) => self.ending.push((*key, fault.into())),
             }
         }
@@ -327,7 +327,10 @@ impl Room {
                 shared.counters.keyframes_in.increment(1);
                 self.conference.handle_keyframe_request(time, leg.id, slot);
             }
-            SessionEvent::Estimate(estimate) => self.conference.handle_estimate(time, leg.id, estimate),
+            SessionEvent::Estimate(estimate) => {
+                leg.probing.handle_estimate(estimate);
+                self.conference.handle_estimate(time, leg.id, estimate);
+            }
             SessionEvent::Nacks { sent, received } => {
                 shared.counters.nacks_out.increment(sent);
                 shared.counters.nacks_in.increment(received);

@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSliceMut};
 use std::net::UdpSocket;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
 use tokio::io::Interest;
@@ -65,15 +66,17 @@ impl MediaSocket {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(error),
         };
+        let clock = Clock::now();
         for (meta, slice) in meta.iter().zip(&slices).take(count) {
             let source = canonical(meta.addr);
             let local = meta.dst_ip.map(|ip| ip.to_canonical());
+            let at = clock.arrival(meta.timestamp);
             let joined = slice.get(..meta.len).unwrap_or_default();
             if joined.is_empty() {
-                each(Datagram { source, local, contents: &[] });
+                each(Datagram { source, local, at, contents: &[] });
             }
             for contents in joined.chunks(meta.stride.max(1)) {
-                each(Datagram { source, local, contents });
+                each(Datagram { source, local, at, contents });
             }
         }
         Ok(true)
@@ -116,6 +119,29 @@ impl MediaSocket {
     }
 }
 
+/// The two clocks at one moment: the kernel's stamps are of the wall clock.
+#[derive(Clone, Copy)]
+struct Clock {
+    monotonic: Instant,
+    wall: Duration,
+}
+
+/// A stamp that is older than this is not believed: the wall clock was set.
+const MOST_WAITED: Duration = Duration::from_secs(1);
+
+impl Clock {
+    fn now() -> Self {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { monotonic: Instant::now(), wall }
+    }
+
+    /// When a packet that the kernel stamped so arrived.
+    fn arrival(self, stamp: Option<Duration>) -> Instant {
+        let waited = stamp.and_then(|stamp| self.wall.checked_sub(stamp)).filter(|waited| *waited <= MOST_WAITED);
+        waited.and_then(|waited| self.monotonic.checked_sub(waited)).unwrap_or(self.monotonic)
+    }
+}
+
 /// How many packets at the front go out in one call: same way, same size, but for a shorter last one.
 fn run_length(packets: &[Outgoing], most: usize) -> usize {
     let Some(first) = packets.first() else { return 0 };
@@ -153,6 +179,16 @@ mod tests {
         assert_eq!(run_length(&packets[2..], 64), 1);
         assert_eq!(run_length(&packets[3..], 64), 1);
         assert_eq!(run_length(&[], 64), 0);
+    }
+
+    #[test]
+    fn a_packet_that_waited_arrived_earlier_unless_the_clock_was_set() {
+        let clock = Clock { monotonic: Instant::now(), wall: Duration::from_secs(1_000) };
+        let waited = |stamp| clock.monotonic - clock.arrival(stamp);
+        assert_eq!(waited(Some(Duration::from_millis(999_900))), Duration::from_millis(100));
+        assert_eq!(waited(Some(Duration::from_secs(900))), Duration::ZERO);
+        assert_eq!(waited(Some(Duration::from_secs(1_001))), Duration::ZERO);
+        assert_eq!(waited(None), Duration::ZERO);
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conclave_proto::{ErrorCode, Mid, ProtocolError, SourceKind};
-use conclave_sfu::{AudioLevel, Bitrate, Codec, Demand, Forward, LayerIndex, SlotId, Vp8Rewrite};
+use conclave_sfu::{AudioLevel, Bitrate, Codec, Forward, LayerIndex, SlotId, Vp8Rewrite};
 use rand::Rng;
 use rand::distr::Alphanumeric;
 use str0m::bwe::BweKind;
@@ -24,6 +24,7 @@ use str0m::rtp::{Extension, ExtensionValues, RtpPacket, RtpWrite, Ssrc, Vp8Descr
 use str0m::{Candidate, Event, IceConnectionState, IceCreds, Input, Output, Rtc};
 
 use crate::offer::{CheckedOffer, Role};
+use crate::probing::Plan;
 
 /// What all sessions share: cryptography, and the certificate that clients know the server by.
 #[derive(Clone, Debug)]
@@ -131,7 +132,6 @@ pub(crate) struct Session {
     /// Which source and layer an SSRC stands for; asked of the engine again whenever a packet says
     /// its section.
     streams: HashMap<Ssrc, (SourceKind, LayerIndex)>,
-    demand: Demand,
     nacks: HashMap<(EngineMid, Option<Rid>, bool), u64>,
     faulty: bool,
 }
@@ -157,8 +157,6 @@ impl Slot {
 /// Where the bandwidth estimation starts; the first probes raise it within a second where there is
 /// more.
 const FIRST_ESTIMATE: str0m::bwe::Bitrate = str0m::bwe::Bitrate::kbps(1_000);
-/// What a leg is probed for at most.
-const MOST_WANTED: u64 = 30_000_000;
 /// Packets kept for retransmission per video slot, and for how long.
 const RETRANSMISSION: (usize, Duration) = (1_024, Duration::from_secs(2));
 /// Share of a slot's bytes that may be retransmissions before the queue of them is dropped.
@@ -213,7 +211,6 @@ impl Session {
             source_mids: HashMap::new(),
             codecs: Vec::new(),
             streams: HashMap::new(),
-            demand: Demand::default(),
             nacks: HashMap::new(),
             faulty: false,
         })
@@ -475,23 +472,14 @@ impl Session {
         })
     }
 
-    /// What is sent and would be sent: what there is no bandwidth for yet is worth probing for.
-    /// Returns whether that changed anything.
-    pub(crate) fn set_demand(&mut self, demand: Demand) -> Result<bool, Fault> {
-        // The demand follows the sources' momentary rates; only a change that matters is told.
-        let before = self.demand;
-        if is_about(demand.wanted, before.wanted) && is_about(demand.sending, before.sending) {
-            return Ok(false);
-        }
-        self.demand = demand;
+    /// What the bandwidth estimation should look for.
+    pub(crate) fn probe(&mut self, plan: Plan) -> Result<(), Fault> {
+        let engine = |rate: Bitrate| str0m::bwe::Bitrate::bps(rate.as_bps());
         self.guarded(|this| {
-            let wanted = demand.wanted.as_bps().min(MOST_WANTED);
-            // Padding fills the way up to the next layer, a quarter above what is sent, so that the
-            // estimate can grow there.
-            let floor =
-                if demand.wanted > demand.sending { demand.sending.percent(125).as_bps().min(wanted) } else { 0 };
-            this.rtc.bwe().set_bitrate(str0m::bwe::Bitrate::bps(floor), str0m::bwe::Bitrate::bps(wanted));
-            true
+            if let Some(restart) = plan.restart {
+                this.rtc.bwe().reset(engine(restart));
+            }
+            this.rtc.bwe().set_bitrate(engine(plan.floor), engine(plan.desired));
         })
     }
 
@@ -534,11 +522,6 @@ fn known_codec(codec: EngineCodec) -> Option<Codec> {
         EngineCodec::H264 => Some(Codec::H264),
         _ => None,
     }
-}
-
-/// Within a tenth.
-fn is_about(rate: Bitrate, before: Bitrate) -> bool {
-    rate.as_bps().abs_diff(before.as_bps()) <= before.as_bps() / 10
 }
 
 fn engine_mid(mid: &Mid) -> EngineMid {

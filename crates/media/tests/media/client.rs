@@ -90,7 +90,6 @@ enum Order {
 pub struct Client {
     pub id: ParticipantId,
     pub offer: SfuOffer,
-    pub local: SocketAddr,
     orders: mpsc::UnboundedSender<Order>,
     observed: watch::Receiver<Observed>,
 }
@@ -106,7 +105,7 @@ impl Client {
         let mut task = Task::new(name, leg, rtc, socket, observe);
         let offer = task.first_offer(layout);
         tokio::spawn(task.run(received));
-        (Self { id: id(name), offer: offer.clone(), local, orders, observed }, offer)
+        (Self { id: id(name), offer: offer.clone(), orders, observed }, offer)
     }
 
     pub fn answer(&self, sdp: &str) {
@@ -157,23 +156,6 @@ impl Client {
     pub async fn receives(&self, mid: &str, from: &str, more: usize) {
         let before = self.seen(|seen| seen.of(mid, from).count());
         let what = format!("{more} packets of {from} in {mid}");
-        if std::env::var("DBG").is_ok() {
-            for i in 0..8 {
-                tokio::time::sleep(Duration::from_millis(500)).await;
-                eprintln!(
-                    "DBG {i} {} {:?} kf={:?}",
-                    self.id,
-                    self.seen(|s| {
-                        let mut m: std::collections::BTreeMap<(String, String, String), usize> = Default::default();
-                        for g in &s.packets {
-                            *m.entry((g.mid.clone(), g.from.clone(), g.layer.clone())).or_default() += 1;
-                        }
-                        m
-                    }),
-                    self.seen(|s| s.keyframe_requests.clone())
-                );
-            }
-        }
         self.until(&what, |seen| seen.of(mid, from).count() >= before + more).await;
     }
 

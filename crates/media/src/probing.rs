@@ -1,0 +1,151 @@
+//! What a leg's bandwidth estimation should look for.
+//!
+//! The estimate follows what is sent: while little is sent, one moment of delay (a busy machine at
+//! the other end) is enough to bring it down to that little, and nothing in the estimation itself
+//! brings it up again soon. So it is always asked to look for enough for a picture, asked again while
+//! something is missing, and started afresh when it stays far too low.
+
+use std::time::{Duration, Instant};
+
+use conclave_sfu::{Bitrate, Demand};
+
+/// What to tell the estimation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// Padding fills what is sent up to this, as far as the estimate allows.
+    pub(crate) floor: Bitrate,
+    /// What is worth probing for.
+    pub(crate) desired: Bitrate,
+    /// Forget everything and start again from here.
+    pub(crate) restart: Option<Bitrate>,
+}
+
+/// Looked for even when only sound is wanted, so that a picture can start at once.
+const LEAST_DESIRED: Bitrate = Bitrate::kbps(1_000);
+/// Looked for at most.
+const MOST_DESIRED: Bitrate = Bitrate::kbps(30_000);
+/// How often what is missing is asked for again: each time is a probe of some milliseconds.
+const NUDGE: Duration = Duration::from_secs(2);
+/// An estimate below this is hardly a network's; it restarts from [`RESTART`] once that has lasted.
+const FAR_TOO_LOW: Bitrate = Bitrate::kbps(200);
+const RESTART: Bitrate = Bitrate::kbps(400);
+const LASTING: Duration = Duration::from_secs(2);
+/// Restarts that do not help become rarer, up to this.
+const RAREST_RESTART: Duration = Duration::from_secs(60);
+
+/// Decides for one leg.
+#[derive(Debug)]
+pub(crate) struct Probing {
+    estimate: Option<Bitrate>,
+    told: Option<Plan>,
+    nudged: Instant,
+    too_low_since: Option<Instant>,
+    patience: Duration,
+}
+
+impl Probing {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { estimate: None, told: None, nudged: now, too_low_since: None, patience: LASTING }
+    }
+
+    /// A new estimate.
+    pub(crate) fn handle_estimate(&mut self, estimate: Bitrate) {
+        self.estimate = Some(estimate);
+    }
+
+    /// What to tell the estimation now, if that is not what it was told.
+    pub(crate) fn update(&mut self, now: Instant, demand: Demand) -> Option<Plan> {
+        let missing = demand.wanted > demand.sending;
+        let restart = self.restart(now, missing);
+        let mut desired = demand.wanted.clamp(LEAST_DESIRED, MOST_DESIRED);
+        if missing && now.saturating_duration_since(self.nudged) >= NUDGE {
+            self.nudged = now;
+            // Only an increase makes the estimation probe at once: a step down now, and up again with
+            // the next update.
+            desired = desired.percent(80);
+        }
+        let floor = if missing { demand.wanted.min(desired) } else { Bitrate::ZERO };
+        let plan = Plan { floor, desired, restart };
+        let same =
+            |told: Plan| restart.is_none() && is_about(plan.floor, told.floor) && is_about(desired, told.desired);
+        if self.told.is_some_and(same) {
+            return None;
+        }
+        self.told = Some(plan);
+        Some(plan)
+    }
+
+    fn restart(&mut self, now: Instant, missing: bool) -> Option<Bitrate> {
+        match self.estimate {
+            Some(estimate) if missing && estimate < FAR_TOO_LOW => {
+                let since = *self.too_low_since.get_or_insert(now);
+                if now.saturating_duration_since(since) < self.patience {
+                    return None;
+                }
+                self.too_low_since = Some(now);
+                self.patience = (self.patience * 2).min(RAREST_RESTART);
+                Some(RESTART)
+            }
+            Some(estimate) => {
+                self.too_low_since = None;
+                if estimate >= RESTART {
+                    self.patience = LASTING;
+                }
+                None
+            }
+            None => None,
+        }
+    }
+}
+
+/// Within a tenth.
+fn is_about(rate: Bitrate, before: Bitrate) -> bool {
+    rate.as_bps().abs_diff(before.as_bps()) <= before.as_bps() / 10
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn demand(sending: u64, wanted: u64) -> Demand {
+        Demand { sending: Bitrate::kbps(sending), wanted: Bitrate::kbps(wanted) }
+    }
+
+    /// Ticks of 100 ms.
+    fn run(probing: &mut Probing, start: Instant, seconds: u64, demand: Demand) -> Vec<Plan> {
+        (0..seconds * 10).filter_map(|i| probing.update(start + Duration::from_millis(i * 100), demand)).collect()
+    }
+
+    #[test]
+    fn sound_alone_keeps_looking_for_a_picture_without_padding() {
+        let start = Instant::now();
+        let mut probing = Probing::new(start);
+        probing.handle_estimate(Bitrate::kbps(50));
+        let plans = run(&mut probing, start, 30, demand(32, 32));
+        assert_eq!(plans, [Plan { floor: Bitrate::ZERO, desired: LEAST_DESIRED, restart: None }]);
+    }
+
+    #[test]
+    fn what_is_missing_is_asked_for_again_and_again() {
+        let start = Instant::now();
+        let mut probing = Probing::new(start);
+        probing.handle_estimate(Bitrate::kbps(500));
+        let plans = run(&mut probing, start, 20, demand(300, 2_000));
+        let increases = plans.windows(2).filter(|pair| pair[1].desired > pair[0].desired).count();
+        assert!((8..=10).contains(&increases), "{increases}");
+        assert!(plans.iter().all(|plan| plan.restart.is_none() && plan.floor >= Bitrate::kbps(1_600)));
+    }
+
+    #[test]
+    fn an_estimate_that_stays_far_too_low_starts_again_ever_more_rarely() {
+        let start = Instant::now();
+        let mut probing = Probing::new(start);
+        probing.handle_estimate(Bitrate::kbps(60));
+        let plans = run(&mut probing, start, 130, demand(32, 500));
+        let restarts = plans.iter().filter(|plan| plan.restart.is_some()).count();
+        assert_eq!(restarts, 6, "after 2, 6, 14, 30, 62 and 122 s");
+        probing.handle_estimate(Bitrate::kbps(900));
+        let later = start + Duration::from_secs(131);
+        assert!(run(&mut probing, later, 60, demand(500, 500)).iter().all(|plan| plan.restart.is_none()));
+    }
+}
