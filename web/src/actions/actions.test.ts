@@ -113,6 +113,15 @@ describe('keys', () => {
     expect(keyboard.down(press('Escape'))).toBe(false);
   });
 
+  it('leave Escape to a list of choices that is open', () => {
+    const { screen, keyboard } = setUp();
+    screen.togglePanel('settings');
+    const list = document.createElement('div');
+    list.setAttribute('role', 'listbox');
+    expect(keyboard.down(press('Escape', { target: list }))).toBe(false);
+    expect(screen.view.get().panel).toBe('settings');
+  });
+
   it('can be switched off', () => {
     const { meeting, preferences, keyboard } = setUp();
     preferences.set('shortcuts', false);

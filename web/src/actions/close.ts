@@ -1,6 +1,6 @@
 import type { Action } from './action';
 
-/** Closes whatever lies on top: a menu, then what was opened from a tile, then the panel. */
+/** Closes whatever lies on top: a dialog, a menu, then what was opened from a tile, then the panel. */
 export const close: Action = {
   id: 'close',
   group: 'view',
@@ -8,7 +8,8 @@ export const close: Action = {
   label: () => 'meeting.action.close',
   icon: () => 'close',
   shortcut: { key: 'escape', whileTyping: true },
-  available: ({ screen }) => screen.menu !== null || screen.numbers !== null || screen.panel !== null,
+  available: ({ screen: { dialog, menu, numbers, panel } }) =>
+    dialog !== null || menu !== null || numbers !== null || panel !== null,
   pressed: () => null,
   run: ({ screen }) => screen.closeTop(),
 };

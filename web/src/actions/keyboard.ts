@@ -44,6 +44,7 @@ export class Keyboard {
     if (!this.#host.enabled() && !action.shortcut.whileTyping) return false;
     if (!action.shortcut.whileTyping && isTyping(press.target)) return false;
     if (key === ' ' && isControl(press.target)) return false;
+    if (key === 'escape' && isOpenList(press.target)) return false;
     if (!action.available(this.#host.view())) return false;
     if (action.shortcut.hold) this.#held = { key, action };
     void action.run(this.#host.context);
@@ -79,6 +80,11 @@ function isTyping(target: EventTarget | null): boolean {
 }
 
 const NOT_TYPED = new Set(['checkbox', 'radio', 'button', 'submit', 'reset', 'range', 'color', 'file']);
+
+/** A list of choices closes itself, and nothing else with it. */
+function isOpenList(target: EventTarget | null): boolean {
+  return target instanceof Element && target.closest('[role="listbox"]') !== null;
+}
 
 /** Space already means something here. */
 function isControl(target: EventTarget | null): boolean {

@@ -132,6 +132,9 @@ describe('the screen', () => {
   it('closes what lies on top first', () => {
     const { screen } = setUp(2);
     screen.togglePanel('network');
+    screen.openDialog('help');
+    screen.closeTop();
+    expect(screen.view.get()).toMatchObject({ dialog: null, panel: 'network' });
     screen.toggleMenu('more');
     screen.closeTop();
     expect(screen.view.get()).toMatchObject({ menu: null, panel: 'network' });

@@ -134,8 +134,9 @@ export class MeetingScreen {
 
   /** Closes whatever lies on top. */
   closeTop(): void {
-    const { menu, numbers, panel } = this.#view.get();
-    if (menu) this.closeMenu();
+    const { dialog, menu, numbers, panel } = this.#view.get();
+    if (dialog) this.closeDialog();
+    else if (menu) this.closeMenu();
     else if (numbers) this.#change({ numbers: null });
     else if (panel) this.closePanel();
   }
