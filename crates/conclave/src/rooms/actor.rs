@@ -206,10 +206,12 @@ impl Actor {
         let (media, room) = (&self.rooms.0.media, self.key);
         match command {
             MediaCommand::Offer { participant, offer, media: state, request } => {
-                let (media, answers) = (media.clone(), self.answers.clone());
+                let answers = self.answers.clone();
+                // Given here, in the room's order; only the answer is awaited elsewhere.
+                let answer = media.offer(room, participant, *offer, state);
                 self.rooms.0.tasks.spawn(async move {
                     let late = || Err(ProtocolError::new(ErrorCode::MediaUnavailable, "the media plane is too busy"));
-                    let answer = timeout(ANSWER, media.offer(room, participant, *offer, state)).await;
+                    let answer = timeout(ANSWER, answer).await;
                     // The meeting may have ended meanwhile.
                     let _ = answers.send((request, answer.unwrap_or_else(|_| late())));
                 });
