@@ -9,7 +9,9 @@ export type ChatPart = { kind: 'text'; text: string } | { kind: 'link'; text: st
 const CANDIDATE = /\b(?:https?:\/\/|www\.)[^\s<>"“”‘’「」『』《》【】（）、，。；：！？…]+/giu;
 
 /** Ends a sentence rather than a link, when it stands last. */
-const TRAILING = /[.,;:!?'*_~]+$/u;
+const TRAILING = new Set(".,;:!?'*_~");
+
+const OPENING: Readonly<Record<string, string>> = { ')': '(', ']': '[', '}': '{' };
 
 export function chatParts(text: string): ChatPart[] {
   const parts: ChatPart[] = [];
@@ -28,20 +30,18 @@ export function chatParts(text: string): ChatPart[] {
 
 /** Without the punctuation of the sentence around it; brackets that were opened inside stay. */
 function trim(link: string): string {
-  let shown = link;
-  for (;;) {
-    const shorter = shown.replace(TRAILING, '');
-    const last = shorter.at(-1);
-    const opening = last === ')' ? '(' : last === ']' ? '[' : last === '}' ? '{' : null;
-    const unmatched = opening !== null && count(shorter, opening) < count(shorter, last ?? '');
-    const next = unmatched ? shorter.slice(0, -1) : shorter;
-    if (next === shown) return shown;
-    shown = next;
+  const counts = new Map<string, number>();
+  for (const character of link) counts.set(character, (counts.get(character) ?? 0) + 1);
+  const count = (character: string): number => counts.get(character) ?? 0;
+  let end = link.length;
+  for (; end > 0; end -= 1) {
+    const last = link.charAt(end - 1);
+    const opening = OPENING[last];
+    const unmatched = opening !== undefined && count(opening) < count(last);
+    if (!TRAILING.has(last) && !unmatched) break;
+    counts.set(last, count(last) - 1);
   }
-}
-
-function count(text: string, character: string): number {
-  return text.split(character).length - 1;
+  return link.slice(0, end);
 }
 
 /** Where the link leads, if it is a web address with a host; null otherwise. */
