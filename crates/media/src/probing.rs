@@ -1,9 +1,10 @@
-//! What a leg's bandwidth estimation should look for.
+//! What a leg's bandwidth estimation should look for, and how far it is believed.
 //!
 //! The estimate follows what is sent: while little is sent, one moment of delay (a busy machine at
 //! the other end) is enough to bring it down to that little, and nothing in the estimation itself
 //! brings it up again soon. So it is always asked to look for enough for a picture, asked again while
-//! something is missing, and started afresh when it stays far too low.
+//! something is missing, and started afresh when it stays far too low. Until then, and as long as
+//! packets are not lost, it is not believed that the network takes less than the smallest pictures.
 
 use std::time::{Duration, Instant};
 
@@ -33,10 +34,20 @@ const LASTING: Duration = Duration::from_secs(2);
 /// Restarts that do not help become rarer, up to this.
 const RAREST_RESTART: Duration = Duration::from_secs(60);
 
+/// Not believed to be too much for a network that loses less than [`LOSSY`]: two small pictures.
+const LEAST_USABLE: Bitrate = Bitrate::kbps(300);
+/// Share of the packets whose loss says that the network is full. Wireless networks lose less.
+const LOSSY: f32 = 0.08;
+/// How long a report of loss counts: clients report every second or so.
+const LOSS_COUNTS: Duration = Duration::from_secs(6);
+
 /// Decides for one leg.
 #[derive(Debug)]
 pub(crate) struct Probing {
     estimate: Option<Bitrate>,
+    /// What was told to be usable.
+    usable: Option<Bitrate>,
+    lossy_until: Option<Instant>,
     told: Option<Plan>,
     nudged: Instant,
     too_low_since: Option<Instant>,
@@ -45,12 +56,36 @@ pub(crate) struct Probing {
 
 impl Probing {
     pub(crate) fn new(now: Instant) -> Self {
-        Self { estimate: None, told: None, nudged: now, too_low_since: None, patience: LASTING }
+        Self {
+            estimate: None,
+            usable: None,
+            lossy_until: None,
+            told: None,
+            nudged: now,
+            too_low_since: None,
+            patience: LASTING,
+        }
     }
 
     /// A new estimate.
     pub(crate) fn handle_estimate(&mut self, estimate: Bitrate) {
         self.estimate = Some(estimate);
+    }
+
+    /// The client lost this share of one stream's packets lately (0 to 1).
+    pub(crate) fn handle_loss(&mut self, now: Instant, loss: f32) {
+        if loss >= LOSSY {
+            self.lossy_until = Some(now + LOSS_COUNTS);
+        }
+    }
+
+    /// What may be sent, if that is another rate than the last time.
+    pub(crate) fn usable(&mut self, now: Instant) -> Option<Bitrate> {
+        let lossy = self.lossy_until.is_some_and(|until| now < until);
+        let usable = self.estimate.map(|estimate| if lossy { estimate } else { estimate.max(LEAST_USABLE) });
+        let changed = usable != self.usable;
+        self.usable = usable;
+        usable.filter(|_| changed)
     }
 
     /// What to tell the estimation now, if that is not what it was told.
@@ -114,6 +149,22 @@ mod tests {
     /// Ticks of 100 ms.
     fn run(probing: &mut Probing, start: Instant, seconds: u64, demand: Demand) -> Vec<Plan> {
         (0..seconds * 10).filter_map(|i| probing.update(start + Duration::from_millis(i * 100), demand)).collect()
+    }
+
+    #[test]
+    fn a_low_estimate_is_believed_only_where_packets_are_lost() {
+        let now = Instant::now();
+        let mut probing = Probing::new(now);
+        assert_eq!(probing.usable(now), None);
+        probing.handle_estimate(Bitrate::kbps(40));
+        probing.handle_loss(now, 0.02);
+        assert_eq!(probing.usable(now), Some(LEAST_USABLE));
+        assert_eq!(probing.usable(now), None, "told");
+        probing.handle_loss(now, 0.2);
+        assert_eq!(probing.usable(now), Some(Bitrate::kbps(40)));
+        assert_eq!(probing.usable(now + LOSS_COUNTS), Some(LEAST_USABLE), "the loss is over");
+        probing.handle_estimate(Bitrate::kbps(900));
+        assert_eq!(probing.usable(now), Some(Bitrate::kbps(900)));
     }
 
     #[test]

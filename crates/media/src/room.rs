@@ -254,6 +254,9 @@ impl Room {
             if !leg.connected {
                 continue;
             }
+            if let Some(usable) = leg.probing.usable(now) {
+                self.conference.handle_estimate(shared.time(now), leg.id, usable);
+            }
             let Some(plan) = leg.probing.update(now, self.conference.demand(leg.id)) else { continue };
             match leg.session.probe(plan) {
                 Ok(()) => {
@@ -329,11 +332,16 @@ impl Room {
             }
             SessionEvent::Estimate(estimate) => {
                 leg.probing.handle_estimate(estimate);
-                self.conference.handle_estimate(time, leg.id, estimate);
+                if let Some(usable) = leg.probing.usable(now) {
+                    self.conference.handle_estimate(time, leg.id, usable);
+                }
             }
-            SessionEvent::Nacks { sent, received } => {
-                shared.counters.nacks_out.increment(sent);
-                shared.counters.nacks_in.increment(received);
+            SessionEvent::Counted { nacks_sent, nacks_received, loss } => {
+                shared.counters.nacks_out.increment(nacks_sent);
+                shared.counters.nacks_in.increment(nacks_received);
+                if let Some(loss) = loss {
+                    leg.probing.handle_loss(now, loss);
+                }
             }
         }
     }

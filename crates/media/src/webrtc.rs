@@ -80,12 +80,15 @@ pub(crate) enum SessionEvent {
     KeyframeWanted(SlotId),
     /// How much the client's network takes.
     Estimate(Bitrate),
-    /// Packets asked for again since the last time.
-    Nacks {
-        /// By the server.
-        sent: u64,
-        /// By the client.
-        received: u64,
+    /// What was counted of one stream since the last time.
+    Counted {
+        /// Packets that the server asked for again.
+        nacks_sent: u64,
+        /// Packets that the client asked for again.
+        nacks_received: u64,
+        /// The share of the packets that the client lost (0 to 1), if this is a stream to it that it
+        /// reported on.
+        loss: Option<f32>,
     },
 }
 
@@ -111,7 +114,7 @@ pub(crate) struct Received {
 pub(crate) enum NotSent {
     /// The slot does not exist, or its section has no such codec.
     NoCodec,
-    /// Too much waits for the pacer already.
+    /// Too much waits already.
     Overfull,
     /// The payload is not what the rewrite was made for.
     BadRewrite,
@@ -161,10 +164,10 @@ const FIRST_ESTIMATE: str0m::bwe::Bitrate = str0m::bwe::Bitrate::kbps(1_000);
 const RETRANSMISSION: (usize, Duration) = (1_024, Duration::from_secs(2));
 /// Share of a slot's bytes that may be retransmissions before the queue of them is dropped.
 const MOST_RETRANSMITTED: f32 = 0.4;
-/// Packets of one slot that may wait for the pacer: at 1,200 bytes each, 2.4 MB.
+/// Packets of one slot that may wait in the engine: at 1,200 bytes each, 2.4 MB.
 const MOST_QUEUED: usize = 2_000;
-/// How often NACKs are counted.
-const COUNT_INTERVAL: Duration = Duration::from_secs(5);
+/// How often NACKs and losses are counted.
+const COUNT_INTERVAL: Duration = Duration::from_secs(2);
 /// SSRCs remembered; a client of ours has about a dozen.
 const MOST_STREAMS: usize = 64;
 
@@ -291,6 +294,8 @@ impl Session {
         let ssrc = stream.ssrc();
         // Setting the cache empties it, so only a new stream's is set.
         if opus.is_none() && !known.contains(&ssrc) {
+            // The senders pace what they send; pacing it again would only add delay.
+            stream.set_unpaced(true);
             stream.set_rtx_cache(RETRANSMISSION.0, RETRANSMISSION.1, Some(MOST_RETRANSMITTED));
         }
         Some(Slot { ssrc, opus, vp8, h264 })
@@ -376,12 +381,12 @@ impl Session {
                 Some(SessionEvent::Estimate(Bitrate::bps(estimate.as_u64())))
             }
             Event::MediaIngressStats(stats) => {
-                let sent = self.new_nacks((stats.mid, stats.rid, true), stats.nacks);
-                (sent > 0).then_some(SessionEvent::Nacks { sent, received: 0 })
+                let nacks_sent = self.new_nacks((stats.mid, stats.rid, true), stats.nacks);
+                Some(SessionEvent::Counted { nacks_sent, nacks_received: 0, loss: None })
             }
             Event::MediaEgressStats(stats) => {
-                let received = self.new_nacks((stats.mid, stats.rid, false), stats.nacks);
-                (received > 0).then_some(SessionEvent::Nacks { sent: 0, received })
+                let nacks_received = self.new_nacks((stats.mid, stats.rid, false), stats.nacks);
+                Some(SessionEvent::Counted { nacks_sent: 0, nacks_received, loss: stats.loss })
             }
             _ => None,
         }
@@ -429,7 +434,7 @@ impl Session {
         })
     }
 
-    /// Queues a forwarded packet; the next [`Self::advance`] sends it, or hands it to the pacer.
+    /// Queues a forwarded packet; the next [`Self::advance`] sends it.
     pub(crate) fn send(&mut self, forward: &Forward, packet: &Received) -> Result<(), NotSent> {
         let sent = self.guarded(|this| {
             let slot = this.slots.get(&forward.slot).ok_or(NotSent::NoCodec)?;
