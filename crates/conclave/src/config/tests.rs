@@ -39,7 +39,12 @@ fn a_wrong_value_in_the_file_is_named_with_its_line() {
         ("\nmesh-limit = 100", 2, "between 2 and 16"),
         ("\n\nmesh-limit = \"four\"", 3, "mesh-limit = \"four\""),
         ("listen = \"8443\"", 1, "listen = \"8443\""),
-        ("data = \"x\"\nallowed-origin = [\n  \"https://a.example\",\n  \"nonsense\",\n]", 4, "not an origin"),
+        // Of a list, the line is where it starts; the value is quoted.
+        (
+            "data = \"x\"\nallowed-origin = [\n  \"https://a.example\",\n  \"nonsense\",\n]",
+            2,
+            "\"nonsense\" is not an origin",
+        ),
         ("log = \"verbose\"", 1, "not a level"),
         ("log-format = \"xml\"", 1, "xml"),
         ("listen = ", 1, "listen"),

@@ -57,12 +57,13 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
     let response = match tokio::time::timeout(REQUEST, next.run(request)).await {
         Ok(response) => response,
         Err(_) => {
-            let late = ApiError::new(ErrorCode::Internal, "the request took too long");
-            (StatusCode::REQUEST_TIMEOUT, late.into_response()).into_response()
+            let mut late = ApiError::new(ErrorCode::Internal, "the request took too long").into_response();
+            *late.status_mut() = StatusCode::REQUEST_TIMEOUT;
+            late
         }
     };
     let status = response.status().as_u16();
-    let milliseconds = started.elapsed().as_millis();
+    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::debug!(method, route, status, milliseconds, "request");
     metrics::counter!(HTTP_REQUESTS, "route" => route, "method" => method, "status" => status.to_string()).increment(1);
     response

@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use conclave_proto::{DisplayName, ErrorCode, Participant, ProtocolError, RoomName, RoomOptions, TopologyState};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use super::{ApiError, ApiJson, ApiPath, ApiQuery, App, Authenticated};
 use crate::rooms::{Snapshot, unix_ms};
@@ -82,7 +82,7 @@ fn percent_encoded(name: &str) -> String {
 }
 
 /// Which part of the list.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {

@@ -37,6 +37,9 @@ const IDLE: Duration = Duration::from_secs(60);
 const HALF_OPEN: usize = 1_024;
 /// A peer that takes nothing for so long is gone (RFC 5482).
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+/// What the kernel holds for a peer beyond what is in flight. Whatever more one does not take waits
+/// where it is counted.
+const UNSENT_BYTES: u32 = 128 * 1024;
 /// Largest request head.
 const HEAD_BYTES: u32 = 32 * 1024;
 /// After an error that every `accept` would have, such as too many open files.
@@ -103,7 +106,9 @@ impl Acceptor {
 
     async fn serve(self: Arc<Self>, stream: TcpStream, address: SocketAddr, place: Place) {
         let _ = stream.set_nodelay(true);
-        let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+        let socket = SockRef::from(&stream);
+        let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+        let _ = socket.set_tcp_notsent_lowat(UNSENT_BYTES);
         let is_loopback = address.ip().to_canonical().is_loopback();
         let evicted = place.evicted();
         tokio::select! {

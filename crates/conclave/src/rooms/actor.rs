@@ -244,7 +244,12 @@ impl Actor {
         self.rooms.0.media.close_room(self.key);
         self.rooms.0.storage.touch(self.name.clone(), unix_ms());
         self.rooms.0.remove(&self.name, self.key);
-        tracing::debug!(room = self.key.0, ?ending, "meeting over");
+        let why = match ending {
+            Some(Ending::Closed) => "over",
+            Some(Ending::ServerStops) => "the server stops",
+            None => "fault",
+        };
+        tracing::debug!(room = self.key.0, why, "meeting closed");
         for answer in self.closed {
             let _ = answer.send(());
         }

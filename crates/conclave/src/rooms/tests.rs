@@ -1,1 +1,105 @@
+use std::net::IpAddr;
 
+use conclave_media::{MediaConfig, MediaLimits};
+use conclave_proto::{Reply, ServerMessage, close};
+use serde_json::json;
+
+use super::*;
+
+struct Rig {
+    rooms: Rooms,
+    _data: tempfile::TempDir,
+}
+
+fn rig(limit: usize) -> Rig {
+    let data = tempfile::tempdir().expect("folder");
+    let (storage, _thread) = Storage::open(data.path()).expect("opens");
+    let udp = conclave_media::bind_udp(([127, 0, 0, 1], 0).into()).expect("bound");
+    let announce = vec![IpAddr::from([127, 0, 0, 1])];
+    let (media, _events) =
+        conclave_media::start(MediaConfig { udp, announce, limits: MediaLimits::default() }).expect("starts");
+    Rig { rooms: Rooms::new(RoomConfig::default(), limit, storage, media), _data: data }
+}
+
+fn name(text: &str) -> RoomName {
+    RoomName::parse(text).expect("valid")
+}
+
+impl Rig {
+    async fn join(&self, room: &str, person: &str) -> Result<(RoomLink, Sending), ProtocolError> {
+        let join = json!({ "version": 1, "room": room, "name": person, "key": person });
+        let (outbox, mut sending) = outbox(None);
+        let input = ToRoom::Join {
+            connection: self.rooms.next_connection(),
+            outbox,
+            join: serde_json::from_value(join).expect("a join"),
+            authority: Authority::None,
+            request: 1,
+        };
+        let link = self.rooms.deliver(&name(room), input).await?;
+        match next(&mut sending).await {
+            ServerMessage::Reply { reply, .. } if matches!(*reply, Reply::Joined(_)) => Ok((link, sending)),
+            other => panic!("joined expected: {other:?}"),
+        }
+    }
+}
+
+async fn next(sending: &mut Sending) -> ServerMessage {
+    match sending.next().await {
+        Some(Outgoing::Text(text)) => serde_json::from_str(&text).expect("a message"),
+        other => panic!("a message expected: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_fault_in_one_room_is_told_to_its_people_and_to_nobody_else() {
+    let rig = rig(10);
+    let (broken, mut ada) = rig.join("broken", "Ada").await.expect("in");
+    let (sound, mut bob) = rig.join("sound", "Bob").await.expect("in");
+    assert!(broken.send(ToRoom::Fault).await.is_ok());
+    let ServerMessage::Error { id: None, error } = next(&mut ada).await else { panic!("an error expected") };
+    assert_eq!(error.code, ErrorCode::Internal);
+    assert!(matches!(ada.next().await, Some(Outgoing::Close { code: close::RESTART, .. })));
+
+    rig.join("broken", "Ada").await.expect("the room opens again");
+    let ping = ToRoom::Message { connection: ConnectionId(2), request: 7, message: ClientMessage::Ping {} };
+    assert!(sound.send(ping).await.is_ok());
+    assert!(matches!(next(&mut bob).await, ServerMessage::Reply { id: 7, .. }));
+}
+
+#[tokio::test]
+async fn there_are_no_more_meetings_than_allowed_and_an_empty_one_makes_room() {
+    let rig = rig(1);
+    let (link, _ada) = rig.join("one", "Ada").await.expect("in");
+    let refused = rig.join("two", "Bob").await.err().expect("full");
+    assert_eq!(refused.code, ErrorCode::TooManyRequests);
+    assert!(refused.retry_after_ms.is_some());
+    let left = ToRoom::Disconnected { connection: ConnectionId(1), departure: Departure::Goodbye };
+    assert!(link.send(left).await.is_ok());
+    while rig.rooms.look(&name("one")).await.is_some() {}
+    rig.join("two", "Bob").await.expect("there is room now");
+}
+
+#[tokio::test]
+async fn whoever_comes_while_a_meeting_ends_gets_into_the_next() {
+    let rig = rig(10);
+    for _ in 0..50 {
+        let (link, _ada) = rig.join("r", "Ada").await.expect("in");
+        let (close, _closed) = oneshot::channel();
+        assert!(link.send(ToRoom::Close(close)).await.is_ok());
+        let (_link, _bob) = rig.join("r", "Bob").await.expect("in the next meeting");
+        let (close, closed) = oneshot::channel();
+        rig.rooms.deliver(&name("r"), ToRoom::Close(close)).await.map(drop).expect("delivered");
+        closed.await.expect("closed");
+    }
+}
+
+#[tokio::test]
+async fn a_stopping_server_opens_no_meeting() {
+    let rig = rig(10);
+    let (_link, mut ada) = rig.join("r", "Ada").await.expect("in");
+    rig.rooms.stop(Duration::from_secs(1)).await;
+    assert!(matches!(next(&mut ada).await, ServerMessage::Event { .. }));
+    assert!(matches!(ada.next().await, Some(Outgoing::Close { code: close::RESTART, .. })));
+    assert!(rig.join("r", "Ada").await.is_err());
+}

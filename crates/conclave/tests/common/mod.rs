@@ -17,6 +17,8 @@ use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
@@ -157,22 +159,25 @@ impl Client {
         }
         let stream = TcpStream::connect(address).await.expect("the port is open");
         match timeout(PATIENCE, client_async(request, stream)).await.expect("in time") {
-            Ok((socket, _)) => Ok(Self {
-                socket,
-                next: 0,
-                events: VecDeque::new(),
-                replies: Vec::new(),
-                complaints: Vec::new(),
-                closed: None,
-            }),
+            Ok((socket, _)) => Ok(Self::new(socket)),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(error) => panic!("{error}"),
         }
     }
 
+    /// Over a connection that is there already.
+    pub async fn over(stream: TcpStream, address: SocketAddr) -> Self {
+        let url = format!("ws://{address}/api/v1/signal");
+        let (socket, _) = timeout(PATIENCE, client_async(url, stream)).await.expect("in time").expect("upgrades");
+        Self::new(socket)
+    }
+
+    fn new(socket: WebSocketStream<TcpStream>) -> Self {
+        Self { socket, next: 0, events: VecDeque::new(), replies: Vec::new(), complaints: Vec::new(), closed: None }
+    }
+
     pub async fn join(&mut self, room: &str, name: &str, more: Value) -> Result<Joined, ProtocolError> {
-        let mut body =
-            json!({ "version": 1, "room": room, "name": name, "key": format!("key-of-{}", name.to_lowercase()) });
+        let mut body = json!({ "version": 1, "room": room, "name": name, "key": format!("key-of-{}", name.to_lowercase().replace(' ', "-")) });
         for (field, value) in more.as_object().expect("object") {
             body[field] = value.clone();
         }
@@ -267,7 +272,8 @@ impl Client {
 
     /// Says goodbye as a page does that is closed.
     pub async fn leave(mut self) {
-        let _ = self.socket.close(None).await;
+        let frame = CloseFrame { code: CloseCode::Away, reason: "".into() };
+        let _ = self.socket.close(Some(frame)).await;
     }
 
     /// Whether something came; otherwise the connection is closed.
