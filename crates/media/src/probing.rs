@@ -3,8 +3,8 @@
 //! The estimate follows what is sent: while little is sent, one moment of delay (a busy machine at
 //! the other end) is enough to bring it down to that little, and nothing in the estimation itself
 //! brings it up again soon. So it is always asked to look for enough for a picture, asked again while
-//! something is missing, and started afresh when it stays far too low. Until then, and as long as
-//! packets are not lost, it is not believed that the network takes less than the smallest pictures.
+//! something is missing, and started afresh when it stays far too low. Until then, it is not believed
+//! below a floor, which is where every leg begins; only packets that are lost bring the floor down.
 
 use std::time::{Duration, Instant};
 
@@ -34,12 +34,16 @@ const LASTING: Duration = Duration::from_secs(2);
 /// Restarts that do not help become rarer, up to this.
 const RAREST_RESTART: Duration = Duration::from_secs(60);
 
-/// Not believed to be too much for a network that loses less than [`LOSSY`]: two small pictures.
-const LEAST_USABLE: Bitrate = Bitrate::kbps(300);
+/// Where the floor begins; with it, a handful of small pictures.
+const HIGHEST_FLOOR: Bitrate = Bitrate::kbps(1_000);
+/// The floor never falls below this: sound.
+const LOWEST_FLOOR: Bitrate = Bitrate::kbps(100);
 /// Share of the packets whose loss says that the network is full. Wireless networks lose less.
 const LOSSY: f32 = 0.08;
-/// How long a report of loss counts: clients report every second or so.
-const LOSS_COUNTS: Duration = Duration::from_secs(6);
+/// The floor falls by half at most this often: clients report losses every second or so.
+const FALL: Duration = Duration::from_secs(2);
+/// The floor rises by half after each such time without loss.
+const RISE: Duration = Duration::from_secs(15);
 
 /// Decides for one leg.
 #[derive(Debug)]
@@ -47,7 +51,9 @@ pub(crate) struct Probing {
     estimate: Option<Bitrate>,
     /// What was told to be usable.
     usable: Option<Bitrate>,
-    lossy_until: Option<Instant>,
+    floor: Bitrate,
+    /// When the floor last moved.
+    floored: Option<Instant>,
     told: Option<Plan>,
     nudged: Instant,
     too_low_since: Option<Instant>,
@@ -59,7 +65,8 @@ impl Probing {
         Self {
             estimate: None,
             usable: None,
-            lossy_until: None,
+            floor: HIGHEST_FLOOR,
+            floored: None,
             told: None,
             nudged: now,
             too_low_since: None,
@@ -74,15 +81,20 @@ impl Probing {
 
     /// The client lost this share of one stream's packets lately (0 to 1).
     pub(crate) fn handle_loss(&mut self, now: Instant, loss: f32) {
-        if loss >= LOSSY {
-            self.lossy_until = Some(now + LOSS_COUNTS);
+        let settled = self.floored.is_none_or(|at| now.saturating_duration_since(at) >= FALL);
+        if loss >= LOSSY && settled {
+            self.floor = self.floor.percent(50).max(LOWEST_FLOOR);
+            self.floored = Some(now);
         }
     }
 
     /// What may be sent, if that is another rate than the last time.
     pub(crate) fn usable(&mut self, now: Instant) -> Option<Bitrate> {
-        let lossy = self.lossy_until.is_some_and(|until| now < until);
-        let usable = self.estimate.map(|estimate| if lossy { estimate } else { estimate.max(LEAST_USABLE) });
+        if self.floored.is_some_and(|at| now.saturating_duration_since(at) >= RISE) {
+            self.floor = self.floor.percent(150).min(HIGHEST_FLOOR);
+            self.floored = (self.floor < HIGHEST_FLOOR).then_some(now);
+        }
+        let usable = self.estimate.map(|estimate| estimate.max(self.floor));
         let changed = usable != self.usable;
         self.usable = usable;
         usable.filter(|_| changed)
@@ -158,13 +170,21 @@ mod tests {
         assert_eq!(probing.usable(now), None);
         probing.handle_estimate(Bitrate::kbps(40));
         probing.handle_loss(now, 0.02);
-        assert_eq!(probing.usable(now), Some(LEAST_USABLE));
+        assert_eq!(probing.usable(now), Some(HIGHEST_FLOOR));
         assert_eq!(probing.usable(now), None, "told");
         probing.handle_loss(now, 0.2);
-        assert_eq!(probing.usable(now), Some(Bitrate::kbps(40)));
-        assert_eq!(probing.usable(now + LOSS_COUNTS), Some(LEAST_USABLE), "the loss is over");
-        probing.handle_estimate(Bitrate::kbps(900));
-        assert_eq!(probing.usable(now), Some(Bitrate::kbps(900)));
+        probing.handle_loss(now, 0.3);
+        assert_eq!(probing.usable(now), Some(Bitrate::kbps(500)), "streams report at the same time");
+        for i in 1..10 {
+            probing.handle_loss(now + FALL * i, 0.2);
+        }
+        let later = now + FALL * 10;
+        assert_eq!(probing.usable(later), Some(LOWEST_FLOOR));
+        probing.handle_estimate(Bitrate::kbps(2_000));
+        assert_eq!(probing.usable(later), Some(Bitrate::kbps(2_000)), "a high estimate is believed anyway");
+        probing.handle_estimate(Bitrate::kbps(40));
+        let told: Vec<_> = (0..10).filter_map(|i| probing.usable(later + RISE * i)).collect();
+        assert_eq!((told.first(), told.last()), (Some(&LOWEST_FLOOR), Some(&HIGHEST_FLOOR)), "{told:?}");
     }
 
     #[test]
