@@ -61,7 +61,7 @@ const focused = (): Promise<string> =>
   });
 
 test('axe finds nothing serious, whatever is open', async () => {
-  test.setTimeout(240_000);
+  test.setTimeout(480_000);
   await open('people=3&screens=1&chat=3');
   expect(await seriousFaults(), 'stage').toEqual([]);
   for (const panel of ['chat', 'people'] as const) {
