@@ -249,9 +249,10 @@ export async function listen(milliseconds: number): Promise<number[][]> {
 
 /** What somebody who looks into a failed test wants to know first. */
 export async function situation(): Promise<unknown> {
+  const attributes = (element: HTMLElement) => Object.fromEntries(Object.entries(element.dataset));
   const tiles = [...document.querySelectorAll<HTMLElement>('[data-testid=tile]')].map((tile) => {
     const video = tile.querySelector('video');
-    return { ...tile.dataset, picture: video === null ? null : `${video.videoWidth}x${video.videoHeight}` };
+    return { ...attributes(tile), picture: video === null ? null : `${video.videoWidth}x${video.videoHeight}` };
   });
   const connections = [];
   for (const connection of window.conclaveProbe.connections) {
@@ -276,7 +277,7 @@ export async function situation(): Promise<unknown> {
   }
   const meeting = document.querySelector<HTMLElement>('[data-testid=meeting]');
   return {
-    meeting: { ...meeting?.dataset },
+    meeting: meeting && attributes(meeting),
     tiles,
     connections,
     violations: window.conclaveProbe.violations,
