@@ -252,7 +252,10 @@ export async function situation(): Promise<unknown> {
   const attributes = (element: HTMLElement) => Object.fromEntries(Object.entries(element.dataset));
   const tiles = [...document.querySelectorAll<HTMLElement>('[data-testid=tile]')].map((tile) => {
     const video = tile.querySelector('video');
-    return { ...attributes(tile), picture: video === null ? null : `${video.videoWidth}x${video.videoHeight}` };
+    return {
+      ...attributes(tile),
+      picture: video === null ? null : `${video.videoWidth}x${video.videoHeight}`,
+    };
   });
   const connections = [];
   for (const connection of window.conclaveProbe.connections) {
