@@ -22,8 +22,8 @@ pub(crate) enum Dropped {
     Budget,
     /// A leg uses more SSRCs than it may.
     Streams,
-    /// Too much waits for a leg's pacer.
-    Pacer,
+    /// Too much waits to be sent to a leg.
+    Backlog,
     /// A forwarded packet does not fit what the receiver agreed to.
     Unsendable,
     /// Too much waits for the socket.
@@ -39,7 +39,7 @@ impl Dropped {
         (Self::Unvalidated, "unvalidated"),
         (Self::Budget, "budget"),
         (Self::Streams, "streams"),
-        (Self::Pacer, "pacer"),
+        (Self::Backlog, "backlog"),
         (Self::Unsendable, "unsendable"),
         (Self::Socket, "socket"),
     ];

@@ -383,7 +383,7 @@ impl Room {
                     shared.counters.forwarded.increment(1);
                     self.dirty.insert(*to);
                 }
-                Err(NotSent::Overfull) => shared.counters.dropped(Dropped::Pacer, 1),
+                Err(NotSent::Overfull) => shared.counters.dropped(Dropped::Backlog, 1),
                 Err(NotSent::NoCodec | NotSent::BadRewrite) => shared.counters.dropped(Dropped::Unsendable, 1),
                 Err(NotSent::Fault(fault)) => self.ending.push((*to, fault.into())),
             }
