@@ -96,12 +96,13 @@ impl Server {
         let tls = TlsAcceptor::from(certificates.server_config()?);
         let bound = net::bind(config.listen, config.listen_is_default)?;
         let listener = TcpListener::from_std(bound.tcp).map_err(StartError::Socket)?;
+        // Before anything counts: a counter that is made earlier counts for nobody.
+        crate::metrics::recorder();
         let (media, events) = conclave_media::start(MediaConfig {
             udp: bound.udp,
             announce: config.public_addresses.clone(),
             limits: MediaLimits::default(),
         })?;
-        crate::metrics::recorder();
 
         let room_config =
             RoomConfig { mesh_limit: config.mesh_limit, resume_grace: config.resume_grace, ..RoomConfig::default() };

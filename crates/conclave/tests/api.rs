@@ -202,6 +202,7 @@ async fn an_operator_sees_health_and_figures() {
         "conclave_websockets",
         "conclave_build_info",
         "conclave_messages_total",
+        "conclave_media_packets_total",
     ] {
         assert!(figures.contains(name), "{name}: {figures}");
     }
