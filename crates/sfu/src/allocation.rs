@@ -23,6 +23,8 @@ pub(crate) struct Picture {
     pub current: Option<LayerIndex>,
     /// Whether it may get more than that.
     pub may_rise: bool,
+    /// Whether it may at least get its smallest layer, where it had none.
+    pub may_resume: bool,
 }
 
 /// In how many steps the budget is searched. Costs are exact; only which of two nearly equal states
@@ -43,6 +45,12 @@ const LAYER_WORTH: [u64; LayerIndex::COUNT] = [100, 160, 200];
 const SWAP_PERCENT: u64 = 125;
 
 impl Picture {
+    /// Whether this layer is no more of a change than the picture may make now.
+    fn may_get(&self, layer: LayerIndex) -> bool {
+        let resumes = || self.may_resume && self.options().next().is_some_and(|(smallest, _)| smallest == layer);
+        self.may_rise || Some(layer) <= self.current || resumes()
+    }
+
     /// The layers that could be sent: those up to the wanted one or else the smallest there is.
     fn options(&self) -> impl Iterator<Item = (LayerIndex, Bitrate)> + '_ {
         let smallest = LayerIndex::ALL.into_iter().find(|layer| self.rates[layer.index()].is_some());
@@ -69,9 +77,7 @@ impl Picture {
 /// Chooses a layer for each of at most 32 pictures, most important first. None: it does not fit.
 pub(crate) fn allocate(budget: Bitrate, pictures: &[Picture]) -> Choice {
     debug_assert!(pictures.len() <= Choice::CAPACITY);
-    let raised = solve(budget.percent(RAISE_PERCENT), pictures, |picture, layer| {
-        picture.may_rise || Some(layer) <= picture.current
-    });
+    let raised = solve(budget.percent(RAISE_PERCENT), pictures, |picture, layer| picture.may_get(layer));
     let kept = solve(budget, pictures, |picture, layer| Some(layer) <= picture.current);
     let (mut gain, mut loss) = (0, 0);
     for (position, picture) in pictures.iter().enumerate() {
@@ -165,6 +171,7 @@ mod tests {
             priority,
             current: None,
             may_rise: true,
+            may_resume: true,
         }
     }
 
@@ -236,6 +243,15 @@ mod tests {
     }
 
     #[test]
+    fn a_paused_picture_comes_back_small_when_it_may_not_rise() {
+        let mut picture = camera(1, LayerIndex::HIGH);
+        picture.may_rise = false;
+        assert_eq!(layers(9_000, &[picture]), [Some(0)]);
+        picture.may_resume = false;
+        assert_eq!(layers(9_000, &[picture]), [None]);
+    }
+
+    #[test]
     fn two_equals_do_not_change_places_when_their_rates_do() {
         let mut pictures = [camera(1, LayerIndex::MIDDLE); 2];
         pictures[0].current = Some(LayerIndex::LOW);
@@ -246,12 +262,12 @@ mod tests {
 
     fn any_picture() -> impl Strategy<Value = Picture> {
         let rates = (any::<[bool; 3]>(), 30u64..400, 1u64..6, 1u64..6);
-        (rates, 0u8..3, 0u8..4, proptest::option::of(0u8..3), any::<bool>()).prop_map(
-            |((has, low, middle, high), wanted, priority, current, may_rise)| {
+        (rates, 0u8..3, 0u8..4, proptest::option::of(0u8..3), any::<[bool; 2]>()).prop_map(
+            |((has, low, middle, high), wanted, priority, current, [may_rise, may_resume])| {
                 let kbps = [low, low * (1 + middle), low * (1 + middle) * (1 + high)];
                 let wanted = LayerIndex::new(wanted).expect("below 3");
                 let rates = std::array::from_fn(|layer| has[layer].then(|| Bitrate::kbps(kbps[layer])));
-                Picture { rates, wanted, priority, current: current.and_then(LayerIndex::new), may_rise }
+                Picture { rates, wanted, priority, current: current.and_then(LayerIndex::new), may_rise, may_resume }
             },
         )
     }
@@ -290,7 +306,7 @@ mod tests {
             for (position, picture) in pictures.iter().enumerate() {
                 let Some(layer) = choice.get(position) else { continue };
                 prop_assert!(picture.options().any(|(option, _)| option == layer));
-                prop_assert!(picture.may_rise || Some(layer) <= picture.current);
+                prop_assert!(picture.may_get(layer));
             }
         }
     }

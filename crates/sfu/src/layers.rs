@@ -13,6 +13,10 @@ const START_TIME: Duration = Duration::from_secs(3);
 /// After a picture fell, time between one rise and the next.
 const RISE_INTERVAL: Duration = Duration::from_secs(10);
 
+/// After a picture fell to nothing, time until its smallest layer may come back: a still picture is
+/// worse than one that comes and goes a little.
+const RESUME_INTERVAL: Duration = Duration::from_millis(1_500);
+
 /// After this long without a fall a picture rises freely again.
 const CALM: Duration = Duration::from_secs(60);
 
@@ -125,6 +129,11 @@ impl Steadiness {
         }
     }
 
+    /// Whether a picture that is paused may get its smallest layer back.
+    pub fn may_resume(&self, now: Time) -> bool {
+        self.fell_at.is_none_or(|at| now.since(at) >= RESUME_INTERVAL)
+    }
+
     /// The allocation changed because of the network.
     pub fn changed(&mut self, now: Time, from: Option<LayerIndex>, to: Option<LayerIndex>) {
         if to < from {
@@ -233,5 +242,13 @@ mod tests {
         assert!(!steadiness.may_rise(at(20_999)));
         assert!(steadiness.may_rise(at(21_000)));
         assert!(steadiness.may_rise(at(61_000)));
+    }
+
+    #[test]
+    fn a_picture_that_fell_to_nothing_comes_back_small_before_it_may_rise() {
+        let mut steadiness = Steadiness::default();
+        steadiness.changed(at(1_000), Some(LayerIndex::LOW), None);
+        assert!(!steadiness.may_resume(at(2_499)));
+        assert!(steadiness.may_resume(at(2_500)) && !steadiness.may_rise(at(2_500)));
     }
 }

@@ -220,6 +220,7 @@ impl Conference {
             priority,
             current: showing.allocated,
             may_rise: showing.view_changed || showing.steadiness.may_rise(now),
+            may_resume: showing.steadiness.may_resume(now),
         };
         Some((Candidate { slot, layers, feed }, picture))
     }

@@ -90,7 +90,7 @@ fn a_noisy_estimate_makes_no_more_than_one_rise_in_ten_seconds() {
 }
 
 #[test]
-fn when_not_even_the_smallest_fits_the_slot_is_paused_and_comes_back_later() {
+fn when_not_even_the_smallest_fits_the_slot_is_paused_and_comes_back_soon_and_small() {
     let mut world = World::new();
     world.join("ada", CAMERA);
     let viewer = world.join("bob", NOTHING);
@@ -102,8 +102,10 @@ fn when_not_even_the_smallest_fits_the_slot_is_paused_and_comes_back_later() {
     world.run(2_000);
     assert_eq!(world.got(viewer, 0).len(), paused_at, "nothing is sent");
     world.estimate(viewer, 2_000);
-    world.run(9_000);
+    world.run(1_000);
     assert!(!world.slots[&viewer].video[0].paused);
+    assert_eq!(world.layer_now(viewer, 0), Some(0), "small at first");
+    world.run(10_000);
     assert_eq!(world.layer_now(viewer, 0), Some(1));
     world.assert_continuous();
 }
