@@ -4,7 +4,7 @@ import { ChromiumDriver, FirefoxDriver, type ChromiumOptions, type Driver } from
 import { Participant } from './participant.ts';
 import type { Person } from './people.ts';
 import { situation } from './probe.ts';
-import { Server } from './server.ts';
+import { Server, type Reach } from './server.ts';
 
 /** Brings people's browsers, and takes them away after the test. */
 export class Guests {
@@ -19,9 +19,12 @@ export class Guests {
   }
 
   /** Browsers for everybody, started one after the other: together they would only wait for each other. */
-  async chromiums(persons: readonly Person[]): Promise<Participant<ChromiumDriver>[]> {
+  async chromiums(
+    persons: readonly Person[],
+    options?: ChromiumOptions,
+  ): Promise<Participant<ChromiumDriver>[]> {
     const guests = [];
-    for (const person of persons) guests.push(await this.chromium(person));
+    for (const person of persons) guests.push(await this.chromium(person, options));
     return guests;
   }
 
@@ -63,10 +66,10 @@ export class Guests {
   }
 }
 
-export const test = base.extend<{ server: Server; guests: Guests }>({
-  // eslint-disable-next-line no-empty-pattern -- Playwright reads the parameter's form
-  server: async ({}, use, info) => {
-    const server = await Server.launch();
+export const test = base.extend<{ reach: Reach; server: Server; guests: Guests }>({
+  reach: ['loopback', { option: true }],
+  server: async ({ reach }, use, info) => {
+    const server = await Server.launch(reach);
     await use(server);
     if (info.status !== info.expectedStatus) writeFileSync(info.outputPath('server.log'), server.log);
     await server.remove();

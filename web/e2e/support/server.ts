@@ -13,16 +13,22 @@ import { program } from './paths.ts';
 const START_MS = 30_000;
 const STOP_MS = 20_000;
 
+/** From where the server can be reached: Firefox speaks no WebRTC with a loopback address of another. */
+export type Reach = 'loopback' | 'interfaces';
+
 /** A server of its own for a test: free port, empty data directory. */
 export class Server {
   #process: ChildProcess | null = null;
   #log = '';
   readonly #data = mkdtempSync(join(tmpdir(), 'conclave-e2e-'));
 
-  private constructor(readonly port: number) {}
+  private constructor(
+    readonly port: number,
+    private readonly reach: Reach,
+  ) {}
 
-  static async launch(): Promise<Server> {
-    const server = new Server(await freePort());
+  static async launch(reach: Reach = 'loopback'): Promise<Server> {
+    const server = new Server(await freePort(), reach);
     await server.start();
     return server;
   }
@@ -81,14 +87,14 @@ export class Server {
 
   /** Starts the program, again on the same data if it ran before, and waits until it is ready. */
   async start(): Promise<void> {
-    const child = spawn(
-      program,
-      ['serve', '--listen', `127.0.0.1:${this.port}`, '--data', this.#data, '--public-address', '127.0.0.1'],
-      {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, CONCLAVE_LOG: process.env.E2E_LOG ?? 'info' },
-      },
-    );
+    const address =
+      this.reach === 'loopback'
+        ? ['--listen', `127.0.0.1:${this.port}`, '--public-address', '127.0.0.1']
+        : ['--listen', `[::]:${this.port}`];
+    const child = spawn(program, ['serve', ...address, '--data', this.#data], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, CONCLAVE_LOG: process.env.E2E_LOG ?? 'info' },
+    });
     this.#process = child;
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk: Buffer) => (this.#log += chunk.toString()));
