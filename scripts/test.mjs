@@ -53,7 +53,7 @@ const steps = [
     count: byVitest,
   },
   { name: 'page', says: 'the page builds', run: ['make', '--no-print-directory', 'page'], minutes: 5 },
-  { name: 'size', says: 'the page is small', run: ['node', 'scripts/size.mjs'], minutes: 1 },
+  { name: 'size', says: 'the page is small', run: ['node', 'web/scripts/check-size.mjs'], minutes: 1 },
   {
     name: 'clippy',
     says: 'Rust is without a warning',
