@@ -53,8 +53,7 @@ test: ## Sets everything up (browsers included) and runs every test
 
 .PHONY: bench
 bench: ## Measures; figures are also appended to target/bench/results.jsonl
-	@mkdir -p target/bench
-	cargo bench --locked --workspace --benches
+	cargo bench --locked -p conclave-sfu --bench forwarding
 
 .PHONY: fuzz
 fuzz: ## Feeds the parsers with made-up input: make fuzz FUZZ_SECONDS=600
