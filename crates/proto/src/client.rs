@@ -28,6 +28,8 @@ pub enum ClientMessage {
     Leave {},
     /// Nothing; the reply shows that the connection lives.
     Ping {},
+    /// New credentials for STUN and TURN, before those of [`crate::Joined::ice`] end.
+    GetIceServers {},
     /// Which sources are sent now.
     SetMedia {
         /// The new state.

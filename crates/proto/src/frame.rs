@@ -61,11 +61,12 @@ fn place(error: &serde_json::Error) -> String {
 
 impl ClientMessage {
     /// Every value of `type`.
-    pub const KINDS: [&'static str; 17] = [
+    pub const KINDS: [&'static str; 18] = [
         "join",
         "resume",
         "leave",
         "ping",
+        "get-ice-servers",
         "set-media",
         "set-name",
         "set-hand",
@@ -88,6 +89,7 @@ impl ClientMessage {
             Self::Resume(_) => "resume",
             Self::Leave {} => "leave",
             Self::Ping {} => "ping",
+            Self::GetIceServers {} => "get-ice-servers",
             Self::SetMedia { .. } => "set-media",
             Self::SetName { .. } => "set-name",
             Self::SetHand { .. } => "set-hand",

@@ -7,9 +7,11 @@
 //! Values are checked while they are parsed ([`parse_client_frame`]): a [`DisplayName`] that exists
 //! is short, visible and free of control characters, so nothing behind the edge checks again.
 
+mod check;
 mod client;
 mod error;
 mod frame;
+mod ice;
 mod media;
 mod network;
 mod pii;
@@ -18,11 +20,13 @@ mod server;
 mod text;
 mod typescript;
 
+pub use check::{CheckReply, CheckRequest};
 pub use client::{
     CandidateText, ClientFrame, ClientMessage, IceUfrag, Join, PathReport, PathState, PeerSignal, Resume,
 };
 pub use error::{ErrorCode, ProtocolError};
 pub use frame::{ParseFailure, parse_client_frame};
+pub use ice::{IceConfig, IceServer};
 pub use media::{
     AudioSlot, LegNumber, Mid, PublishWish, SLOT_PRIORITIES, Sdp, SfuAnswer, SfuOffer, Slots, SourceKind, SourceMids,
     VideoCodec, VideoSlot, View, ViewItem,

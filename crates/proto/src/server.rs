@@ -3,6 +3,7 @@ use ts_rs::TS;
 
 use crate::client::{PathState, PeerSignal};
 use crate::error::ProtocolError;
+use crate::ice::IceConfig;
 use crate::media::{PublishWish, SfuAnswer, Slots};
 use crate::network::NetworkReport;
 use crate::room::{
@@ -54,6 +55,11 @@ pub enum Reply {
         /// The answer.
         answer: SfuAnswer,
     },
+    /// Servers and credentials for ICE.
+    IceServers {
+        /// All of them; they take the place of earlier ones.
+        ice: IceConfig,
+    },
     /// The message was taken; the event with this id comes to everybody, the sender included.
     ChatTaken {
         /// The message's.
@@ -85,6 +91,9 @@ pub struct Joined {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub answer: Option<SfuAnswer>,
+    /// Servers and credentials for ICE. The room knows none: whoever knows how the client reached the
+    /// server fills them in.
+    pub ice: IceConfig,
     /// Bounds that a client should keep.
     pub limits: ServerLimits,
 }

@@ -54,12 +54,16 @@ pub fn typescript() -> String {
         PeerSignal,
         PathReport,
         PathState,
+        IceServer,
+        IceConfig,
         ServerMessage,
         Reply,
         Joined,
         ServerLimits,
         Resumed,
         Event,
+        CheckRequest,
+        CheckReply,
     );
     for (name, declaration) in [
         ("LegNumber", "number"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use conclave_proto::{ClientMessage, ServerMessage, parse_client_frame};
+use conclave_proto::{CheckReply, CheckRequest, ClientMessage, ServerMessage, parse_client_frame};
 
 fn document() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/protocol.md");
@@ -58,6 +58,21 @@ fn every_example_of_the_server_is_valid_and_every_reply_and_event_has_one() {
     let all =
         |ty, part: &str| tags(ty, "type").into_iter().map(|kind| format!("{part} {kind}")).collect::<BTreeSet<_>>();
     assert_eq!(shown, &all("Reply", "reply") | &all("Event", "event"));
+}
+
+#[test]
+fn the_examples_of_the_check_are_valid_and_every_reply_has_one() {
+    for example in examples(&document(), "check-client") {
+        serde_json::from_str::<CheckRequest>(&example).unwrap_or_else(|error| panic!("{error}: {example}"));
+    }
+    let mut shown = BTreeSet::new();
+    for example in examples(&document(), "check-server") {
+        let reply: CheckReply = serde_json::from_str(&example).unwrap_or_else(|error| panic!("{error}: {example}"));
+        let value = serde_json::to_value(&reply).expect("JSON");
+        assert_eq!(value, serde_json::from_str::<serde_json::Value>(&example).expect("JSON"), "{example}");
+        shown.extend(value["type"].as_str().map(str::to_owned));
+    }
+    assert_eq!(shown, tags("CheckReply", "type"));
 }
 
 #[test]

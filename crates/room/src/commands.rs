@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use conclave_proto::{
-    ChatKey, ChatMessage, ChatText, ClientMessage, DisplayName, ErrorCode, Event, Generation, LeaveReason, MediaState,
-    NetworkReport, ParticipantId, PeerSignal, ProtocolError, Reaction, Reply, RoomOptions,
+    ChatKey, ChatMessage, ChatText, ClientMessage, DisplayName, ErrorCode, Event, Generation, IceConfig, LeaveReason,
+    MediaState, NetworkReport, ParticipantId, PeerSignal, ProtocolError, Reaction, Reply, RoomOptions,
 };
 
 use crate::config::{Now, StoredMessage};
@@ -53,6 +53,9 @@ impl Room {
                 self.remove(&asker.participant, LeaveReason::Left);
             }
             ClientMessage::Ping {} => self.done(asker),
+            ClientMessage::GetIceServers {} => {
+                self.reply(asker.connection, asker.request, Reply::IceServers { ice: IceConfig::default() });
+            }
             ClientMessage::SetMedia { media } => self.set_media(asker, media),
             ClientMessage::SetName { name } => self.set_name(asker, name),
             ClientMessage::SetHand { raised } => self.set_hand(asker, raised),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use conclave_proto::{
-    Connection, ErrorCode, Event, Join, Joined, LeaveReason, PROTOCOL_VERSION, Participant, ProtocolError, Reply,
-    Resume, Resumed, Role, Secret, ServerLimits, ServerMessage, SfuAnswer, close, limits,
+    Connection, ErrorCode, Event, IceConfig, Join, Joined, LeaveReason, PROTOCOL_VERSION, Participant, ProtocolError,
+    Reply, Resume, Resumed, Role, Secret, ServerLimits, ServerMessage, SfuAnswer, close, limits,
 };
 
 use crate::digest::Digest;
@@ -204,6 +204,7 @@ impl Room {
                 participants: self.participants().cloned().collect(),
                 chat: self.chat.history(),
                 answer,
+                ice: IceConfig::default(),
                 limits: self.limits(),
             })),
         );

@@ -428,7 +428,7 @@ export type ClientFrame = {
 /**
  * Chosen by the client; the reply or error carries it.
  */
-id: number, } & ({ "type": "join", "body": Join } | { "type": "resume", "body": Resume } | { "type": "leave", "body": Record<symbol, never> } | { "type": "ping", "body": Record<symbol, never> } | { "type": "set-media", "body": { 
+id: number, } & ({ "type": "join", "body": Join } | { "type": "resume", "body": Resume } | { "type": "leave", "body": Record<symbol, never> } | { "type": "ping", "body": Record<symbol, never> } | { "type": "get-ice-servers", "body": Record<symbol, never> } | { "type": "set-media", "body": { 
 /**
  * The new state.
  */
@@ -489,7 +489,7 @@ view: View, } } | { "type": "report-path", "body": PathReport });
 /**
  * What a client can ask. Each is answered by a [`crate::Reply`] or an error with the same `id`.
  */
-export type ClientMessage = { "type": "join", "body": Join } | { "type": "resume", "body": Resume } | { "type": "leave", "body": Record<symbol, never> } | { "type": "ping", "body": Record<symbol, never> } | { "type": "set-media", "body": { 
+export type ClientMessage = { "type": "join", "body": Join } | { "type": "resume", "body": Resume } | { "type": "leave", "body": Record<symbol, never> } | { "type": "ping", "body": Record<symbol, never> } | { "type": "get-ice-servers", "body": Record<symbol, never> } | { "type": "set-media", "body": { 
 /**
  * The new state.
  */
@@ -665,6 +665,38 @@ peer?: ParticipantId, };
 export type PathState = "ready" | "failed" | "silent";
 
 /**
+ * A STUN or TURN server for the client's connections: an `RTCIceServer` of the W3C WebRTC API.
+ */
+export type IceServer = { 
+/**
+ * Addresses (RFC 7064, RFC 7065), all of one server and for one user.
+ */
+urls: Array<string>, 
+/**
+ * Who the client is to a TURN server: when the credential ends (seconds since 1970), and for whom
+ * it was made.
+ */
+username?: string, 
+/**
+ * The password that goes with it.
+ */
+credential?: Secret, };
+
+/**
+ * What a client needs to find a way through its network.
+ */
+export type IceConfig = { 
+/**
+ * Servers to gather candidates from.
+ */
+servers: Array<IceServer>, 
+/**
+ * For how long new relays can be asked for with these credentials, in seconds. A relay that
+ * exists goes on.
+ */
+lifetimeS: number, };
+
+/**
  * One message from the server.
  */
 export type ServerMessage = { "type": "reply", 
@@ -700,7 +732,11 @@ export type Reply = { "type": "done", } | { "type": "joined" } & Joined | { "typ
 /**
  * The answer.
  */
-answer: SfuAnswer, } | { "type": "chat-taken", 
+answer: SfuAnswer, } | { "type": "ice-servers", 
+/**
+ * All of them; they take the place of earlier ones.
+ */
+ice: IceConfig, } | { "type": "chat-taken", 
 /**
  * The message's.
  */
@@ -742,6 +778,11 @@ chat: Array<ChatMessage>,
  * The answer to the join's offer, if the room's media goes through the SFU.
  */
 answer?: SfuAnswer, 
+/**
+ * Servers and credentials for ICE. The room knows none: whoever knows how the client reached the
+ * server fills them in.
+ */
+ice: IceConfig, 
 /**
  * Bounds that a client should keep.
  */
@@ -869,6 +910,44 @@ leg: LegNumber, } | { "type": "room-ended", } | { "type": "server-closing",
  * Milliseconds.
  */
 retryAfterMs: number, };
+
+/**
+ * What a page or program that tests its network can ask at `/api/v1/check`.
+ */
+export type CheckRequest = { "type": "ping", "body": { 
+/**
+ * Comes back.
+ */
+number: number, } } | { "type": "offer", "body": SfuOffer };
+
+/**
+ * What the server says at `/api/v1/check`. Everything that it gave out ends with the connection.
+ */
+export type CheckReply = { "type": "welcome", "body": { 
+/**
+ * Servers and credentials to test with.
+ */
+ice: IceConfig, 
+/**
+ * Where clients are told that media goes: `address:port`, for UDP and TCP.
+ */
+announced: Array<string>, 
+/**
+ * How long this connection may last, in seconds.
+ */
+lifetimeS: number, } } | { "type": "pong", "body": { 
+/**
+ * As asked.
+ */
+number: number, } } | { "type": "answered", "body": { 
+/**
+ * The media plane's.
+ */
+answer: SfuAnswer, } } | { "type": "refused", "body": { 
+/**
+ * Why.
+ */
+error: ProtocolError, } };
 
 export type LegNumber = number;
 export type Generation = number;

@@ -42,6 +42,7 @@ function joined(more: Partial<Joined> = {}): Joined {
     },
     participants: [person('bo', 2), person('me', 1, { role: 'host' })],
     chat: [],
+    ice: { servers: [], lifetimeS: 600 },
     limits: { chatChars: 4000, nameChars: 64, resumeGraceMs: 10_000, meshParticipants: 4 },
     ...more,
   };

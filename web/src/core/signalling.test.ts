@@ -74,6 +74,7 @@ const joined: Joined = {
   },
   participants: [],
   chat: [],
+  ice: { servers: [], lifetimeS: 600 },
   limits: { chatChars: 4000, nameChars: 64, resumeGraceMs: 10_000, meshParticipants: 4 },
 };
 const reacted: RoomEvent = { type: 'reacted', participant: 'b', reaction: 'clap' };

@@ -144,6 +144,7 @@ fn any_command() -> impl Strategy<Value = Command> {
     prop_oneof![
         1 => Just(Command::Plain(ClientMessage::Leave {})),
         1 => Just(Command::Plain(ClientMessage::Ping {})),
+        1 => Just(Command::Plain(ClientMessage::GetIceServers {})),
         1 => Just(Command::Plain(ClientMessage::Join(Box::new(join_as("Again"))))),
         2 => media.prop_map(|media| Command::Plain(ClientMessage::SetMedia { media })),
         1 => "[a-d]{1,2}"
@@ -492,7 +493,8 @@ impl World {
                         let used = std::mem::replace(&mut session.token, resumed.resume_token);
                         session.used.push(used);
                     }
-                    Reply::Done {} | Reply::SfuAnswered { .. } | Reply::ChatTaken { .. } => {}
+                    Reply::Done {} | Reply::SfuAnswered { .. } | Reply::IceServers { .. } | Reply::ChatTaken { .. } => {
+                    }
                 }
             }
             ServerMessage::Event { seq, event } => {
