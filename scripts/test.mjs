@@ -124,6 +124,13 @@ const steps = [
     minutes: 35,
     count: byPlaywright,
   },
+  {
+    name: 'networks',
+    says: 'meetings from behind NATs and firewalls',
+    run: ['scripts/networks.sh'],
+    minutes: 20,
+    count: byPlaywright,
+  },
 ];
 
 const wanted = process.argv.slice(2);
@@ -213,5 +220,5 @@ function succeeds(/** @type {string} */ command, /** @type {string[]} */ args) {
 }
 
 function shellScripts() {
-  return ['setup', 'fuzz', 'dev', 'sans-io'].map((name) => `scripts/${name}.sh`);
+  return ['setup', 'fuzz', 'dev', 'sans-io', 'networks'].map((name) => `scripts/${name}.sh`);
 }

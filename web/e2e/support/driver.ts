@@ -34,6 +34,16 @@ export interface ChromiumOptions {
   viewport?: { width: number; height: number };
   /** A phone: touch, and a device pixel ratio of 2. */
   phone?: boolean;
+  /** The host of the page, the only one that it may ask. */
+  host?: string;
+}
+
+/** How one person's browser is started: their devices, and from where. */
+export interface ChromiumProcess {
+  devices?: Devices;
+  /** A program that takes Chromium's arguments. */
+  executable?: string;
+  arguments?: readonly string[];
 }
 
 export class ChromiumDriver implements Driver {
@@ -42,14 +52,30 @@ export class ChromiumDriver implements Driver {
 
   private constructor(
     readonly page: Page,
-    private readonly browser: Browser,
+    private readonly host: string,
+    private readonly end: () => Promise<void>,
   ) {}
 
+  /** A browser of its own. */
   static async launch(person: Person, options: ChromiumOptions = {}): Promise<ChromiumDriver> {
+    const browser = await ChromiumDriver.start(person, options);
+    return ChromiumDriver.#open(browser, person, options, () => browser.close());
+  }
+
+  /** A window of a browser that goes on when it is closed; nothing is shared with its other windows. */
+  static async open(
+    browser: Browser,
+    person: Person,
+    options: ChromiumOptions = {},
+  ): Promise<ChromiumDriver> {
+    return ChromiumDriver.#open(browser, person, options, (page) => page.context().close());
+  }
+
+  static start(person: Person, options: ChromiumProcess = {}): Promise<Browser> {
     const devices = options.devices ?? 'working';
     const files = fakeDevices(person);
-    const browser = await chromium.launch({
-      executablePath: paths.chromium,
+    return chromium.launch({
+      executablePath: options.executable ?? paths.chromium,
       args: [
         '--no-sandbox',
         '--disable-gpu',
@@ -68,8 +94,17 @@ export class ChromiumDriver implements Driver {
         '--use-fake-device-for-media-stream',
         `--use-file-for-fake-video-capture=${files.camera}`,
         `--use-file-for-fake-audio-capture=${files.microphone}`,
+        ...(options.arguments ?? []),
       ],
     });
+  }
+
+  static async #open(
+    browser: Browser,
+    person: Person,
+    options: ChromiumOptions,
+    end: (page: Page) => Promise<void>,
+  ): Promise<ChromiumDriver> {
     const context = await browser.newContext({
       locale: options.locale ?? 'en-GB',
       colorScheme: options.colorScheme ?? 'light',
@@ -77,12 +112,14 @@ export class ChromiumDriver implements Driver {
       hasTouch: options.phone ?? false,
       isMobile: options.phone ?? false,
       deviceScaleFactor: options.phone === true ? 2 : 1,
+      // The program's own certificate is signed by nobody.
+      ignoreHTTPSErrors: true,
     });
     await context.addInitScript(installProbe);
     if (options.monitor !== true) await context.addInitScript(installScreen, person.colour);
-    if (devices === 'absent') await context.addInitScript(removeDevices);
+    if (options.devices === 'absent') await context.addInitScript(removeDevices);
     const page = await context.newPage();
-    const driver = new ChromiumDriver(page, browser);
+    const driver = new ChromiumDriver(page, options.host ?? '127.0.0.1', () => end(page));
     driver.#watch(page);
     return driver;
   }
@@ -114,14 +151,14 @@ export class ChromiumDriver implements Driver {
   }
 
   async close(): Promise<void> {
-    await this.browser.close();
+    await this.end();
   }
 
   #watch(page: Page): void {
     page.on('pageerror', (error) => this.faults.push(`uncaught: ${error.stack ?? error.message}`));
     page.on('request', (request) => {
       const url = new URL(request.url());
-      if (['http:', 'https:', 'ws:', 'wss:'].includes(url.protocol) && url.hostname !== '127.0.0.1') {
+      if (['http:', 'https:', 'ws:', 'wss:'].includes(url.protocol) && url.hostname !== this.host) {
         this.faults.push(`another host was asked: ${url.origin}`);
       }
     });

@@ -16,26 +16,58 @@ const STOP_MS = 20_000;
 /** From where the server can be reached: Firefox speaks no WebRTC with a loopback address of another. */
 export type Reach = 'loopback' | 'interfaces';
 
+/** Where a server runs, and how the tests themselves reach it there. */
+export interface Place {
+  /** What browsers put before a path. */
+  readonly origin: string;
+  readonly port: number;
+  /** Options of the program. */
+  readonly options: readonly string[];
+  start(command: string, args: readonly string[], env: NodeJS.ProcessEnv): ChildProcess;
+  /** Never throws for an answer that says no, and throws when there is none. */
+  fetch(path: string, request?: RequestInit): Promise<Pick<Response, 'ok' | 'status' | 'text'>>;
+}
+
+/** On this machine: a secure context, for browsers trust loopback without TLS. */
+async function thisMachine(reach: Reach): Promise<Place> {
+  const port = await freePort();
+  const origin = `http://127.0.0.1:${port}`;
+  return {
+    origin,
+    port,
+    options:
+      reach === 'loopback'
+        ? ['--listen', `127.0.0.1:${port}`, '--public-address', '127.0.0.1']
+        : ['--listen', `[::]:${port}`],
+    start: (command, args, env) => spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env }),
+    fetch: (path, request) => fetch(`${origin}${path}`, request),
+  };
+}
+
 /** A server of its own for a test: free port, empty data directory. */
 export class Server {
   #process: ChildProcess | null = null;
   #log = '';
   readonly #data = mkdtempSync(join(tmpdir(), 'conclave-e2e-'));
 
-  private constructor(
-    readonly port: number,
-    private readonly reach: Reach,
-  ) {}
+  private constructor(private readonly place: Place) {}
 
   static async launch(reach: Reach = 'loopback'): Promise<Server> {
-    const server = new Server(await freePort(), reach);
+    return Server.launchAt(await thisMachine(reach));
+  }
+
+  static async launchAt(place: Place): Promise<Server> {
+    const server = new Server(place);
     await server.start();
     return server;
   }
 
-  /** A secure context: browsers trust loopback without TLS. */
   get origin(): string {
-    return `http://127.0.0.1:${this.port}`;
+    return this.place.origin;
+  }
+
+  get port(): number {
+    return this.place.port;
   }
 
   /** What the server has logged so far. */
@@ -56,7 +88,7 @@ export class Server {
   /** A request of the administrator. */
   async request(method: string, path: string, body?: unknown): Promise<unknown> {
     const token = readFileSync(join(this.#data, 'admin-token'), 'utf8').trim();
-    const response = await fetch(`${this.origin}/api/v1${path}`, {
+    const response = await this.place.fetch(`/api/v1${path}`, {
       method,
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -78,7 +110,7 @@ export class Server {
 
   /** The metrics whose name starts so, summed over their labels. */
   async metric(name: string): Promise<number> {
-    const text = await (await fetch(`${this.origin}/metrics`)).text();
+    const text = await (await this.place.fetch('/metrics')).text();
     return text
       .split('\n')
       .filter((line) => line.startsWith(name) && /^[ {]/.test(line.slice(name.length)))
@@ -87,22 +119,18 @@ export class Server {
 
   /** Starts the program, again on the same data if it ran before, and waits until it is ready. */
   async start(): Promise<void> {
-    const address =
-      this.reach === 'loopback'
-        ? ['--listen', `127.0.0.1:${this.port}`, '--public-address', '127.0.0.1']
-        : ['--listen', `[::]:${this.port}`];
-    const child = spawn(program, ['serve', ...address, '--data', this.#data], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, CONCLAVE_LOG: process.env.E2E_LOG ?? 'info' },
+    const child = this.place.start(program, ['serve', ...this.place.options, '--data', this.#data], {
+      ...process.env,
+      CONCLAVE_LOG: process.env.E2E_LOG ?? 'info',
     });
     this.#process = child;
     for (const stream of [child.stdout, child.stderr]) {
-      stream.on('data', (chunk: Buffer) => (this.#log += chunk.toString()));
+      stream?.on('data', (chunk: Buffer) => (this.#log += chunk.toString()));
     }
     const deadline = Date.now() + START_MS;
     for (;;) {
       if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}:\n${this.#log}`);
-      const ready = await fetch(`${this.origin}/readyz`).then(
+      const ready = await this.place.fetch('/readyz').then(
         (response) => response.ok,
         () => false,
       );

@@ -1,0 +1,96 @@
+import { writeFileSync } from 'node:fs';
+import { test as base, expect, type Browser } from '@playwright/test';
+import { ChromiumDriver } from '../../support/driver.ts';
+import * as paths from '../../support/paths.ts';
+import { ada, bo, chen, type Person } from '../../support/people.ts';
+import { situation } from '../../support/probe.ts';
+import { Server } from '../../support/server.ts';
+import { Guest } from './guest.ts';
+import { Internet, SERVER, type Home } from './internet.ts';
+import { inNamespace } from './place.ts';
+
+/** A person's home and the browser in it; both outlive a test, a window does not. */
+interface Resident {
+  readonly person: Person;
+  readonly home: Home;
+  readonly browser: Browser;
+}
+
+/** What is dear to start, once for all tests of a worker. */
+interface World {
+  internet: Internet;
+  server: Server;
+  residents: readonly Resident[];
+}
+
+/** Three people are the most that a case needs, and their browsers the most that two cores can draw. */
+const PERSONS = [ada, bo, chen] as const;
+
+/** Brings people into meetings, each from a network of their own. */
+export class Guests {
+  readonly #present: Guest[] = [];
+
+  constructor(private readonly residents: readonly Resident[]) {}
+
+  /** A fresh window of a person's browser; their home's network is as the test says. */
+  async arrive(person: Person): Promise<Guest> {
+    const resident = this.residents.find((each) => each.person === person);
+    if (resident === undefined) throw new Error(`${person.name} has no home`);
+    const driver = await ChromiumDriver.open(resident.browser, person, {
+      host: SERVER,
+      viewport: { width: 640, height: 400 },
+    });
+    const guest = new Guest(person, driver, resident.home);
+    this.#present.push(guest);
+    return guest;
+  }
+
+  get present(): readonly Guest[] {
+    return this.#present;
+  }
+}
+
+export const test = base.extend<{ guests: Guests }, { world: World }>({
+  world: [
+    // eslint-disable-next-line no-empty-pattern -- Playwright reads the parameter's form
+    async ({}, use) => {
+      const internet = new Internet();
+      const server = await Server.launchAt(inNamespace(internet.server));
+      const residents = [];
+      for (const person of PERSONS) {
+        const home = internet.home();
+        const browser = await ChromiumDriver.start(person, {
+          executable: home.machine.launcher(paths.chromium),
+          arguments: ['--ignore-certificate-errors'],
+        });
+        residents.push({ person, home, browser });
+      }
+      await use({ internet, server, residents });
+      for (const { browser } of residents) await browser.close();
+      await server.remove();
+      internet.remove();
+    },
+    { scope: 'worker', timeout: 120_000 },
+  ],
+  guests: async ({ world }, use, info) => {
+    for (const { home } of world.residents) home.use('open');
+    const guests = new Guests(world.residents);
+    const logged = world.server.log.length;
+    await use(guests);
+    if (info.status !== info.expectedStatus) {
+      writeFileSync(info.outputPath('server.log'), world.server.log.slice(logged));
+      for (const guest of guests.present) {
+        const state = await guest.driver.evaluate(situation, undefined).catch(String);
+        writeFileSync(info.outputPath(`${guest.name}.json`), JSON.stringify(state, null, 1));
+        await guest.driver.page
+          .screenshot({ path: info.outputPath(`${guest.name}.png`), timeout: 5_000 })
+          .catch(() => undefined);
+      }
+    }
+    const faults = guests.present.flatMap((guest) => guest.driver.faults);
+    for (const guest of guests.present) await guest.driver.close();
+    expect(faults, 'uncaught errors, other hosts').toEqual([]);
+  },
+});
+
+export { expect };

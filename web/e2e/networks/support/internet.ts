@@ -1,0 +1,144 @@
+/**
+ * A small internet: a core that only passes packets on, a server, coturn's machine, and for each person a
+ * home with a router. Nothing in it leads to a real network.
+ *
+ *     person ── lan ─ router ─ wan ── core ── server 203.0.113.10
+ *         └──── lan ─ phone's router ──┘ └─── coturn 203.0.113.20
+ */
+import { cable, Namespace, removeAll } from './namespace.ts';
+import { rules, type Network } from './rules.ts';
+
+/** All from the blocks for documentation (RFC 5737): they look public to a browser. */
+export const SERVER = '203.0.113.10';
+export const COTURN = '203.0.113.20';
+/** The next hop of everybody. */
+const CORE = '203.0.113.1';
+
+export class Internet {
+  readonly #core: Namespace;
+  readonly #hosts: Namespace[] = [];
+  readonly server: Namespace;
+  readonly coturn: Namespace;
+  readonly #homes: Home[] = [];
+
+  constructor() {
+    removeAll();
+    this.#core = new Namespace('core');
+    this.#core.forward();
+    this.#core.ip(`addr add ${CORE}/32 dev lo`);
+    this.server = this.#host('server', SERVER);
+    this.coturn = this.#host('coturn', COTURN);
+  }
+
+  /** A home with an uplink. Its network is open until told otherwise. */
+  home(): Home {
+    const number = this.#homes.length + 1;
+    const home = new Home(number, (router, address, inside) => {
+      const name = `to-${router.name}`;
+      cable([this.#core, name], [router, 'wan']);
+      this.#core.ip(`route add ${address} dev ${name}`);
+      this.#core.ip(`route add ${inside} via ${address} dev ${name} onlink`);
+    });
+    this.#homes.push(home);
+    return home;
+  }
+
+  remove(): void {
+    for (const home of this.#homes) home.remove();
+    for (const host of this.#hosts) host.remove();
+    this.#core.remove();
+  }
+
+  #host(name: string, address: string): Namespace {
+    const host = new Namespace(name);
+    this.#hosts.push(host);
+    cable([this.#core, `to-${name}`], [host, 'wan']);
+    this.#core.ip(`route add ${address} dev to-${name}`);
+    host.ip(`addr add ${address}/32 dev wan`);
+    host.ip(`route add default via ${CORE} dev wan onlink`);
+    return host;
+  }
+}
+
+type Connect = (router: Namespace, address: string, inside: string) => void;
+
+/** One way from a home to the internet. */
+class Uplink {
+  readonly router: Namespace;
+  readonly #inside: string;
+  readonly #gateway: string;
+
+  constructor(
+    readonly name: 'wifi' | 'phone',
+    private readonly person: Namespace,
+    number: number,
+    connect: Connect,
+  ) {
+    // The same address inside whether it is translated or not, so that a network can change its kind
+    // while browsers are open: only the router's rules differ.
+    const prefix = name === 'wifi' ? '198.51.100' : '192.0.2';
+    this.#gateway = `${prefix}.${number * 16 + 1}`;
+    this.#inside = `${prefix}.${number * 16 + 2}`;
+    const outside = `203.0.113.${(name === 'wifi' ? 100 : 150) + number}`;
+    this.router = new Namespace(`${person.name}-${name}`);
+    this.router.forward();
+    connect(this.router, outside, `${prefix}.${number * 16}/28`);
+    this.router.ip(`addr add ${outside}/32 dev wan`);
+    this.router.ip(`route add default via ${CORE} dev wan onlink`);
+    cable([this.router, 'lan'], [person, name]);
+    this.router.ip(`addr add ${this.#gateway}/28 dev lan`);
+    person.ip(`link set ${name} down`);
+    this.use('open');
+  }
+
+  use(network: Network, except?: string): void {
+    this.router.filter(rules(network, this.#inside, except));
+  }
+
+  plug(): void {
+    this.person.ip(`link set ${this.name} up`);
+    this.person.ip(`addr replace ${this.#inside}/28 dev ${this.name}`);
+    this.person.ip(`route replace default via ${this.#gateway} dev ${this.name}`);
+  }
+
+  unplug(): void {
+    this.person.ip(`addr flush dev ${this.name}`);
+    this.person.ip(`link set ${this.name} down`);
+  }
+}
+
+/** Where a person sits: their machine, its Wi-Fi, and a phone to go on with. */
+export class Home {
+  /** The person's machine. */
+  readonly machine: Namespace;
+  readonly #wifi: Uplink;
+  readonly #phone: Uplink;
+
+  constructor(number: number, connect: Connect) {
+    this.machine = new Namespace(`home-${number}`);
+    this.#wifi = new Uplink('wifi', this.machine, number, connect);
+    this.#phone = new Uplink('phone', this.machine, number, connect);
+    this.#wifi.plug();
+  }
+
+  /** What kind of network the Wi-Fi is from now on; new flows are treated so. */
+  use(network: Network, except?: string): void {
+    this.#wifi.use(network, except);
+  }
+
+  /** Leaves the Wi-Fi for a phone's network: other interface, other address, other NAT. */
+  moveToPhone(network: Network): void {
+    this.#phone.use(network);
+    this.#wifi.unplug();
+    this.#phone.plug();
+  }
+
+  moveBack(): void {
+    this.#phone.unplug();
+    this.#wifi.plug();
+  }
+
+  remove(): void {
+    for (const each of [this.#wifi.router, this.#phone.router, this.machine]) each.remove();
+  }
+}
