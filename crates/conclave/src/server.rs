@@ -91,7 +91,7 @@ impl Server {
         let auth = Auth::open(&config.data)?;
         let (storage, storage_thread) = Storage::open(&config.data)?;
         let local = net::local_addresses();
-        let named: Vec<_> = config.public_addresses.iter().chain(&local).copied().collect();
+        let named: Vec<_> = config.public_addresses.iter().map(|address| address.ip).chain(local).collect();
         let certificates = Certificates::open(config.tls_files.as_ref(), &config.data, &named, SystemTime::now())?;
         let tls = TlsAcceptor::from(certificates.server_config()?);
         let bound = net::bind(config.listen, config.listen_is_default)?;
@@ -100,7 +100,7 @@ impl Server {
         crate::metrics::recorder();
         let (media, events) = conclave_media::start(MediaConfig {
             udp: bound.udp,
-            announce: config.public_addresses.clone(),
+            announce: config.public_addresses.iter().map(|address| address.ip).collect(),
             limits: MediaLimits::default(),
         })?;
 

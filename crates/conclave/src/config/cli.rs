@@ -1,12 +1,14 @@
 //! The command line and the environment.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-use super::values::{Bounded, Days, FrameAncestor, LogFilter, LogFormat, Origin};
+use super::acme::{AcmeContact, AcmeDirectory, AcmeDomain};
+use super::network::{IceUrl, Network, PublicAddress};
+use super::values::{Bounded, Days, FrameAncestor, LogFilter, LogFormat, Origin, SharedSecret};
 
 /// A private meeting system in one program.
 #[derive(Debug, Parser)]
@@ -39,9 +41,21 @@ pub(super) struct Serve {
     #[arg(long, env = "CONCLAVE_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
 
-    /// IP address under which clients reach this machine; may be given several times [default: those of its interfaces]
-    #[arg(long, env = "CONCLAVE_PUBLIC_ADDRESS", value_name = "ADDR", value_delimiter = ',')]
-    pub public_address: Option<Vec<IpAddr>>,
+    /// IP address under which clients reach this machine, with its port if that is another one from outside; may be given several times [default: those of its interfaces]
+    #[arg(long, env = "CONCLAVE_PUBLIC_ADDRESS", value_name = "ADDR[:PORT]", value_delimiter = ',')]
+    pub public_address: Option<Vec<PublicAddress>>,
+
+    /// Address or network of a reverse proxy or load balancer whose word about clients counts; may be given several times [default: nobody's]
+    #[arg(long, env = "CONCLAVE_TRUSTED_PROXY", value_name = "ADDR[/BITS]", value_delimiter = ',')]
+    pub trusted_proxy: Option<Vec<Network>>,
+
+    /// Connections from trusted proxies start with a PROXY protocol header, version 1 or 2 [default: false]
+    #[arg(long, env = "CONCLAVE_PROXY_PROTOCOL", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub proxy_protocol: Option<bool>,
+
+    /// Trusted proxies end TLS: their plain HTTP counts as encrypted where they say that it came by HTTPS [default: false]
+    #[arg(long, env = "CONCLAVE_TLS_AT_PROXY", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub tls_at_proxy: Option<bool>,
 
     /// Origin whose pages may open the WebSocket besides the program's own; may be given several times
     #[arg(long, env = "CONCLAVE_ALLOWED_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
@@ -58,6 +72,34 @@ pub(super) struct Serve {
     /// PEM file with the certificate's private key
     #[arg(long, env = "CONCLAVE_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
+
+    /// Name to get a certificate for by ACME, which means to agree to the authority's terms; may be given several times
+    #[arg(long, env = "CONCLAVE_ACME_DOMAIN", value_name = "NAME", value_delimiter = ',')]
+    pub acme_domain: Option<Vec<AcmeDomain>>,
+
+    /// Mail address that the certificate authority may write to; may be given several times
+    #[arg(long, env = "CONCLAVE_ACME_CONTACT", value_name = "ADDRESS", value_delimiter = ',')]
+    pub acme_contact: Option<Vec<AcmeContact>>,
+
+    /// Directory of the certificate authority [default: that of Let's Encrypt]
+    #[arg(long, env = "CONCLAVE_ACME_DIRECTORY", value_name = "URL")]
+    pub acme_directory: Option<AcmeDirectory>,
+
+    /// PEM file with the root that the certificate authority's own server is trusted by [default: the usual ones]
+    #[arg(long, env = "CONCLAVE_ACME_ROOT", value_name = "FILE")]
+    pub acme_root: Option<PathBuf>,
+
+    /// URL of a STUN or TURN server to use besides this program; may be given several times [default: none]
+    #[arg(long, env = "CONCLAVE_ICE_SERVER", value_name = "URL", value_delimiter = ',')]
+    pub ice_server: Option<Vec<IceUrl>>,
+
+    /// Secret that those TURN servers share with this program (coturn: static-auth-secret); better in the file than here
+    #[arg(long, env = "CONCLAVE_ICE_SECRET", value_name = "SECRET", hide_env_values = true)]
+    pub ice_secret: Option<SharedSecret>,
+
+    /// Most that one relayed connection may carry in each direction, in Mbit/s, 1 to 1000 [default: 25]
+    #[arg(long, env = "CONCLAVE_RELAY_BITRATE", value_name = "MBITS")]
+    pub relay_bitrate: Option<Bounded<1, 1_000>>,
 
     /// Which log lines are written: error, warn, info, debug, trace or a filter [default: info]
     #[arg(long, env = "CONCLAVE_LOG", value_name = "LEVEL")]

@@ -1,11 +1,13 @@
 //! The TOML file.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::values::{Bounded, Days, FrameAncestor, LogFilter, LogFormat, Origin};
+use super::acme::{AcmeContact, AcmeDirectory, AcmeDomain};
+use super::network::{IceUrl, Network, PublicAddress};
+use super::values::{Bounded, Days, FrameAncestor, LogFilter, LogFormat, Origin, SharedSecret};
 
 /// The same names as on the command line.
 #[derive(Debug, Default, Deserialize)]
@@ -13,11 +15,21 @@ use super::values::{Bounded, Days, FrameAncestor, LogFilter, LogFormat, Origin};
 pub(super) struct File {
     pub listen: Option<SocketAddr>,
     pub data: Option<PathBuf>,
-    pub public_address: Option<Vec<IpAddr>>,
+    pub public_address: Option<Vec<PublicAddress>>,
+    pub trusted_proxy: Option<Vec<Network>>,
+    pub proxy_protocol: Option<bool>,
+    pub tls_at_proxy: Option<bool>,
     pub allowed_origin: Option<Vec<Origin>>,
     pub frame_ancestor: Option<Vec<FrameAncestor>>,
     pub tls_certificate: Option<PathBuf>,
     pub tls_key: Option<PathBuf>,
+    pub acme_domain: Option<Vec<AcmeDomain>>,
+    pub acme_contact: Option<Vec<AcmeContact>>,
+    pub acme_directory: Option<AcmeDirectory>,
+    pub acme_root: Option<PathBuf>,
+    pub ice_server: Option<Vec<IceUrl>>,
+    pub ice_secret: Option<SharedSecret>,
+    pub relay_bitrate: Option<Bounded<1, 1_000>>,
     pub log: Option<LogFilter>,
     pub log_format: Option<LogFormat>,
     pub max_connections: Option<Bounded<16, 1_000_000>>,
@@ -57,7 +69,9 @@ pub(super) fn read(path: &Path) -> Result<File, FileError> {
     let text = std::fs::read_to_string(path).map_err(|error| FileError::Unreadable { path: path.to_owned(), error })?;
     let mut file = parse(path, &text)?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    for named in [&mut file.data, &mut file.tls_certificate, &mut file.tls_key].into_iter().flatten() {
+    for named in
+        [&mut file.data, &mut file.tls_certificate, &mut file.tls_key, &mut file.acme_root].into_iter().flatten()
+    {
         *named = folder.join(&*named);
     }
     Ok(file)
@@ -71,7 +85,12 @@ pub(super) fn parse(path: &Path, text: &str) -> Result<File, FileError> {
             path: path.to_owned(),
             line,
             message: error.message().to_owned(),
-            text: text.lines().nth(line - 1).unwrap_or_default().trim().to_owned(),
+            text: shown(text.lines().nth(line - 1).unwrap_or_default().trim()),
         }
     })
+}
+
+/// A line as it may be shown: without the secret that somebody mistyped.
+fn shown(line: &str) -> String {
+    if line.starts_with("ice-secret") { "ice-secret = ***".into() } else { line.to_owned() }
 }

@@ -1,7 +1,9 @@
 //! What the owner chose: command line over environment over file over default.
 
+mod acme;
 mod cli;
 mod file;
+mod network;
 mod values;
 
 use std::ffi::OsString;
@@ -11,9 +13,11 @@ use std::time::Duration;
 
 use clap::Parser;
 
+pub use acme::{Acme, AcmeContact, AcmeDirectory, AcmeDomain};
 pub use cli::unknown_variables;
 pub use file::FileError;
-pub use values::{Days, FrameAncestor, LogFormat, Origin, ValueError};
+pub use network::{IceUrl, Network, PublicAddress};
+pub use values::{Days, FrameAncestor, LogFormat, Origin, SharedSecret, ValueError};
 
 use cli::{Cli, Command};
 
@@ -26,14 +30,22 @@ pub struct Config {
     pub listen_is_default: bool,
     /// Folder of everything that is kept.
     pub data: PathBuf,
-    /// Addresses under which clients reach the UDP port; empty: those of the interfaces.
-    pub public_addresses: Vec<IpAddr>,
+    /// Addresses under which clients reach the port; empty: those of the interfaces.
+    pub public_addresses: Vec<PublicAddress>,
+    /// Whose word about clients counts.
+    pub proxies: Proxies,
     /// Pages of these origins may open the WebSocket, besides the program's own.
     pub allowed_origins: Vec<Origin>,
     /// Who may show the page in a frame; empty: nobody.
     pub frame_ancestors: Vec<FrameAncestor>,
     /// Certificate chain and key (PEM); none: a self-signed certificate is made.
     pub tls_files: Option<TlsFiles>,
+    /// Get the certificate by ACME; never together with files.
+    pub acme: Option<Acme>,
+    /// Other STUN and TURN servers for clients.
+    pub external_ice: ExternalIce,
+    /// Most that one relayed connection may carry in each direction, in Mbit/s.
+    pub relay_mbits: u32,
     /// Which log lines are written (`tracing` filter).
     pub log: String,
     /// How log lines are written.
@@ -59,6 +71,33 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
+/// Reverse proxies and load balancers in front of the program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proxies {
+    /// Where they are; nobody else's word counts.
+    pub trusted: Vec<Network>,
+    /// Their connections start with a PROXY protocol header.
+    pub proxy_protocol: bool,
+    /// They end TLS.
+    pub end_tls: bool,
+}
+
+impl Proxies {
+    /// Whether this address is one of theirs.
+    pub fn trust(&self, ip: IpAddr) -> bool {
+        self.trusted.iter().any(|network| network.contains(ip))
+    }
+}
+
+/// STUN and TURN servers besides the program's own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExternalIce {
+    /// All of them.
+    pub urls: Vec<IceUrl>,
+    /// What credentials for the TURN servers are made from; there if any URL is of one.
+    pub secret: Option<SharedSecret>,
+}
+
 /// Why the program does not start. Printed as it is; names the option and where it was set.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -75,6 +114,8 @@ pub enum ConfigError {
 
 /// Default of [`Config::listen`].
 const DEFAULT_LISTEN: &str = "[::]:8443";
+/// Default of [`Config::relay_mbits`]: as much as one leg of the media plane may send.
+const RELAY_MBITS: u32 = 25;
 
 impl Config {
     /// The options of `conclave serve` from these arguments (the program's name first) and the
@@ -97,10 +138,14 @@ impl Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             listen_is_default: false,
             data,
-            public_addresses: vec![IpAddr::from([127, 0, 0, 1])],
+            public_addresses: vec![IpAddr::from([127, 0, 0, 1]).into()],
+            proxies: Proxies::default(),
             allowed_origins: Vec::new(),
             frame_ancestors: Vec::new(),
             tls_files: None,
+            acme: None,
+            external_ice: ExternalIce::default(),
+            relay_mbits: RELAY_MBITS,
             log: "info".into(),
             log_format: LogFormat::Text,
             max_connections: 1_000,
@@ -113,12 +158,30 @@ impl Config {
 
     fn decide(given: cli::Serve, file: file::File) -> Result<Self, ConfigError> {
         let listen = given.listen.or(file.listen);
-        let tls_files = match (given.tls_certificate.or(file.tls_certificate), given.tls_key.or(file.tls_key)) {
-            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
-            (None, None) => None,
-            (Some(_), None) => return Err(ConfigError::Conflict("tls-certificate is set, but tls-key is not")),
-            (None, Some(_)) => return Err(ConfigError::Conflict("tls-key is set, but tls-certificate is not")),
-        };
+        let tls_files =
+            decide_tls_files(given.tls_certificate.or(file.tls_certificate), given.tls_key.or(file.tls_key))?;
+        let proxies = Proxies {
+            trusted: given.trusted_proxy.or(file.trusted_proxy).unwrap_or_default(),
+            proxy_protocol: given.proxy_protocol.or(file.proxy_protocol).unwrap_or(false),
+            end_tls: given.tls_at_proxy.or(file.tls_at_proxy).unwrap_or(false),
+        }
+        .checked()?;
+        let acme = Acme::decide(
+            given.acme_domain.or(file.acme_domain),
+            given.acme_contact.or(file.acme_contact),
+            given.acme_directory.or(file.acme_directory),
+            given.acme_root.or(file.acme_root),
+        )?;
+        if acme.is_some() && tls_files.is_some() {
+            return Err(ConfigError::Conflict(
+                "acme-domain and tls-certificate are both set, but there is one certificate",
+            ));
+        }
+        let external_ice = ExternalIce {
+            urls: given.ice_server.or(file.ice_server).unwrap_or_default(),
+            secret: given.ice_secret.or(file.ice_secret),
+        }
+        .checked()?;
         Ok(Self {
             listen: listen.unwrap_or_else(|| DEFAULT_LISTEN.parse().unwrap_or(SocketAddr::from(([0, 0, 0, 0], 8443)))),
             listen_is_default: listen.is_none(),
@@ -127,6 +190,10 @@ impl Config {
             allowed_origins: given.allowed_origin.or(file.allowed_origin).unwrap_or_default(),
             frame_ancestors: given.frame_ancestor.or(file.frame_ancestor).unwrap_or_default(),
             tls_files,
+            proxies,
+            acme,
+            external_ice,
+            relay_mbits: given.relay_bitrate.or(file.relay_bitrate).map_or(RELAY_MBITS, |bounded| bounded.0),
             log: given.log.or(file.log).map_or_else(|| "info".into(), |filter| filter.0),
             log_format: given.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
             max_connections: given.max_connections.or(file.max_connections).map_or(10_000, |bounded| bounded.0),
@@ -137,6 +204,41 @@ impl Config {
             ),
             forget_rooms_after: given.forget_rooms_after.or(file.forget_rooms_after).unwrap_or(Days::DEFAULT),
         })
+    }
+}
+
+fn decide_tls_files(certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Option<TlsFiles>, ConfigError> {
+    match (certificate, key) {
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(ConfigError::Conflict("tls-certificate is set, but tls-key is not")),
+        (None, Some(_)) => Err(ConfigError::Conflict("tls-key is set, but tls-certificate is not")),
+    }
+}
+
+impl Proxies {
+    fn checked(self) -> Result<Self, ConfigError> {
+        match &self {
+            Self { trusted, proxy_protocol: true, .. } if trusted.is_empty() => {
+                Err(ConfigError::Conflict("proxy-protocol is set, but trusted-proxy is not"))
+            }
+            Self { trusted, end_tls: true, .. } if trusted.is_empty() => {
+                Err(ConfigError::Conflict("tls-at-proxy is set, but trusted-proxy is not"))
+            }
+            _ => Ok(self),
+        }
+    }
+}
+
+impl ExternalIce {
+    fn checked(self) -> Result<Self, ConfigError> {
+        let relays = self.urls.iter().any(IceUrl::is_turn);
+        match (relays, self.secret.is_some()) {
+            // A browser refuses a TURN server without a credential, and with it the whole list.
+            (true, false) => Err(ConfigError::Conflict("ice-server names a TURN server, but ice-secret is not set")),
+            (false, true) => Err(ConfigError::Conflict("ice-secret is set, but ice-server names no TURN server")),
+            _ => Ok(self),
+        }
     }
 }
 

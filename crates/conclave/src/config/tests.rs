@@ -48,6 +48,10 @@ fn a_wrong_value_in_the_file_is_named_with_its_line() {
         ("log = \"verbose\"", 1, "not a level"),
         ("log-format = \"xml\"", 1, "xml"),
         ("listen = ", 1, "listen"),
+        ("public-address = [\"meet.example.org\"]", 1, "not an IP address"),
+        ("trusted-proxy = [\"10.0.0.0/40\"]", 1, "network such as"),
+        ("ice-server = [\"turn.example.org\"]", 1, "not a URL such as"),
+        ("relay-bitrate = 0", 1, "between 1 and 1000"),
     ] {
         let said = refusal(text, &[]);
         assert!(said.contains(&format!("line {line}")) && said.contains(words), "{text:?}: {said}");
@@ -65,6 +69,74 @@ fn a_wrong_value_on_the_command_line_is_named() {
 #[test]
 fn a_certificate_needs_its_key() {
     assert!(refusal("tls-certificate = \"a.pem\"", &[]).contains("tls-key"));
+}
+
+#[test]
+fn a_certificate_by_acme_needs_a_name_and_no_files() {
+    let config = decide("acme-domain = [\"meet.example.org\"]", &["--acme-contact", "a@example.org"]).expect("valid");
+    assert_eq!(config.acme.expect("set").domains[0].as_str(), "meet.example.org");
+    assert!(refusal("acme-contact = [\"a@example.org\"]", &[]).contains("acme-domain is not"));
+    let files = ["--tls-certificate", "c.pem", "--tls-key", "k.pem"];
+    assert!(refusal("acme-domain = [\"meet.example.org\"]", &files).contains("one certificate"));
+    assert!(refusal("", &["--acme-domain", "*.example.org"]).contains("wildcards"));
+}
+
+#[test]
+fn options_that_need_each_other_say_so() {
+    for (file, words) in [
+        ("proxy-protocol = true", "trusted-proxy is not"),
+        ("tls-at-proxy = true", "trusted-proxy is not"),
+        ("ice-server = [\"turn:turn.example\"]", "ice-secret is not"),
+        ("ice-secret = \"s3cret\"\nice-server = [\"stun:stun.example\"]", "names no TURN server"),
+    ] {
+        let said = refusal(file, &[]);
+        assert!(said.contains(words) && !said.contains("s3cret"), "{file}: {said}");
+    }
+}
+
+#[test]
+fn proxies_certificates_and_ice_servers_can_be_set_everywhere() {
+    let args = [
+        "--public-address=203.0.113.7:443,2001:db8::7",
+        "--trusted-proxy=10.0.0.0/8,::1",
+        "--proxy-protocol",
+        "--tls-at-proxy=false",
+        "--acme-domain=meet.example.org",
+        "--acme-domain=a.example.org",
+        "--acme-contact=root@example.org",
+        "--ice-server=turn:turn.example.org",
+        "--ice-secret=north",
+        "--relay-bitrate=3",
+    ];
+    let file = "
+        public-address = [\"203.0.113.7:443\", \"2001:db8::7\"]
+        trusted-proxy = [\"10.0.0.0/8\", \"::1\"]
+        proxy-protocol = true
+        tls-at-proxy = false
+        acme-domain = [\"meet.example.org\", \"a.example.org\"]
+        acme-contact = [\"root@example.org\"]
+        ice-server = [\"turn:turn.example.org\"]
+        ice-secret = \"north\"
+        relay-bitrate = 3";
+    for config in [decide("", &args).expect("valid"), decide(file, &[]).expect("valid")] {
+        assert_eq!(config.public_addresses[0].port, Some(443));
+        assert_eq!(config.public_addresses[1].port, None);
+        assert!(config.proxies.proxy_protocol && !config.proxies.end_tls);
+        assert!(config.proxies.trust("10.9.8.7".parse().expect("IP")));
+        assert!(!config.proxies.trust("127.0.0.1".parse().expect("IP")));
+        let acme = config.acme.as_ref().expect("wanted");
+        assert_eq!(acme.domains.len(), 2);
+        assert_eq!(config.external_ice.urls[0].as_str(), "turn:turn.example.org");
+        assert_eq!(config.relay_mbits, 3);
+        let printed = format!("{config:?}");
+        assert!(!printed.contains("north") && !printed.contains("root@"), "{printed}");
+    }
+}
+
+#[test]
+fn a_mistyped_secret_is_not_shown() {
+    let said = refusal("ice-secret = s3cret", &[]);
+    assert!(said.contains("line 1") && !said.contains("s3cret"), "{said}");
 }
 
 #[test]

@@ -11,6 +11,12 @@ use serde::Deserialize;
 #[error("{0}")]
 pub struct ValueError(String);
 
+impl ValueError {
+    pub(super) fn new(why: String) -> Self {
+        Self(why)
+    }
+}
+
 /// How log lines are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -122,6 +128,39 @@ impl<const MIN: u32, const MAX: u32> FromStr for Bounded<MIN, MAX> {
         let number: i64 =
             text.parse().map_err(|_| ValueError(format!("{text:?} is not a whole number between {MIN} and {MAX}")))?;
         number.try_into()
+    }
+}
+
+/// A secret shared with another program. Never printed.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct SharedSecret(String);
+
+impl SharedSecret {
+    /// The secret itself.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for SharedSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedSecret(***)")
+    }
+}
+
+impl FromStr for SharedSecret {
+    type Err = ValueError;
+    /// Only an empty one is refused: an error message quotes the value.
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        if text.is_empty() { Err(ValueError("the secret is empty".into())) } else { Ok(Self(text.to_owned())) }
+    }
+}
+
+impl TryFrom<String> for SharedSecret {
+    type Error = ValueError;
+    fn try_from(text: String) -> Result<Self, ValueError> {
+        text.parse()
     }
 }
 
