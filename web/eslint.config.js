@@ -80,7 +80,7 @@ export default defineConfig(
   { files: ['**/*.js'], extends: [ts.configs.disableTypeChecked] },
   {
     // Plain scripts, part of no TypeScript project.
-    files: ['scripts/**/*.mjs'],
+    files: ['scripts/**/*.mjs', 'e2e/**/*.mjs'],
     extends: [ts.configs.disableTypeChecked],
     languageOptions: { parserOptions: { projectService: false } },
   },

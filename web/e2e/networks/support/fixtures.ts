@@ -6,8 +6,8 @@ import { ada, bo, chen, type Person } from '../../support/people.ts';
 import { situation } from '../../support/probe.ts';
 import { Server } from '../../support/server.ts';
 import { Guest } from './guest.ts';
-import { Internet, SERVER, type Home } from './internet.ts';
-import { inNamespace } from './place.ts';
+import { Internet, type Home } from './internet.ts';
+import { onHost } from './place.ts';
 
 /** A person's home and the browser in it; both outlive a test, a window does not. */
 interface Resident {
@@ -30,14 +30,17 @@ const PERSONS = [ada, bo, chen] as const;
 export class Guests {
   readonly #present: Guest[] = [];
 
-  constructor(private readonly residents: readonly Resident[]) {}
+  constructor(
+    private readonly residents: readonly Resident[],
+    private readonly server: Server,
+  ) {}
 
-  /** A fresh window of a person's browser; their home's network is as the test says. */
-  async arrive(person: Person): Promise<Guest> {
+  /** A fresh window of a person's browser, for one server; their home's network is as the test says. */
+  async arrive(person: Person, server = this.server): Promise<Guest> {
     const resident = this.residents.find((each) => each.person === person);
     if (resident === undefined) throw new Error(`${person.name} has no home`);
     const driver = await ChromiumDriver.open(resident.browser, person, {
-      host: SERVER,
+      host: new URL(server.origin).hostname,
       viewport: { width: 640, height: 400 },
     });
     const guest = new Guest(person, driver, resident.home);
@@ -55,7 +58,7 @@ export const test = base.extend<{ guests: Guests }, { world: World }>({
     // eslint-disable-next-line no-empty-pattern -- Playwright reads the parameter's form
     async ({}, use) => {
       const internet = new Internet();
-      const server = await Server.launchAt(inNamespace(internet.server));
+      const server = await Server.launchAt(onHost(internet.host('server')));
       const residents = [];
       for (const person of PERSONS) {
         const home = internet.home();
@@ -74,7 +77,7 @@ export const test = base.extend<{ guests: Guests }, { world: World }>({
   ],
   guests: async ({ world }, use, info) => {
     for (const { home } of world.residents) home.use('open');
-    const guests = new Guests(world.residents);
+    const guests = new Guests(world.residents, world.server);
     const logged = world.server.log.length;
     await use(guests);
     if (info.status !== info.expectedStatus) {

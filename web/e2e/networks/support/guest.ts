@@ -30,7 +30,7 @@ export class Guest extends Participant<ChromiumDriver> {
     await join.click();
     let firstFrame = 0;
     await expect
-      .poll(async () => (firstFrame = await this.#firstFrameOf(other)), {
+      .poll(async () => (firstFrame = await this.#firstFrame(other)), {
         message: `${this.name} sees ${other.name}`,
         timeout,
         intervals: [100],
@@ -57,7 +57,7 @@ export class Guest extends Participant<ChromiumDriver> {
     return pairs[0] as SelectedPair;
   }
 
-  #firstFrameOf(person: Person): Promise<number> {
+  #firstFrame(person: Person): Promise<number> {
     return this.driver.evaluate((key) => window.conclaveProbe.frames[key]?.[0] ?? 0, `${person.name}/camera`);
   }
 }

@@ -1,24 +1,26 @@
 /**
- * A small internet: a core that only passes packets on, a server, coturn's machine, and for each person a
- * home with a router. Nothing in it leads to a real network.
+ * A small internet: a core that only passes packets on, hosts with public addresses, and for each person a
+ * home with a router. Nothing in it leads to a real network. All addresses are from the blocks for
+ * documentation (RFC 5737): they look public to a browser.
  *
- *     person ── lan ─ router ─ wan ── core ── server 203.0.113.10
- *         └──── lan ─ phone's router ──┘ └─── coturn 203.0.113.20
+ *     person ── wifi ─ router ────┐
+ *         └─── phone ─ router ── core ── hosts, 203.0.113.10 and on
  */
 import { cable, Namespace, removeAll } from './namespace.ts';
 import { rules, type Network } from './rules.ts';
 
-/** All from the blocks for documentation (RFC 5737): they look public to a browser. */
-export const SERVER = '203.0.113.10';
-export const COTURN = '203.0.113.20';
 /** The next hop of everybody. */
 const CORE = '203.0.113.1';
 
+/** A machine that everybody can reach. */
+export interface Host {
+  readonly machine: Namespace;
+  readonly address: string;
+}
+
 export class Internet {
   readonly #core: Namespace;
-  readonly #hosts: Namespace[] = [];
-  readonly server: Namespace;
-  readonly coturn: Namespace;
+  readonly #hosts: Host[] = [];
   readonly #homes: Home[] = [];
 
   constructor() {
@@ -26,8 +28,17 @@ export class Internet {
     this.#core = new Namespace('core');
     this.#core.forward();
     this.#core.ip(`addr add ${CORE}/32 dev lo`);
-    this.server = this.#host('server', SERVER);
-    this.coturn = this.#host('coturn', COTURN);
+  }
+
+  /** Up to fifty machines with a public address each; what they send and receive is not restricted. */
+  host(name: string): Host {
+    const host = { machine: new Namespace(name), address: `203.0.113.${10 + this.#hosts.length}` };
+    this.#hosts.push(host);
+    cable([this.#core, `to-${name}`], [host.machine, 'wan']);
+    this.#core.ip(`route add ${host.address} dev to-${name}`);
+    host.machine.ip(`addr add ${host.address}/32 dev wan`);
+    host.machine.ip(`route add default via ${CORE} dev wan onlink`);
+    return host;
   }
 
   /** A home with an uplink. Its network is open until told otherwise. */
@@ -45,18 +56,8 @@ export class Internet {
 
   remove(): void {
     for (const home of this.#homes) home.remove();
-    for (const host of this.#hosts) host.remove();
+    for (const { machine } of this.#hosts) machine.remove();
     this.#core.remove();
-  }
-
-  #host(name: string, address: string): Namespace {
-    const host = new Namespace(name);
-    this.#hosts.push(host);
-    cable([this.#core, `to-${name}`], [host, 'wan']);
-    this.#core.ip(`route add ${address} dev to-${name}`);
-    host.ip(`addr add ${address}/32 dev wan`);
-    host.ip(`route add default via ${CORE} dev wan onlink`);
-    return host;
   }
 }
 
@@ -87,7 +88,7 @@ class Uplink {
     this.router.ip(`route add default via ${CORE} dev wan onlink`);
     cable([this.router, 'lan'], [person, name]);
     this.router.ip(`addr add ${this.#gateway}/28 dev lan`);
-    person.ip(`link set ${name} down`);
+    this.unplug();
     this.use('open');
   }
 

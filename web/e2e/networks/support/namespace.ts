@@ -42,7 +42,7 @@ export class Namespace {
   /** Starts a program that ends at the latest when the namespace does. */
   spawn(command: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): ChildProcess {
     const child = spawn('ip', ['netns', 'exec', this.name, command, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
       env,
     });
     this.#children.add(child);

@@ -1,6 +1,5 @@
 /** Which way a person's media really takes: read from the connection itself, not from what the page says of it. */
 import type { Driver } from '../../support/driver.ts';
-import { SERVER } from './internet.ts';
 
 /** The selected candidate pair of one connection, in the words of `getStats`. */
 export interface SelectedPair {
@@ -24,8 +23,7 @@ export function wayOf(pair: SelectedPair): Way {
 
 /** Candidate types of both ends, for people: `host → prflx`. */
 export function typesOf(pair: SelectedPair): string {
-  const remote = pair.remoteAddress === SERVER ? 'server' : pair.remoteType;
-  return `${pair.localType} → ${remote}`;
+  return `${pair.localType} → ${pair.remoteType}`;
 }
 
 export function selectedPairs(driver: Driver): Promise<SelectedPair[]> {

@@ -1,16 +1,15 @@
 import type { Place } from '../../support/server.ts';
-import { SERVER } from './internet.ts';
+import type { Host } from './internet.ts';
 import type { Namespace } from './namespace.ts';
 
-/** A server in a namespace, on the port that production uses. */
-export function inNamespace(namespace: Namespace, options: readonly string[] = []): Place {
+/** A server on a host, on the port that production uses. */
+export function onHost({ machine, address }: Host, options: readonly string[] = []): Place {
   return {
-    origin: `https://${SERVER}`,
+    origin: `https://${address}`,
     port: 443,
-    options: ['--listen', '0.0.0.0:443', '--public-address', SERVER, ...options],
-    start: (command, args, env) => namespace.spawn(command, args, env),
-    fetch: (path, request = {}) =>
-      Promise.resolve(fetchIn(namespace, `http://127.0.0.1:443${path}`, request)),
+    options: ['--listen', '0.0.0.0:443', '--public-address', address, ...options],
+    start: (command, args, env) => machine.spawn(command, args, env),
+    fetch: (path, request = {}) => Promise.resolve(fetchIn(machine, `http://127.0.0.1:443${path}`, request)),
   };
 }
 
