@@ -12,6 +12,7 @@ pub mod http;
 pub mod log;
 pub mod metrics;
 pub mod net;
+mod outgoing;
 pub mod rooms;
 mod server;
 pub mod signal;

@@ -29,6 +29,8 @@ pub const PANICS: &str = "conclave_panics_total";
 pub const MEDIA_EVENTS_LOST: &str = "conclave_media_events_lost_total";
 /// Writes to the database that failed.
 pub const STORAGE_FAILURES: &str = "conclave_storage_failures_total";
+/// When the certificate in use expires, in seconds since 1970; 0 if that is not known.
+pub const CERTIFICATE_EXPIRY: &str = "conclave_certificate_expiry_timestamp_seconds";
 /// How long an entry into a room takes, from the message to the reply.
 pub const JOIN_SECONDS: &str = "conclave_join_seconds";
 /// Always 1; the label names the version.
@@ -66,6 +68,7 @@ fn describe() {
     describe_counter!(MEDIA_EVENTS_LOST, "Media events that could not be delivered");
     describe_counter!(STORAGE_FAILURES, "Writes to the database that failed");
     describe_histogram!(JOIN_SECONDS, Unit::Seconds, "From a join to its reply");
+    describe_gauge!(CERTIFICATE_EXPIRY, Unit::Seconds, "When the certificate in use expires, since 1970");
     describe_gauge!(BUILD, "The program's version");
     metrics::gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     for gauge in [CONNECTIONS, WEBSOCKETS, ROOMS, PARTICIPANTS] {

@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::{Auth, SecretFileError};
 use crate::config::Config;
 use crate::http::{self, App, AppState, Page};
-use crate::net::{self, Acceptor, BindError, CertificateError, Certificates};
+use crate::net::{self, Acceptor, BindError, CertificateError, CertificateOrigin, Certificates};
 use crate::rooms::{Rooms, unix_ms};
 use crate::signal::Signal;
 use crate::storage::{Storage, StorageError, StorageThread};
@@ -27,7 +27,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(1_500);
 /// For each part of the way down. Together they stay below the 10 s after which service managers
 /// lose patience.
 const STOP: Duration = Duration::from_secs(3);
-/// Between looks at the certificate's file and at unused rooms.
+/// Between looks at unused rooms.
 const CARE: Duration = Duration::from_secs(3_600);
 /// Files besides connections: database, log, sockets.
 const OTHER_FILES: u64 = 64;
@@ -92,7 +92,7 @@ impl Server {
         let (storage, storage_thread) = Storage::open(&config.data)?;
         let local = net::local_addresses();
         let named: Vec<_> = config.public_addresses.iter().map(|address| address.ip).chain(local).collect();
-        let certificates = Certificates::open(config.tls_files.as_ref(), &config.data, &named, SystemTime::now())?;
+        let certificates = Certificates::open(config.tls_files.as_ref(), config.acme.as_ref(), &config.data, &named, SystemTime::now())?;
         let tls = TlsAcceptor::from(certificates.server_config()?);
         let bound = net::bind(config.listen, config.listen_is_default)?;
         let listener = TcpListener::from_std(bound.tcp).map_err(StartError::Socket)?;
@@ -127,8 +127,10 @@ impl Server {
             stop: stop.clone(),
             tasks,
         };
-        let is_self_signed = certificates.is_self_signed();
-        tokio::spawn(stop.clone().run_until_cancelled_owned(take_care(certificates, app.clone())));
+        let is_self_signed = certificates.origin() == CertificateOrigin::SelfSigned;
+        let port = bound.address.port();
+        tokio::spawn(stop.clone().run_until_cancelled_owned(certificates.keep_fresh(port)));
+        tokio::spawn(stop.clone().run_until_cancelled_owned(take_care(app.clone())));
         Ok(Self {
             address: bound.address,
             is_self_signed,
@@ -191,11 +193,10 @@ fn lock_data_folder(config: &Config) -> Result<std::fs::File, StartError> {
 }
 
 /// What has to be done now and then.
-async fn take_care(certificates: std::sync::Arc<Certificates>, app: App) {
+async fn take_care(app: App) {
     let mut often = tokio::time::interval(CARE);
     loop {
         often.tick().await;
-        certificates.refresh(SystemTime::now());
         let days = u64::from(app.config.forget_rooms_after.0);
         app.storage.forget_unused_since(unix_ms().saturating_sub(days * 24 * 3_600 * 1_000));
     }

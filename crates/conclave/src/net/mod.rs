@@ -8,6 +8,6 @@ mod waiting;
 
 pub use accept::{Acceptor, Peer};
 pub use bind::{BindError, Bound, bind, raise_file_limit};
-pub use certificate::{CertificateError, Certificates};
+pub use certificate::{ALPN_ACME, ALPN_TURN, CertificateError, CertificateFacts, Certificates, Origin as CertificateOrigin};
 pub use interfaces::{hostname, local_addresses};
 pub use waiting::{Place, WaitingRoom};
