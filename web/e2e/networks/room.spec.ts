@@ -34,3 +34,14 @@ for (const { network, way } of CASES) {
     record({ kind: 'room', networks: [network], ways: [way], pairs: [pair], firstFrameMs });
   });
 }
+
+test('Firefox behind a symmetric NAT meets Chromium through the server', async ({ world, guests }) => {
+  const room = 'room-firefox';
+  const first = await guests.arrive(ada);
+  const firefox = await guests.arriveWithFirefox(bo);
+  firefox.home.use('symmetric');
+  await first.join(world.server.origin, room, { topology: 'sfu' });
+  await firefox.join(world.server.origin, room);
+  for (const guest of [first, firefox]) await guest.expectToSee([ada, bo]);
+  await firefox.expectWay('udp');
+});

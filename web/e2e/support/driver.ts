@@ -205,17 +205,27 @@ export async function killableChromium(person: Person, url: string): Promise<{ k
   };
 }
 
+export interface FirefoxOptions {
+  /** A program that takes Firefox's arguments. */
+  executable?: string;
+  /** Where the browser listens for its debugger; any free port if absent. */
+  debuggingPort?: number;
+}
+
 export class FirefoxDriver implements Driver {
   private constructor(
     private readonly page: FirefoxPage,
     private readonly browser: FirefoxBrowser,
   ) {}
 
-  static async launch(person: Person): Promise<FirefoxDriver> {
+  static async launch(person: Person, options: FirefoxOptions = {}): Promise<FirefoxDriver> {
     const browser = await puppeteer.launch({
       browser: 'firefox',
-      executablePath: paths.firefox,
+      executablePath: options.executable ?? paths.firefox,
       headless: true,
+      // The program's own certificate is signed by nobody.
+      acceptInsecureCerts: true,
+      ...(options.debuggingPort === undefined ? {} : { debuggingPort: options.debuggingPort }),
       extraPrefsFirefox: {
         'media.navigator.streams.fake': true,
         'media.navigator.permission.disabled': true,

@@ -1,15 +1,15 @@
 import { expect } from '@playwright/test';
-import type { ChromiumDriver } from '../../support/driver.ts';
+import type { ChromiumDriver, Driver } from '../../support/driver.ts';
 import { Participant, testId } from '../../support/participant.ts';
 import type { Person } from '../../support/people.ts';
 import type { Home } from './internet.ts';
 import { selectedPairs, wayOf, type SelectedPair, type Way } from './path.ts';
 
 /** Somebody in a meeting, behind a network of their own. */
-export class Guest extends Participant<ChromiumDriver> {
+export class Guest<D extends Driver = ChromiumDriver> extends Participant<D> {
   constructor(
     person: Person,
-    driver: ChromiumDriver,
+    driver: D,
     readonly home: Home,
   ) {
     super(person, driver);
@@ -19,7 +19,13 @@ export class Guest extends Participant<ChromiumDriver> {
    * Opens the link, presses *join* and waits for another person's picture.
    * @returns milliseconds from the press to the first frame of that picture.
    */
-  async joinAndSee(origin: string, room: string, other: Person, timeout = 40_000): Promise<number> {
+  async joinAndSee(
+    this: Guest,
+    origin: string,
+    room: string,
+    other: Person,
+    timeout = 40_000,
+  ): Promise<number> {
     const { page } = this.driver;
     await page.goto(`${origin}/m/${encodeURIComponent(room)}?${new URLSearchParams({ name: this.name })}`);
     const join = page.locator(testId('join'));

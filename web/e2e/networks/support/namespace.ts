@@ -1,8 +1,10 @@
 /** A network namespace: a machine, as far as its network is concerned. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 /** How long a command that sets something up may take. */
 const COMMAND_MS = 10_000;
@@ -10,6 +12,7 @@ const COMMAND_MS = 10_000;
 export class Namespace {
   readonly #scratch = mkdtempSync(join(tmpdir(), 'conclave-networks-'));
   readonly #children = new Set<ChildProcess>();
+  readonly #tunnels: Server[] = [];
 
   /** @param name one that no other namespace has. */
   constructor(readonly name: string) {
@@ -50,15 +53,38 @@ export class Namespace {
     return child;
   }
 
+  /**
+   * Makes a port of the namespace's loopback reachable from here, where the tests run, without a route
+   * between the two: each connection is carried by a process.
+   * @param local the port here; any that is free if 0.
+   * @returns the port here.
+   */
+  async tunnel(port: number, local = 0): Promise<number> {
+    const carry = `const { connect } = require('node:net');
+      const socket = connect(${port}, '127.0.0.1').on('error', () => process.exit());
+      process.stdin.pipe(socket).pipe(process.stdout);`;
+    const server = createServer((socket) => {
+      const child = this.spawn(process.execPath, ['--eval', carry]);
+      if (child.stdin === null || child.stdout === null) throw new Error('spawned with pipes');
+      socket.pipe(child.stdin).on('error', () => socket.destroy());
+      child.stdout.pipe(socket).on('error', () => child.kill());
+    });
+    this.#tunnels.push(server);
+    server.listen(local, '127.0.0.1');
+    await once(server, 'listening');
+    return (server.address() as { port: number }).port;
+  }
+
   /** A program that starts another one in here, for those who start it by a path. */
   launcher(executable: string): string {
-    const path = join(this.#scratch, 'launch');
+    const path = join(this.#scratch, basename(executable));
     writeFileSync(path, `#!/bin/sh\nexec ip netns exec ${this.name} ${executable} "$@"\n`);
     chmodSync(path, 0o755);
     return path;
   }
 
   remove(): void {
+    for (const tunnel of this.#tunnels) tunnel.close();
     for (const child of this.#children) child.kill('SIGKILL');
     rmSync(this.#scratch, { recursive: true, force: true });
     run('ip', ['netns', 'delete', this.name]);

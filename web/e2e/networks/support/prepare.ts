@@ -12,6 +12,7 @@ export default function prepare(): void {
     [paths.program, 'cargo build -p conclave'],
     [paths.page, 'make page'],
     [paths.chromium, 'scripts/setup.sh test'],
+    [paths.firefox, 'scripts/setup.sh test'],
   ] as const) {
     if (!existsSync(file)) throw new Error(`${file} is missing: ${remedy}`);
   }
