@@ -25,6 +25,7 @@ pub mod demux;
 pub mod framing;
 pub mod proxy;
 mod server;
+pub mod stun;
 
 pub use address::{RELAYED_V4, RELAYED_V6, is_relayed};
 pub use credentials::TurnSecret;

@@ -1,0 +1,166 @@
+use std::collections::HashMap;
+
+use rand::Rng;
+
+use super::Client;
+use super::allocation::Allocation;
+use super::peer::{Family, Relay};
+
+/// The ports that relays get. They are on no machine, so all but the well-known ones will do; those
+/// some clients refuse to speak to.
+const FIRST_PORT: u16 = 1_024;
+const PORTS: u16 = u16::MAX - FIRST_PORT + 1;
+
+/// The place of an allocation in the table, until it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Slot(u32);
+
+/// All allocations, found by client, by relayed address and by user.
+#[derive(Debug)]
+pub(super) struct Table {
+    slots: Vec<Option<Allocation>>,
+    free: Vec<Slot>,
+    by_client: HashMap<Client, Slot>,
+    by_user: HashMap<Box<str>, Vec<Slot>>,
+    v4: Ports,
+    v6: Ports,
+}
+
+impl Table {
+    pub(super) fn new() -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_client: HashMap::new(),
+            by_user: HashMap::new(),
+            v4: Ports::new(),
+            v6: Ports::new(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_client.len()
+    }
+
+    /// How many users have an allocation.
+    pub(super) fn users(&self) -> usize {
+        self.by_user.len()
+    }
+
+    pub(super) fn get(&self, slot: Slot) -> Option<&Allocation> {
+        self.slots.get(slot.0 as usize)?.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Allocation> {
+        self.slots.get_mut(slot.0 as usize)?.as_mut()
+    }
+
+    pub(super) fn of_client(&self, client: &Client) -> Option<Slot> {
+        self.by_client.get(client).copied()
+    }
+
+    pub(super) fn at_relay(&self, relay: Relay) -> Option<Slot> {
+        self.ports(relay.family).get(relay.port)
+    }
+
+    pub(super) fn of_user(&self, user: &str) -> &[Slot] {
+        self.by_user.get(user).map_or(&[], Vec::as_slice)
+    }
+
+    /// A relayed address that nobody has; `None` if all are taken.
+    pub(super) fn unused_relay(&self, family: Family, random: &mut impl Rng) -> Option<Relay> {
+        self.ports(family).unused(random).map(|port| Relay { family, port })
+    }
+
+    /// Adds the allocation of `user`. Neither its client nor its relay may have one already.
+    pub(super) fn insert(&mut self, user: &str, allocation: Allocation) -> Slot {
+        let (client, relay) = (allocation.client, allocation.relay);
+        let slot = match self.free.pop() {
+            Some(slot) => {
+                self.slots[slot.0 as usize] = Some(allocation);
+                slot
+            }
+            None => {
+                // There are fewer allocations than ports of both families.
+                let slot = Slot(self.slots.len() as u32);
+                self.slots.push(Some(allocation));
+                slot
+            }
+        };
+        self.by_client.insert(client, slot);
+        self.ports_mut(relay.family).set(relay.port, Some(slot));
+        match self.by_user.get_mut(user) {
+            Some(slots) => slots.push(slot),
+            None => {
+                self.by_user.insert(user.into(), vec![slot]);
+            }
+        }
+        slot
+    }
+
+    /// Takes an allocation of `user` out.
+    pub(super) fn remove(&mut self, user: &str, slot: Slot) {
+        let Some(allocation) = self.slots.get_mut(slot.0 as usize).and_then(Option::take) else { return };
+        self.by_client.remove(&allocation.client);
+        self.ports_mut(allocation.relay.family).set(allocation.relay.port, None);
+        if let Some(slots) = self.by_user.get_mut(user) {
+            slots.retain(|other| *other != slot);
+            if slots.is_empty() {
+                self.by_user.remove(user);
+            }
+        }
+        self.free.push(slot);
+    }
+
+    fn ports(&self, family: Family) -> &Ports {
+        match family {
+            Family::V4 => &self.v4,
+            Family::V6 => &self.v6,
+        }
+    }
+
+    fn ports_mut(&mut self, family: Family) -> &mut Ports {
+        match family {
+            Family::V4 => &mut self.v4,
+            Family::V6 => &mut self.v6,
+        }
+    }
+}
+
+/// Who has which port of an address family: an array, because every packet to a relay looks here.
+#[derive(Debug)]
+struct Ports {
+    slots: Box<[Option<Slot>]>,
+    taken: u16,
+}
+
+impl Ports {
+    fn new() -> Self {
+        Self { slots: vec![None; usize::from(PORTS)].into_boxed_slice(), taken: 0 }
+    }
+
+    fn get(&self, port: u16) -> Option<Slot> {
+        self.slots.get(usize::from(port.checked_sub(FIRST_PORT)?)).copied().flatten()
+    }
+
+    /// Changes who has a port that [`Self::unused`] has given.
+    fn set(&mut self, port: u16, slot: Option<Slot>) {
+        let entry = &mut self.slots[usize::from(port - FIRST_PORT)];
+        self.taken = match (entry.is_some(), slot.is_some()) {
+            (false, true) => self.taken + 1,
+            (true, false) => self.taken - 1,
+            _ => self.taken,
+        };
+        *entry = slot;
+    }
+
+    /// A port that nobody has, hard to guess (RFC 8656 section 7.2).
+    fn unused(&self, random: &mut impl Rng) -> Option<u16> {
+        if self.taken == PORTS {
+            return None;
+        }
+        let start = random.random_range(0..PORTS);
+        let offset = (start..PORTS).chain(0..start).find(|offset| self.slots[usize::from(*offset)].is_none())?;
+        Some(FIRST_PORT + offset)
+    }
+}
