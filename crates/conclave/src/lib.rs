@@ -9,6 +9,7 @@ mod announce;
 pub mod auth;
 pub mod config;
 pub mod http;
+pub mod ice;
 pub mod log;
 pub mod metrics;
 pub mod net;

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use conclave_media::{MediaConfig, MediaError, MediaHandle, MediaLimits};
 use conclave_room::RoomConfig;
+use conclave_turn::TurnSecret;
 use rustix::fs::{FlockOperation, flock};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -17,7 +19,8 @@ use tokio_util::task::TaskTracker;
 use crate::auth::{Auth, SecretFileError};
 use crate::config::Config;
 use crate::http::{self, App, AppState, Page};
-use crate::net::{self, Acceptor, BindError, CertificateError, CertificateOrigin, Certificates};
+use crate::ice::IceServers;
+use crate::net::{self, Acceptor, AcceptorParts, BindError, CertificateError, Certificates};
 use crate::rooms::{Rooms, unix_ms};
 use crate::signal::Signal;
 use crate::storage::{Storage, StorageError, StorageThread};
@@ -72,7 +75,7 @@ pub enum StartError {
 /// A running server. Dropped without [`Server::stop`], it goes on until the runtime ends.
 pub struct Server {
     address: SocketAddr,
-    is_self_signed: bool,
+    certificates: Arc<Certificates>,
     app: App,
     acceptor: JoinHandle<()>,
     router: JoinHandle<()>,
@@ -92,12 +95,19 @@ impl Server {
         let (storage, storage_thread) = Storage::open(&config.data)?;
         let local = net::local_addresses();
         let named: Vec<_> = config.public_addresses.iter().map(|address| address.ip).chain(local).collect();
-        let certificates = Certificates::open(config.tls_files.as_ref(), config.acme.as_ref(), &config.data, &named, SystemTime::now())?;
+        let certificates = Certificates::open(
+            config.tls_files.as_ref(),
+            config.acme.as_ref(),
+            &config.data,
+            &named,
+            SystemTime::now(),
+        )?;
         let tls = TlsAcceptor::from(certificates.server_config()?);
         let bound = net::bind(config.listen, config.listen_is_default)?;
         let listener = TcpListener::from_std(bound.tcp).map_err(StartError::Socket)?;
         // Before anything counts: a counter that is made earlier counts for nobody.
         crate::metrics::recorder();
+        let relay_secret = TurnSecret::random(&mut rand::rng());
         let (media, events) = conclave_media::start(MediaConfig {
             udp: bound.udp,
             announce: config.public_addresses.iter().map(|address| address.ip).collect(),
@@ -106,7 +116,8 @@ impl Server {
 
         let room_config =
             RoomConfig { mesh_limit: config.mesh_limit, resume_grace: config.resume_grace, ..RoomConfig::default() };
-        let rooms = Rooms::new(room_config, config.max_rooms as usize, storage.clone(), media.clone());
+        let ice = IceServers::new(relay_secret, media.announced(), &config.external_ice);
+        let rooms = Rooms::new(room_config, config.max_rooms as usize, storage.clone(), media.clone(), ice.clone());
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let app = App::new(AppState {
             page: Page::new(&config.frame_ancestors),
@@ -114,26 +125,29 @@ impl Server {
             storage,
             rooms: rooms.clone(),
             media,
+            ice,
             signal: Signal::default(),
             stop: stop.clone(),
             tasks: tasks.clone(),
             config,
         });
         let files = net::raise_file_limit().saturating_sub(OTHER_FILES);
-        let acceptor = Acceptor {
+        let acceptor = Acceptor::new(AcceptorParts {
             router: http::router(app.clone()),
+            redirect: http::redirect_to_https(),
             tls,
+            media: app.media.clone(),
+            proxies: app.config.proxies.clone(),
             max_connections: usize::try_from(files).unwrap_or(usize::MAX).min(app.config.max_connections as usize),
             stop: stop.clone(),
             tasks,
-        };
-        let is_self_signed = certificates.origin() == CertificateOrigin::SelfSigned;
+        });
         let port = bound.address.port();
-        tokio::spawn(stop.clone().run_until_cancelled_owned(certificates.keep_fresh(port)));
+        tokio::spawn(stop.clone().run_until_cancelled_owned(certificates.clone().keep_fresh(port)));
         tokio::spawn(stop.clone().run_until_cancelled_owned(take_care(app.clone())));
         Ok(Self {
             address: bound.address,
-            is_self_signed,
+            certificates,
             acceptor: tokio::spawn(acceptor.run(listener)),
             router: tokio::spawn(rooms.route_media(events)),
             app,
@@ -149,12 +163,17 @@ impl Server {
 
     /// What whoever started the program wants to know, in plain words.
     pub fn announcement(&self) -> String {
+        let config = &self.app.config;
         crate::announce::announcement(&crate::announce::Facts {
             address: self.address,
             local: net::local_addresses(),
             announced: self.app.media.announced().to_vec(),
-            data: std::path::absolute(&self.app.config.data).unwrap_or_else(|_| self.app.config.data.clone()),
-            is_self_signed: self.is_self_signed,
+            data: std::path::absolute(&config.data).unwrap_or_else(|_| config.data.clone()),
+            origin: self.certificates.origin(),
+            certificate: self.certificates.facts(),
+            acme_names: config.acme.iter().flat_map(|acme| &acme.domains).map(|name| name.as_str().to_owned()).collect(),
+            tls_at_proxy: config.proxies.end_tls,
+            now: unix_ms() / 1_000,
         })
     }
 

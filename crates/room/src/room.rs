@@ -336,9 +336,8 @@ impl Room {
             }
         }
         self.forget_pending_of(id);
-        if member.legs.in_media {
-            self.command(MediaCommand::CloseParticipant { participant: id.clone() });
-        }
+        // Also whoever has no leg: the media plane relays for people who speak to each other directly.
+        self.command(MediaCommand::CloseParticipant { participant: id.clone() });
         for other in self.roster.iter_mut() {
             other.paths.forget(id);
             other.silence.peers.remove(id);

@@ -132,6 +132,12 @@ impl Config {
         Self::decide(given, file)
     }
 
+    /// Whether browsers can be expected to trust the certificate: it is the owner's, an authority's,
+    /// or that of a proxy.
+    pub fn has_real_certificate(&self) -> bool {
+        self.tls_files.is_some() || self.acme.is_some() || self.proxies.end_tls
+    }
+
     /// Defaults with this data folder, on a free port of the loopback interface.
     pub fn for_tests(data: PathBuf) -> Self {
         Self {

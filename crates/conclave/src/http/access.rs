@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{FromRequestParts, MatchedPath, Request};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -12,7 +12,7 @@ use conclave_proto::ErrorCode;
 use super::{ApiError, App};
 use crate::auth::{Bearer, unauthorized};
 use crate::metrics::HTTP_REQUESTS;
-use crate::net::Peer;
+use crate::net::{Host, Peer};
 
 /// For a whole request, its body included.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -39,13 +39,9 @@ pub(super) fn bearer_token(headers: &HeaderMap) -> Option<&str> {
 
 /// Whether a request comes from this machine itself. One that a proxy passed on does not, and one
 /// whose `Host` is a foreign name was sent by a page whose name was made to point here.
-pub(super) fn is_local(peer: Peer, headers: &HeaderMap) -> bool {
+pub(super) fn is_local(peer: &Peer, headers: &HeaderMap) -> bool {
     const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse().ok());
-    let host_is_local = host.is_some_and(|host: axum::http::uri::Authority| {
-        let name = host.host().trim_start_matches('[').trim_end_matches(']');
-        name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-    });
+    let host_is_local = peer.host.as_ref().is_some_and(Host::is_loopback);
     peer.is_loopback && host_is_local && !FORWARDED.iter().any(|name| headers.contains_key(*name))
 }
 
@@ -70,8 +66,10 @@ pub(super) async fn observe(request: Request, next: Next) -> Response {
 }
 
 /// What every answer says to browsers. An answer of the API is nobody's to keep, show or run.
-pub(super) async fn harden(request: Request, next: Next) -> Response {
+pub(super) async fn harden(State(app): State<App>, request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
+    let peer = request.extensions().get::<Peer>();
+    let only_https = peer.is_some_and(|peer| must_stay_encrypted(peer, app.config.has_real_certificate()));
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     let mut set = |name, value| {
@@ -80,11 +78,21 @@ pub(super) async fn harden(request: Request, next: Next) -> Response {
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::REFERRER_POLICY, "no-referrer");
     set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    if only_https {
+        set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000");
+    }
     if is_api {
         set(header::CACHE_CONTROL, "no-store");
         set(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
     }
     response
+}
+
+/// Whether browsers may be told never to come by plain HTTP again (RFC 6797). That would hold for
+/// every port of the host, so it is said only where the default one is this program's.
+fn must_stay_encrypted(peer: &Peer, has_real_certificate: bool) -> bool {
+    let is_default_port = peer.host.as_ref().is_some_and(|host| host.port().is_none() && host.ip().is_none());
+    peer.is_tls && has_real_certificate && is_default_port
 }
 
 /// A method is a word that the client chooses freely: as it is, it would make metrics without end.
@@ -98,29 +106,43 @@ fn known_method(method: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::Source;
 
-    fn local(is_loopback: bool, headers: &[(&'static str, &str)]) -> bool {
+    fn local(is_loopback: bool, host: Option<&str>, headers: &[(&'static str, &str)]) -> bool {
         let headers = headers
             .iter()
             .map(|(name, value)| ((*name).parse().expect("name"), value.parse().expect("value")))
             .collect();
-        is_local(Peer { is_loopback, is_tls: false }, &headers)
+        let source = Source::of([127, 0, 0, 1].into());
+        is_local(&Peer { is_loopback, is_tls: false, host: host.and_then(Host::parse), source }, &headers)
     }
 
     #[test]
     fn only_this_machine_is_local() {
-        assert!(local(true, &[("host", "localhost:8443")]));
-        assert!(local(true, &[("host", "[::1]:8443")]));
-        assert!(local(true, &[("host", "127.0.0.1")]));
-        assert!(!local(false, &[("host", "localhost:8443")]));
+        assert!(local(true, Some("localhost:8443"), &[]));
+        assert!(local(true, Some("[::1]:8443"), &[]));
+        assert!(local(true, Some("127.0.0.1"), &[]));
+        assert!(!local(false, Some("localhost:8443"), &[]));
     }
 
     #[test]
     fn what_a_proxy_or_a_rebound_name_brings_is_not_local() {
-        assert!(!local(true, &[("host", "localhost"), ("x-forwarded-for", "192.0.2.1")]));
-        assert!(!local(true, &[("host", "localhost"), ("forwarded", "for=192.0.2.1")]));
-        assert!(!local(true, &[("host", "evil.example:8443")]));
-        assert!(!local(true, &[]));
+        assert!(!local(true, Some("localhost"), &[("x-forwarded-for", "192.0.2.1")]));
+        assert!(!local(true, Some("localhost"), &[("forwarded", "for=192.0.2.1")]));
+        assert!(!local(true, Some("evil.example:8443"), &[]));
+        assert!(!local(true, None, &[]));
+    }
+
+    #[test]
+    fn only_a_certificate_that_browsers_trust_at_the_default_port_binds_them_to_https() {
+        let bound = |host: &str, is_tls, has_real_certificate| {
+            let source = Source::of([192, 0, 2, 1].into());
+            let peer = Peer { is_loopback: false, is_tls, host: Host::parse(host), source };
+            must_stay_encrypted(&peer, has_real_certificate)
+        };
+        assert!(bound("meet.example", true, true));
+        assert!(!bound("meet.example", true, false) && !bound("meet.example", false, true));
+        assert!(!bound("meet.example:8443", true, true) && !bound("192.0.2.1", true, true));
     }
 
     #[test]

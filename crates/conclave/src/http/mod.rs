@@ -22,6 +22,7 @@ use utoipa_axum::routes;
 
 use crate::auth::Auth;
 use crate::config::Config;
+use crate::ice::IceServers;
 use crate::rooms::Rooms;
 use crate::signal::{self, Signal};
 use crate::storage::Storage;
@@ -49,6 +50,8 @@ pub struct AppState {
     pub rooms: Rooms,
     /// The media plane.
     pub media: MediaHandle,
+    /// What clients are told about STUN and TURN.
+    pub ice: IceServers,
     /// Bounds on WebSockets.
     pub signal: Signal,
     /// The web page.
@@ -75,7 +78,7 @@ pub fn router(app: App) -> Router {
         .fallback(page::asset)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .layer(middleware::from_fn(access::harden))
+        .layer(middleware::from_fn_with_state(app.clone(), access::harden))
         .layer(middleware::from_fn(access::observe))
         .with_state(app)
 }

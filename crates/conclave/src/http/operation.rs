@@ -31,7 +31,7 @@ pub(super) async fn metrics(
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    if !is_local(peer, &headers) {
+    if !is_local(&peer, &headers) {
         let token = bearer_token(&headers).ok_or_else(unauthorized)?;
         app.auth.verify(token, crate::rooms::unix_ms() / 1_000)?.must_be_admin()?;
     }

@@ -1,68 +1,74 @@
-//! Accepting connections: TLS or plain, within deadlines and bounds.
+//! Accepting connections, and telling by their first bytes what they are, within deadlines and
+//! bounds.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::Request;
-use axum::response::Response;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
+use conclave_media::MediaHandle;
+use conclave_turn::demux::{StreamStart, classify_stream};
+use conclave_turn::proxy::{self, Parsed};
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::Service;
 
+use super::forwarded::Hop;
+use super::peer::Source;
+use super::prefixed::Prefixed;
+use super::relay::{self, StreamKind};
 use super::waiting::{Place, WaitingRoom};
-use crate::http;
+use super::web::Web;
+use crate::config::Proxies;
 use crate::metrics::{CONNECTIONS, CONNECTIONS_DROPPED, Counted};
 
-/// From the accepted connection to the end of the TLS handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// From there to the first whole request head.
-const FIRST_REQUEST: Duration = Duration::from_secs(10);
-/// Between requests on a connection that is kept.
-const IDLE: Duration = Duration::from_secs(60);
-/// Connections without a first request, at once.
+/// From the accepted connection until it is known what is spoken on it: PROXY header, TLS handshake
+/// and first bytes together.
+const BEGINNING: Duration = Duration::from_secs(10);
+/// Connections that are not yet of any use, at once.
 const HALF_OPEN: usize = 1_024;
 /// A peer that takes nothing for so long is gone (RFC 5482).
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 /// What the kernel holds for a peer beyond what is in flight. Whatever more one does not take waits
 /// where it is counted.
 const UNSENT_BYTES: u32 = 128 * 1024;
-/// Largest request head.
-const HEAD_BYTES: u32 = 32 * 1024;
 /// After an error that every `accept` would have, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// The first byte of a TLS record that holds a handshake (RFC 8446, section 5.1).
-const TLS_HANDSHAKE: u8 = 0x16;
+/// For the other end to close its side too.
+const CLOSING: Duration = Duration::from_secs(1);
+/// Most that is read from somebody who has been refused.
+const CLOSING_BYTES: u64 = 64 * 1024;
 
-/// What is known about the other end of a connection. Deliberately not its address: whatever needs
-/// no address cannot leak one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer {
-    /// The connection comes from this machine.
-    pub is_loopback: bool,
-    /// It is encrypted.
-    pub is_tls: bool,
-}
+/// ALPN identifiers (RFC 7443, section 3): TURN, and STUN alone.
+const ALPN_TURN: [&[u8]; 2] = [b"stun.turn", b"stun.nat-discovery"];
 
 /// Accepts connections until it is told to stop.
 pub struct Acceptor {
-    /// Serves encrypted and local connections.
+    web: Web,
+    tls: TlsAcceptor,
+    media: MediaHandle,
+    max_connections: usize,
+    tasks: TaskTracker,
+}
+
+/// What an [`Acceptor`] is made of.
+pub struct AcceptorParts {
+    /// Serves encrypted and local requests.
     pub router: Router,
+    /// Answers all others.
+    pub redirect: Router,
     /// The server's side of TLS.
     pub tls: TlsAcceptor,
+    /// Takes the connections that carry media.
+    pub media: MediaHandle,
+    /// Whose word about clients counts.
+    pub proxies: Proxies,
     /// Most connections at once.
     pub max_connections: usize,
     /// Ends accepting, and connections as soon as they have answered.
@@ -71,7 +77,36 @@ pub struct Acceptor {
     pub tasks: TaskTracker,
 }
 
+/// A connection of which it is known what it begins with.
+struct Begun {
+    stream: Prefixed<TcpStream>,
+    start: StreamStart,
+    hop: Hop,
+    deadline: Instant,
+}
+
+/// Why a connection did not get that far.
+enum Refused {
+    /// It is broken or was closed.
+    Gone,
+    /// It is not what is served here.
+    Unfit(Prefixed<TcpStream>),
+}
+
+impl From<std::io::Error> for Refused {
+    fn from(_: std::io::Error) -> Self {
+        Self::Gone
+    }
+}
+
 impl Acceptor {
+    /// From its parts.
+    pub fn new(parts: AcceptorParts) -> Self {
+        let AcceptorParts { router, redirect, tls, media, proxies, max_connections, stop, tasks } = parts;
+        let web = Web { router, redirect, proxies: proxies.into(), stop };
+        Self { web, tls, media, max_connections, tasks }
+    }
+
     /// Runs until stopped.
     pub async fn run(self, listener: TcpListener) {
         let places = Arc::new(Semaphore::new(self.max_connections.min(Semaphore::MAX_PERMITS)));
@@ -79,11 +114,11 @@ impl Acceptor {
         let shared = Arc::new(self);
         loop {
             let accepted = tokio::select! {
-                () = shared.stop.cancelled() => return,
+                () = shared.web.stop.cancelled() => return,
                 accepted = listener.accept() => accepted,
             };
             let (stream, address) = match accepted {
-                Ok(accepted) => accepted,
+                Ok((stream, address)) => (stream, SocketAddr::new(address.ip().to_canonical(), address.port())),
                 Err(error) => {
                     dropped("accept");
                     tracing::warn!(kind = ?error.kind(), "a connection could not be accepted");
@@ -95,7 +130,7 @@ impl Acceptor {
                 dropped("full");
                 continue;
             };
-            let connection = shared.clone().serve(stream, address, waiting.enter());
+            let connection = shared.clone().serve(stream, address, waiting.clone());
             shared.tasks.spawn(async move {
                 let _counted = Counted::new(CONNECTIONS);
                 connection.await;
@@ -104,127 +139,179 @@ impl Acceptor {
         }
     }
 
-    async fn serve(self: Arc<Self>, stream: TcpStream, address: SocketAddr, place: Place) {
-        let _ = stream.set_nodelay(true);
-        let socket = SockRef::from(&stream);
-        let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
-        let _ = socket.set_tcp_notsent_lowat(UNSENT_BYTES);
-        let is_loopback = address.ip().to_canonical().is_loopback();
-        let evicted = place.evicted();
-        tokio::select! {
-            () = evicted.cancelled() => dropped("half-open"),
-            () = self.tell_apart(stream, is_loopback, place) => {}
-        }
-    }
-
-    async fn tell_apart(&self, stream: TcpStream, is_loopback: bool, place: Place) {
-        let mut first = [0];
-        match timeout(HANDSHAKE, stream.peek(&mut first)).await {
-            Ok(Ok(1..)) => {}
-            Ok(_) => return,
+    async fn serve(self: Arc<Self>, stream: TcpStream, address: SocketAddr, waiting: Arc<WaitingRoom>) {
+        configure(&stream);
+        let deadline = Instant::now() + BEGINNING;
+        let place = waiting.enter(Source::of(address.ip()));
+        let begun = tokio::select! {
+            () = place.evicted().cancelled_owned() => return dropped("half-open"),
+            begun = timeout_at(deadline, self.begin(stream, address, deadline)) => begun,
+        };
+        let begun = match begun {
+            Ok(Ok(begun)) => begun,
+            Ok(Err(Refused::Gone)) => return,
+            Ok(Err(Refused::Unfit(stream))) => return self.refuse(stream, "unknown", place).await,
             Err(_) => return dropped("handshake"),
-        }
-        if first[0] == TLS_HANDSHAKE {
-            let peer = Peer { is_loopback, is_tls: true };
-            match timeout(HANDSHAKE, self.tls.accept(stream)).await {
-                Ok(Ok(stream)) => {
-                    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                    self.serve_http(stream, is_http2, peer, self.router.clone(), place).await;
-                }
-                Ok(Err(_)) => dropped("tls"),
-                Err(_) => dropped("handshake"),
-            }
-        } else {
-            let peer = Peer { is_loopback, is_tls: false };
-            let router = if is_loopback { self.router.clone() } else { http::redirect_to_https() };
-            self.serve_http(stream, false, peer, router, place).await;
+        };
+        // Behind a load balancer the bounds are the client's, not the load balancer's.
+        let source = Source::of(begun.hop.remote.ip());
+        let place = if place.source() == source { place } else { waiting.enter(source) };
+        tokio::select! {
+            () = place.evicted().cancelled_owned() => dropped("half-open"),
+            () = self.serve_begun(begun, place) => {}
         }
     }
 
-    async fn serve_http<S>(&self, stream: S, is_http2: bool, peer: Peer, router: Router, place: Place)
+    /// Reads the PROXY header, if there has to be one, and the first bytes behind it.
+    async fn begin(&self, stream: TcpStream, address: SocketAddr, deadline: Instant) -> Result<Begun, Refused> {
+        let mut stream = Prefixed::new(stream);
+        let proxies = &self.web.proxies;
+        let is_proxy = proxies.trust(address.ip());
+        let mut hop = Hop {
+            remote: address,
+            local: stream.get_ref().local_addr().ok().map(|local| local.ip().to_canonical()),
+            is_loopback: address.ip().is_loopback() && !is_proxy,
+            speaks_for_others: is_proxy,
+            is_tls: false,
+        };
+        if is_proxy && proxies.proxy_protocol {
+            let source = loop {
+                match proxy::parse(stream.prefix()) {
+                    Ok(Parsed::NeedMore) => stream.look().await?,
+                    Ok(Parsed::Header { source, length }) => {
+                        stream.consume(length);
+                        break source;
+                    }
+                    Err(_) => return Err(Refused::Unfit(stream)),
+                }
+            };
+            hop.remote = source.unwrap_or(address);
+            hop.local = None;
+            // What comes now is the client's own word, unless that is a trusted proxy itself.
+            hop.speaks_for_others = source.is_some_and(|source| proxies.trust(source.ip()));
+        }
+        let start = loop {
+            match classify_stream(stream.prefix()) {
+                StreamStart::NeedMore => stream.look().await?,
+                start => break start,
+            }
+        };
+        Ok(Begun { stream, start, hop, deadline })
+    }
+
+    /// Boxed, so that an idle connection of one kind does not take the room of the largest kind.
+    async fn serve_begun(&self, begun: Begun, place: Place) {
+        let Begun { stream, start, hop, deadline } = begun;
+        match start {
+            StreamStart::Tls => self.serve_tls(stream, hop, deadline, place).await,
+            StreamStart::Http => Box::pin(self.web.serve(stream, false, hop, place)).await,
+            StreamStart::Turn => self.serve_media(stream, StreamKind::Turn { tls: false }, hop, place).await,
+            StreamStart::IceTcp => self.serve_media(stream, StreamKind::IceTcp, hop, place).await,
+            StreamStart::Rtmp => self.refuse(stream, "rtmp", place).await,
+            // Who may send a PROXY header has sent it already.
+            StreamStart::ProxyV1 | StreamStart::ProxyV2 | StreamStart::Unknown | StreamStart::NeedMore => {
+                self.refuse(stream, "unknown", place).await;
+            }
+        }
+    }
+
+    async fn serve_tls(&self, stream: Prefixed<TcpStream>, hop: Hop, deadline: Instant, place: Place) {
+        let hop = Hop { is_tls: true, ..hop };
+        let stream = match timeout_at(deadline, Box::pin(self.tls.accept(stream))).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(_)) => return dropped("tls"),
+            Err(_) => return dropped("handshake"),
+        };
+        match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => Box::pin(self.web.serve(stream, true, hop, place)).await,
+            Some(b"http/1.1") => Box::pin(self.web.serve(stream, false, hop, place)).await,
+            Some(protocol) if ALPN_TURN.contains(&protocol) => {
+                self.serve_media_over_tls(Prefixed::new(stream), hop, place).await;
+            }
+            // A certificate authority that tries a name has seen all that it wanted (RFC 8737,
+            // section 3).
+            Some(_) => close(stream).await,
+            None => self.serve_without_alpn(stream, hop, deadline, place).await,
+        }
+    }
+
+    /// Browsers name no protocol on a TURN connection.
+    async fn serve_without_alpn(
+        &self,
+        stream: TlsStream<Prefixed<TcpStream>>,
+        hop: Hop,
+        deadline: Instant,
+        place: Place,
+    ) {
+        let mut stream = Prefixed::new(stream);
+        let start = loop {
+            match classify_stream(stream.prefix()) {
+                StreamStart::NeedMore => match timeout_at(deadline, stream.look()).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => return,
+                    Err(_) => return dropped("no-request"),
+                },
+                start => break start,
+            }
+        };
+        match start {
+            StreamStart::Turn => self.serve_media_over_tls(stream, hop, place).await,
+            // HTTP knows best how to refuse what is none.
+            _ => Box::pin(self.web.serve(stream, false, hop, place)).await,
+        }
+    }
+
+    async fn serve_media_over_tls(&self, mut stream: Prefixed<TlsStream<Prefixed<TcpStream>>>, hop: Hop, place: Place) {
+        stream.get_mut().get_mut().0.read_ahead();
+        relay::configure(stream.get_ref().get_ref().0.get_ref());
+        self.relay(stream, StreamKind::Turn { tls: true }, hop, place).await;
+    }
+
+    async fn serve_media(&self, stream: Prefixed<TcpStream>, kind: StreamKind, hop: Hop, place: Place) {
+        relay::configure(stream.get_ref());
+        self.relay(stream, kind, hop, place).await;
+    }
+
+    /// Hands the connection to the media plane, which closes it again unless its peer proves itself
+    /// soon.
+    async fn relay<S>(&self, stream: S, kind: StreamKind, hop: Hop, place: Place)
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: AsyncRead + AsyncWrite + Unpin,
     {
-        let first = Arc::new(FirstRequest { place: Mutex::new(Some(place)), seen: CancellationToken::new() });
-        let service = RequestService { router, peer, first: first.clone() };
-        let builder = http_builder(is_http2);
-        let connection =
-            builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
-        let mut connection = pin!(connection);
-        let deadline = tokio::time::sleep(FIRST_REQUEST);
-        tokio::pin!(deadline);
-        let mut stopping = false;
-        loop {
-            tokio::select! {
-                // How a connection ends is the peer's affair.
-                _ = connection.as_mut() => return,
-                () = &mut deadline, if !first.seen.is_cancelled() => return dropped("no-request"),
-                () = self.stop.cancelled(), if !stopping => {
-                    stopping = true;
-                    connection.as_mut().graceful_shutdown();
-                }
-            }
-        }
+        let _ = (&self.media, kind, hop.local, place);
+        dropped("media");
+        close(stream).await;
+    }
+
+    /// Closes a connection that is not served, so that its peer knows at once.
+    async fn refuse(&self, stream: Prefixed<TcpStream>, reason: &'static str, place: Place) {
+        dropped(reason);
+        close(stream).await;
+        drop(place);
     }
 }
 
-fn http_builder(is_http2: bool) -> auto::Builder<TokioExecutor> {
-    let builder = auto::Builder::new(TokioExecutor::new());
-    // The protocol is known from ALPN; letting the builder guess would let it wait without end.
-    let mut builder = if is_http2 { builder.http2_only() } else { builder.http1_only() };
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(IDLE)
-        .max_buf_size(HEAD_BYTES as usize)
-        .max_headers(64);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(Duration::from_secs(20))
-        .keep_alive_timeout(Duration::from_secs(20))
-        .max_concurrent_streams(64)
-        .max_header_list_size(HEAD_BYTES);
-    builder
+fn configure(stream: &TcpStream) {
+    // Where the system knows one of these not, it works without, only worse.
+    let _ = stream.set_nodelay(true);
+    let socket = SockRef::from(stream);
+    let _ = socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+    let _ = socket.set_tcp_notsent_lowat(UNSENT_BYTES);
 }
 
-/// Leaves the waiting room at the first request.
-struct FirstRequest {
-    place: Mutex<Option<Place>>,
-    seen: CancellationToken,
+/// Says that nothing more comes, and reads what is on its way for a moment: a socket that is closed
+/// with unread data is reset, and what was said last is lost with it.
+pub(super) async fn close(stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let closing = async {
+        let mut stream = stream;
+        stream.shutdown().await?;
+        tokio::io::copy(&mut stream.take(CLOSING_BYTES), &mut tokio::io::sink()).await
+    };
+    // How it ends is the peer's affair.
+    let _ = timeout(CLOSING, closing).await;
 }
 
-#[derive(Clone)]
-struct RequestService {
-    router: Router,
-    peer: Peer,
-    first: Arc<FirstRequest>,
-}
-
-impl<B> Service<Request<B>> for RequestService
-where
-    B: axum::body::HttpBody<Data = axum::body::Bytes> + Send + 'static,
-    B::Error: Into<axum::BoxError>,
-{
-    type Response = Response;
-    type Error = Infallible;
-    type Future = <Router as Service<Request<Body>>>::Future;
-
-    fn poll_ready(&mut self, context: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Infallible>> {
-        Service::<Request<Body>>::poll_ready(&mut self.router, context)
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        if !self.first.seen.is_cancelled() {
-            self.first.seen.cancel();
-            self.first.place.lock().unwrap_or_else(PoisonError::into_inner).take();
-        }
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(self.peer);
-        self.router.call(request)
-    }
-}
-
-fn dropped(reason: &'static str) {
+/// Counts a connection that was refused or given up.
+pub(super) fn dropped(reason: &'static str) {
     metrics::counter!(CONNECTIONS_DROPPED, "reason" => reason).increment(1);
 }

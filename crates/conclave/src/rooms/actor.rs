@@ -1,18 +1,18 @@
 //! One meeting's task: owns the [`Room`], feeds it what happens, and does what it decides.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use conclave_media::{MediaEvent, RoomKey};
-use conclave_proto::{ErrorCode, ProtocolError, Reply, RoomName, ServerMessage, SfuAnswer, close};
+use conclave_proto::{ErrorCode, ParticipantId, ProtocolError, Reply, RoomName, ServerMessage, SfuAnswer, close};
 use conclave_room::{
     AdminInput, ConnectionId, Ending, Input, MediaCommand, MediaInput, Output, RequestToken, Room, StoredRoom,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{Outbox, Rooms, Snapshot, ToRoom, unix_ms};
+use super::{Entrance, Rooms, Snapshot, ToRoom, unix_ms};
 use crate::metrics::{Counted, JOIN_SECONDS, PARTICIPANTS, ROOM_PANICS, ROOMS};
 
 /// How long the media plane may take for an answer.
@@ -26,13 +26,30 @@ pub(super) struct Actor {
     name: RoomName,
     key: RoomKey,
     room: Room,
-    outboxes: HashMap<ConnectionId, Outbox>,
+    clients: HashMap<ConnectionId, Client>,
+    /// Who has been given credentials for relays, and is still in the room.
+    relayed: HashSet<ParticipantId>,
     /// When each waiting join was asked.
     joining: HashMap<ConnectionId, Instant>,
     answers: mpsc::UnboundedSender<Answer>,
     closed: Vec<oneshot::Sender<()>>,
     options_asked: Option<oneshot::Sender<Result<(), ProtocolError>>>,
     counted: usize,
+}
+
+/// One connection.
+struct Client {
+    entrance: Entrance,
+    /// Who is on it, as soon as the room has said so.
+    participant: Option<ParticipantId>,
+    /// Who it says it is, until the room has said whether that is so.
+    claims: Option<ParticipantId>,
+}
+
+impl Client {
+    fn new(entrance: Entrance) -> Self {
+        Self { entrance, participant: None, claims: None }
+    }
 }
 
 enum Step {
@@ -93,7 +110,8 @@ impl Actor {
             name,
             key,
             room,
-            outboxes: HashMap::new(),
+            clients: HashMap::new(),
+            relayed: HashSet::new(),
             joining: HashMap::new(),
             answers,
             closed: Vec::new(),
@@ -133,18 +151,19 @@ impl Actor {
     /// Keeps what concerns only this task, and gives the room the rest.
     fn translate(&mut self, input: ToRoom) -> Option<Input> {
         match input {
-            ToRoom::Join { connection, outbox, join, authority, request } => {
-                self.outboxes.insert(connection, outbox);
+            ToRoom::Join { connection, entrance, join, authority, request } => {
+                self.clients.entry(connection).or_insert_with(|| Client::new(entrance));
                 self.joining.insert(connection, Instant::now());
                 Some(Input::Join { connection, join, authority, request })
             }
-            ToRoom::Resume { connection, outbox, resume, request } => {
-                self.outboxes.insert(connection, outbox);
+            ToRoom::Resume { connection, entrance, resume, request } => {
+                let client = self.clients.entry(connection).or_insert_with(|| Client::new(entrance));
+                client.claims = Some(resume.participant.clone());
                 Some(Input::Resume { connection, resume, request })
             }
             ToRoom::Message { connection, request, message } => Some(Input::Message { connection, request, message }),
             ToRoom::Disconnected { connection, departure } => {
-                self.outboxes.remove(&connection);
+                self.clients.remove(&connection);
                 self.joining.remove(&connection);
                 Some(Input::Disconnected { connection, departure })
             }
@@ -177,20 +196,10 @@ impl Actor {
     fn perform(&mut self, output: Output) -> Option<Ending> {
         let storage = &self.rooms.0.storage;
         match output {
-            Output::Send { connection, message } => {
-                if let ServerMessage::Reply { reply, .. } = &message
-                    && matches!(**reply, Reply::Joined(_))
-                    && let Some(asked) = self.joining.remove(&connection)
-                {
-                    metrics::histogram!(JOIN_SECONDS).record(asked.elapsed().as_secs_f64());
-                }
-                if let Some(outbox) = self.outboxes.get(&connection) {
-                    outbox.send(&message);
-                }
-            }
+            Output::Send { connection, message } => self.send(connection, message),
             Output::Close { connection, code, reason } => {
-                if let Some(outbox) = self.outboxes.get(&connection) {
-                    outbox.close(code, reason);
+                if let Some(client) = self.clients.get(&connection) {
+                    client.entrance.outbox.close(code, reason);
                 }
             }
             Output::Media(command) => self.command_media(command),
@@ -202,7 +211,34 @@ impl Actor {
         None
     }
 
-    fn command_media(&self, command: MediaCommand) {
+    fn send(&mut self, connection: ConnectionId, mut message: ServerMessage) {
+        let Some(client) = self.clients.get_mut(&connection) else { return };
+        if let ServerMessage::Reply { reply, .. } = &mut message {
+            let ice = match &mut **reply {
+                Reply::Joined(joined) => {
+                    if let Some(asked) = self.joining.remove(&connection) {
+                        metrics::histogram!(JOIN_SECONDS).record(asked.elapsed().as_secs_f64());
+                    }
+                    client.participant = Some(joined.participant.clone());
+                    Some(&mut joined.ice)
+                }
+                Reply::Resumed(_) => {
+                    client.participant = client.claims.take();
+                    None
+                }
+                Reply::IceServers { ice } => Some(ice),
+                _ => None,
+            };
+            if let (Some(ice), Some(participant)) = (ice, &client.participant) {
+                let host = client.entrance.host.as_ref();
+                *ice = self.rooms.0.ice.config(host, participant.as_str(), unix_ms() / 1_000);
+                self.relayed.insert(participant.clone());
+            }
+        }
+        client.entrance.outbox.send(&message);
+    }
+
+    fn command_media(&mut self, command: MediaCommand) {
         let (media, room) = (&self.rooms.0.media, self.key);
         match command {
             MediaCommand::Offer { participant, offer, media: state, request } => {
@@ -220,7 +256,10 @@ impl Actor {
             MediaCommand::SetView { participant, leg, view } => media.set_view(room, participant, leg, view),
             MediaCommand::SetCodec(preference) => media.set_codec(room, preference),
             MediaCommand::CloseLeg { participant, leg } => media.close_leg(room, participant, leg),
-            MediaCommand::CloseParticipant { participant } => media.close_participant(room, participant),
+            MediaCommand::CloseParticipant { participant } => {
+                self.relayed.remove(&participant);
+                media.close_participant(room, participant);
+            }
             MediaCommand::CloseRoom => media.close_room(room),
         }
     }
@@ -233,7 +272,7 @@ impl Actor {
             retry_after_ms: Some(1_000),
             ..ProtocolError::new(ErrorCode::Internal, "the meeting was ended by a fault in the server")
         };
-        for outbox in self.outboxes.values() {
+        for Entrance { outbox, .. } in self.clients.values().map(|client| &client.entrance) {
             outbox.send(&ServerMessage::Error { id: None, error: error.clone() });
             outbox.close(close::RESTART, "fault in the server");
         }
@@ -241,6 +280,10 @@ impl Actor {
 
     async fn finish(self, ending: Option<Ending>, inputs: mpsc::Receiver<ToRoom>) {
         metrics::gauge!(PARTICIPANTS).decrement(self.counted as f64);
+        // Whoever only relayed is unknown to the media plane's rooms.
+        for participant in self.relayed {
+            self.rooms.0.media.close_participant(self.key, participant);
+        }
         self.rooms.0.media.close_room(self.key);
         self.rooms.0.storage.touch(self.name.clone(), unix_ms());
         self.rooms.0.remove(&self.name, self.key);
@@ -256,8 +299,8 @@ impl Actor {
         // Whoever came at the last moment is let into the next meeting of this name.
         for input in drain(inputs).await {
             let asker = match &input {
-                ToRoom::Join { outbox, request, .. } | ToRoom::Resume { outbox, request, .. } => {
-                    Some((outbox.clone(), *request))
+                ToRoom::Join { entrance, request, .. } | ToRoom::Resume { entrance, request, .. } => {
+                    Some((entrance.outbox.clone(), *request))
                 }
                 ToRoom::SetOptions(..) => None,
                 _ => continue,
@@ -281,8 +324,8 @@ impl Actor {
         rooms.0.remove(name, key);
         for input in drain(inputs).await {
             match input {
-                ToRoom::Join { outbox, request, .. } | ToRoom::Resume { outbox, request, .. } => {
-                    outbox.send(&ServerMessage::Error { id: Some(request), error: error.clone() });
+                ToRoom::Join { entrance, request, .. } | ToRoom::Resume { entrance, request, .. } => {
+                    entrance.outbox.send(&ServerMessage::Error { id: Some(request), error: error.clone() });
                 }
                 ToRoom::SetOptions(_, answer) => {
                     let _ = answer.send(Err(error.clone()));

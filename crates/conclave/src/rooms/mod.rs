@@ -18,7 +18,9 @@ use tokio_util::task::TaskTracker;
 
 pub use outbox::{Outbox, Outgoing, Sending, outbox};
 
+use crate::ice::IceServers;
 use crate::metrics::MEDIA_EVENTS_LOST;
+use crate::net::Host;
 use crate::storage::Storage;
 use actor::Actor;
 
@@ -60,8 +62,8 @@ pub enum ToRoom {
     Join {
         /// On which connection.
         connection: ConnectionId,
-        /// Where answers go.
-        outbox: Outbox,
+        /// By which it comes.
+        entrance: Entrance,
         /// What was asked.
         join: Box<Join>,
         /// What the access token gives.
@@ -73,8 +75,8 @@ pub enum ToRoom {
     Resume {
         /// On which connection.
         connection: ConnectionId,
-        /// Where answers go.
-        outbox: Outbox,
+        /// By which it comes.
+        entrance: Entrance,
         /// What was asked.
         resume: Resume,
         /// The message's id.
@@ -110,6 +112,15 @@ pub enum ToRoom {
     /// As if there were a fault in the room.
     #[cfg(test)]
     Fault,
+}
+
+/// What a meeting needs to know of a connection.
+#[derive(Clone, Debug)]
+pub struct Entrance {
+    /// Where answers go.
+    pub outbox: Outbox,
+    /// Under which name the client reached the server.
+    pub host: Option<Host>,
 }
 
 /// A live meeting from outside.
@@ -148,6 +159,7 @@ struct Shared {
     limit: usize,
     storage: Storage,
     media: MediaHandle,
+    ice: IceServers,
     clock: Clock,
     next_connection: AtomicU64,
     next_room: AtomicU64,
@@ -169,12 +181,13 @@ struct LiveRoom {
 
 impl Rooms {
     /// No meetings yet. `limit`: most at once.
-    pub fn new(config: RoomConfig, limit: usize, storage: Storage, media: MediaHandle) -> Self {
+    pub fn new(config: RoomConfig, limit: usize, storage: Storage, media: MediaHandle, ice: IceServers) -> Self {
         Self(Arc::new(Shared {
             config,
             limit,
             storage,
             media,
+            ice,
             clock: Clock::start(),
             next_connection: AtomicU64::new(1),
             next_room: AtomicU64::new(1),

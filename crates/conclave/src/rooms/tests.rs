@@ -2,9 +2,11 @@ use std::net::IpAddr;
 
 use conclave_media::{MediaConfig, MediaLimits};
 use conclave_proto::{Reply, ServerMessage, close};
+use conclave_turn::TurnSecret;
 use serde_json::json;
 
 use super::*;
+use crate::config::ExternalIce;
 
 struct Rig {
     rooms: Rooms,
@@ -18,7 +20,8 @@ fn rig(limit: usize) -> Rig {
     let announce = vec![IpAddr::from([127, 0, 0, 1])];
     let (media, _events) =
         conclave_media::start(MediaConfig { udp, announce, limits: MediaLimits::default() }).expect("starts");
-    Rig { rooms: Rooms::new(RoomConfig::default(), limit, storage, media), _data: data }
+    let ice = IceServers::new(TurnSecret::from_bytes(b"north"), media.announced(), &ExternalIce::default());
+    Rig { rooms: Rooms::new(RoomConfig::default(), limit, storage, media, ice), _data: data }
 }
 
 fn name(text: &str) -> RoomName {
@@ -31,7 +34,7 @@ impl Rig {
         let (outbox, mut sending) = outbox(None);
         let input = ToRoom::Join {
             connection: self.rooms.next_connection(),
-            outbox,
+            entrance: Entrance { outbox, host: None },
             join: serde_json::from_value(join).expect("a join"),
             authority: Authority::None,
             request: 1,

@@ -17,8 +17,8 @@ use tokio_tungstenite::tungstenite;
 use super::budget::{Budget, REFUSED_COST};
 use crate::http::App;
 use crate::metrics::{MESSAGES, WEBSOCKETS_CLOSED};
-use crate::net::Place;
-use crate::rooms::{Outbox, Outgoing, RoomLink, Sending, ToRoom, outbox};
+use crate::net::{Host, Place};
+use crate::rooms::{Entrance, Outbox, Outgoing, RoomLink, Sending, ToRoom, outbox};
 
 /// From the upgrade to the first `join` or `resume`.
 const FIRST_MESSAGE: Duration = Duration::from_secs(10);
@@ -45,6 +45,7 @@ pub(super) struct Connection {
     app: App,
     id: ConnectionId,
     outbox: Outbox,
+    host: Option<Host>,
     budget: Budget,
     started: Instant,
     room: Option<(RoomName, RoomLink)>,
@@ -59,14 +60,15 @@ enum End {
 }
 
 impl Connection {
-    pub(super) async fn run(socket: WebSocket, app: App, place: Place) {
+    /// `host`: under which name the client reached the server.
+    pub(super) async fn run(socket: WebSocket, app: App, place: Place, host: Option<Host>) {
         let (sink, mut stream) = socket.split();
         let (evicted, stop) = (place.evicted(), app.stop.clone());
         let (outbox, sending) = outbox(Some(place));
         let overflowed = sending.overflowed();
         let id = app.rooms.next_connection();
         let budget = Budget::new(Duration::ZERO);
-        let mut connection = Self { app, id, outbox, budget, started: Instant::now(), room: None };
+        let mut connection = Self { app, id, outbox, host, budget, started: Instant::now(), room: None };
         let mut writing = std::pin::pin!(write(sink, sending));
 
         let mut departure = Departure::Lost;
@@ -202,20 +204,19 @@ impl Connection {
         // It has served its purpose; the room need not hold it.
         join.access_token = None;
         let room = join.room.clone();
-        let input = ToRoom::Join {
-            connection: self.id,
-            outbox: self.outbox.clone(),
-            join,
-            authority: entry.authority,
-            request,
-        };
+        let entrance = self.entrance();
+        let input = ToRoom::Join { connection: self.id, entrance, join, authority: entry.authority, request };
         self.enter(request, room, input).await;
     }
 
     async fn resume(&mut self, request: u32, resume: Resume) {
         let room = resume.room.clone();
-        let input = ToRoom::Resume { connection: self.id, outbox: self.outbox.clone(), resume, request };
+        let input = ToRoom::Resume { connection: self.id, entrance: self.entrance(), resume, request };
         self.enter(request, room, input).await;
+    }
+
+    fn entrance(&self) -> Entrance {
+        Entrance { outbox: self.outbox.clone(), host: self.host.clone() }
     }
 
     async fn enter(&mut self, request: u32, name: RoomName, input: ToRoom) {

@@ -45,7 +45,7 @@ pub async fn open(
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Response {
-    if !is_allowed(&headers, peer.is_tls, &app.config.allowed_origins) {
+    if !is_allowed(&headers, &peer, &app.config.allowed_origins) {
         let error =
             ProtocolError::new(ErrorCode::Forbidden, "pages of this origin may not connect; see allowed-origin");
         return ApiError(error).into_response();
@@ -54,7 +54,7 @@ pub async fn open(
         Ok(upgrade) => upgrade,
         Err(_) => return ApiError(ProtocolError::new(ErrorCode::Malformed, "a WebSocket is expected")).into_response(),
     };
-    let place = app.signal.waiting.enter();
+    let place = app.signal.waiting.enter(peer.source);
     // Held until the connection has ended, so that the program ends after it.
     let token = app.tasks.token();
     upgrade
@@ -65,6 +65,6 @@ pub async fn open(
         .on_upgrade(async move |socket| {
             let _token = token;
             let _counted = Counted::new(WEBSOCKETS);
-            Connection::run(socket, app, place).await;
+            Connection::run(socket, app, place, peer.host).await;
         })
 }

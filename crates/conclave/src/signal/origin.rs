@@ -2,51 +2,50 @@
 //! server in a visitor's name.
 
 use axum::http::HeaderMap;
-use axum::http::header::{HOST, ORIGIN};
-use axum::http::uri::Authority;
+use axum::http::header::ORIGIN;
 
 use crate::config::Origin;
+use crate::net::{Host, Peer};
 
 /// Whether a WebSocket may be opened. Without an `Origin` header the client is no browser, so there
 /// is no foreign page behind it.
-pub fn is_allowed(headers: &HeaderMap, is_tls: bool, also_allowed: &[Origin]) -> bool {
+pub fn is_allowed(headers: &HeaderMap, peer: &Peer, also_allowed: &[Origin]) -> bool {
     let mut origins = headers.get_all(ORIGIN).iter();
     let Some(origin) = origins.next() else { return true };
     let (Ok(origin), None) = (origin.to_str(), origins.next()) else { return false };
     let origin = origin.to_ascii_lowercase();
-    also_allowed.iter().any(|allowed| allowed.as_str() == origin) || is_same(&origin, headers, is_tls)
+    also_allowed.iter().any(|allowed| allowed.as_str() == origin) || is_same(&origin, peer)
 }
 
 /// The page came from the same host and port that it now speaks to. A proxy in front may have taken
-/// the TLS off, so a plain connection may carry a page of either scheme; the port tells.
-fn is_same(origin: &str, headers: &HeaderMap, is_tls: bool) -> bool {
+/// the TLS off without saying so, so a plain connection may carry a page of either scheme; the port
+/// tells.
+fn is_same(origin: &str, peer: &Peer) -> bool {
     let Some((scheme, authority)) = origin.split_once("://") else { return false };
     let default_port = match scheme {
         "https" => 443,
-        "http" if !is_tls => 80,
+        "http" if !peer.is_tls => 80,
         _ => return false,
     };
-    let mut hosts = headers.get_all(HOST).iter();
-    let (Some(Ok(host)), None) = (hosts.next().map(|host| host.to_str()), hosts.next()) else { return false };
-    let parse = |text: &str| {
-        let authority: Authority = text.parse().ok()?;
-        let plain = !text.contains('@');
-        plain.then(|| (authority.host().to_ascii_lowercase(), authority.port_u16().unwrap_or(default_port)))
-    };
-    matches!((parse(authority), parse(host)), (Some(page), Some(here)) if page == here)
+    let (Some(page), Some(here)) = (Host::parse(authority), &peer.host) else { return false };
+    page.name() == here.name() && page.port().unwrap_or(default_port) == here.port().unwrap_or(default_port)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::Source;
+
+    fn peer(host: &str, is_tls: bool) -> Peer {
+        Peer { is_loopback: false, is_tls, host: Host::parse(host), source: Source::of([192, 0, 2, 1].into()) }
+    }
 
     fn allowed(origin: Option<&str>, host: &str, is_tls: bool) -> bool {
         let mut headers = HeaderMap::new();
-        headers.insert(HOST, host.parse().expect("header"));
         if let Some(origin) = origin {
             headers.insert(ORIGIN, origin.parse().expect("header"));
         }
-        is_allowed(&headers, is_tls, &["https://intranet.example".parse().expect("origin")])
+        is_allowed(&headers, &peer(host, is_tls), &["https://intranet.example".parse().expect("origin")])
     }
 
     #[test]
@@ -81,14 +80,14 @@ mod tests {
             assert!(!allowed(Some(origin), "meet.example", true), "{origin:?}");
         }
         assert!(!allowed(Some("http://127.0.0.1:8443"), "localhost:8443", false));
+        assert!(!allowed(Some("https://"), "", true), "no host is the same as no other");
     }
 
     #[test]
     fn two_origins_are_refused() {
         let mut headers = HeaderMap::new();
-        headers.insert(HOST, "meet.example".parse().expect("header"));
         headers.append(ORIGIN, "https://meet.example".parse().expect("header"));
         headers.append(ORIGIN, "https://evil.example".parse().expect("header"));
-        assert!(!is_allowed(&headers, true, &[]));
+        assert!(!is_allowed(&headers, &peer("meet.example", true), &[]));
     }
 }
