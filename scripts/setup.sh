@@ -37,7 +37,7 @@ setup_build() {
 }
 
 setup_test() {
-    install_packages chromium:chromium firefox-esr:firefox-esr shellcheck:shellcheck \
+    install_packages chromium:chromium firefox-esr:firefox-esr shellcheck:shellcheck pebble:pebble \
         /usr/sbin/ip:iproute2 /usr/sbin/nft:nftables /usr/bin/turnserver:coturn unshare:util-linux \
         /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc:fonts-noto-cjk
     if command -v rustup >/dev/null; then

@@ -42,6 +42,8 @@ pub(super) fn explain(refusal: Refusal<'_>, name: Option<&str>, port: u16) -> Fa
     let said = quote(refusal.detail);
     let name = name.unwrap_or("the name");
     let forward = if port == 443 { String::new() } else { format!(", forward it to port {port} of this machine") };
+    // Some authorities call it "unauthorized" when nobody answers.
+    let code = if code == "unauthorized" && nobody_answered(refusal.detail) { "connection" } else { code };
     let (kind, words) = match code {
         "connection" => (
             Kind::NotVerified,
@@ -87,6 +89,13 @@ pub(super) fn explain(refusal: Refusal<'_>, name: Option<&str>, port: u16) -> Fa
     Failure { kind, words }
 }
 
+fn nobody_answered(detail: &str) -> bool {
+    let detail = detail.to_lowercase();
+    ["failed to connect", "connection refused", "timeout", "timed out", "no route to host"]
+        .iter()
+        .any(|words| detail.contains(words))
+}
+
 /// Whether the authority does not know the account any more, so that a new one is to be made.
 pub(super) fn account_is_gone(code: &str) -> bool {
     code.strip_prefix(PREFIX) == Some("accountDoesNotExist")
@@ -121,6 +130,14 @@ mod tests {
             assert!(failure.kind == kind && failure.words.contains(words), "{code}: {failure:?}");
             assert!(failure.words.contains("(it says: 192.0.2.1: [31mrefused)"), "{failure:?}");
         }
+    }
+
+    #[test]
+    fn nobody_is_told_from_somebody_else_whatever_the_authority_calls_it() {
+        let explained =
+            |detail| explain(Refusal { code: "urn:ietf:params:acme:error:unauthorized", detail }, None, 443);
+        assert!(explained("Failed to connect to 192.0.2.1:443").words.contains("got no answer"));
+        assert!(explained("Incorrect validation certificate").words.contains("something else answered"));
     }
 
     #[test]
