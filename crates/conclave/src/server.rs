@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::{Auth, SecretFileError};
 use crate::config::Config;
-use crate::http::{self, App, AppState, Page};
+use crate::http::{self, App, AppState, Checks, Page};
 use crate::ice::IceServers;
 use crate::net::{self, Acceptor, AcceptorParts, BindError, CertificateError, Certificates};
 use crate::rooms::{Rooms, unix_ms};
@@ -127,6 +127,7 @@ impl Server {
             media,
             ice,
             signal: Signal::default(),
+            checks: Checks::default(),
             stop: stop.clone(),
             tasks: tasks.clone(),
             config,

@@ -1,6 +1,7 @@
 //! HTTP: the page, the API, and what an operator looks at.
 
 mod access;
+mod check;
 mod error;
 mod openapi;
 mod operation;
@@ -28,6 +29,7 @@ use crate::signal::{self, Signal};
 use crate::storage::Storage;
 
 pub use access::Authenticated;
+pub use check::Checks;
 pub use error::{ApiError, ApiJson, ApiPath, ApiQuery};
 pub use page::Page;
 pub use redirect::redirect_to_https;
@@ -54,6 +56,8 @@ pub struct AppState {
     pub ice: IceServers,
     /// Bounds on WebSockets.
     pub signal: Signal,
+    /// Bounds on checks of a network.
+    pub checks: Checks,
     /// The web page.
     pub page: Page,
     /// Cancelled when the program stops.
@@ -69,6 +73,7 @@ pub fn router(app: App) -> Router {
         .merge(api)
         .route("/api/v1/openapi.json", openapi::route(document))
         .route("/api/v1/signal", get(signal::open))
+        .route("/api/v1/check", get(check::open))
         .route("/api/{*rest}", axum::routing::any(error::no_such_route))
         .route("/healthz", get(operation::healthz))
         .route("/readyz", get(operation::readyz))
