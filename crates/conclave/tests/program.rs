@@ -5,23 +5,17 @@ mod common;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use common::tls::tls;
 use common::{Client, Closed, PATIENCE, TestServer};
 use conclave_proto::Event;
 use rustix::process::{Pid, Signal, kill_process};
-use rustls::ClientConfig;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, SignatureScheme};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::client_async;
 
 fn conclave(args: &[&str]) -> Command {
@@ -148,74 +142,22 @@ async fn a_signal_tells_the_clients_and_ends_the_program_cleanly() {
     }
 }
 
-/// Encryption is what is tested here, not trust: the certificate is self-signed.
-#[derive(Debug)]
-struct AnyCertificate;
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
-    }
-}
-
-async fn tls(address: SocketAddr, alpn: &str) -> TlsStream<TcpStream> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate))
-        .with_no_client_auth();
-    config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
-    let stream = TcpStream::connect(address).await.expect("connects");
-    TlsConnector::from(Arc::new(config)).connect("localhost".try_into().expect("name"), stream).await.expect("TLS")
-}
-
 #[tokio::test]
 async fn tls_and_plain_http_share_the_port() {
     let server = TestServer::start().await;
     assert_eq!(server.http("GET", "/healthz", &[], Value::Null).await.status, 200, "plain, from this machine");
 
-    let mut stream = tls(server.address, "http/1.1").await;
+    let mut stream = tls(server.address, &["http/1.1"]).await;
     stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.expect("sent");
     let mut answer = String::new();
     let _ = timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("in time");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 
-    let stream = tls(server.address, "h2").await;
+    let stream = tls(server.address, &["h2"]).await;
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
 
     let url = format!("wss://{}/api/v1/signal", server.address);
-    let (mut socket, _) = client_async(url, tls(server.address, "http/1.1").await).await.expect("upgrades");
+    let (mut socket, _) = client_async(url, tls(server.address, &["http/1.1"]).await).await.expect("upgrades");
     socket.close(None).await.expect("closes");
 }
 
@@ -233,7 +175,7 @@ async fn plain_http_from_other_machines_is_sent_to_https() {
     assert!(answer.starts_with("HTTP/1.1 308"), "{answer}");
     assert!(answer.contains(&format!("location: https://{address}/m/team?x=1\r\n")), "{answer}");
 
-    let mut stream = tls(address, "http/1.1").await;
+    let mut stream = tls(address, &["http/1.1"]).await;
     stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.expect("sent");
     let mut answer = String::new();
     let _ = timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("in time");

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub mod tls;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -151,25 +153,28 @@ pub struct Client {
 impl Client {
     /// The status when the server refuses.
     pub async fn connect(address: SocketAddr, headers: &[(&str, &str)]) -> Result<Self, u16> {
+        let stream = TcpStream::connect(address).await.expect("the port is open");
+        Self::over_with(stream, address, headers).await
+    }
+
+    /// Over a connection that is there already.
+    pub async fn over(stream: TcpStream, address: SocketAddr) -> Self {
+        Self::over_with(stream, address, &[]).await.expect("upgrades")
+    }
+
+    /// Over a connection that is there already; the status when the server refuses.
+    pub async fn over_with(stream: TcpStream, address: SocketAddr, headers: &[(&str, &str)]) -> Result<Self, u16> {
         let mut request = format!("ws://{address}/api/v1/signal").into_client_request().expect("request");
         for (name, value) in headers {
             request
                 .headers_mut()
                 .insert(name.parse::<axum::http::HeaderName>().expect("name"), value.parse().expect("value"));
         }
-        let stream = TcpStream::connect(address).await.expect("the port is open");
         match timeout(PATIENCE, client_async(request, stream)).await.expect("in time") {
             Ok((socket, _)) => Ok(Self::new(socket)),
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             Err(error) => panic!("{error}"),
         }
-    }
-
-    /// Over a connection that is there already.
-    pub async fn over(stream: TcpStream, address: SocketAddr) -> Self {
-        let url = format!("ws://{address}/api/v1/signal");
-        let (socket, _) = timeout(PATIENCE, client_async(url, stream)).await.expect("in time").expect("upgrades");
-        Self::new(socket)
     }
 
     fn new(socket: WebSocketStream<TcpStream>) -> Self {

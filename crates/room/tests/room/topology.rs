@@ -59,13 +59,14 @@ fn the_choice_decides_where_a_room_starts() {
 }
 
 #[test]
-fn a_direct_call_never_touches_the_media_plane() {
+fn a_direct_call_touches_the_media_plane_only_to_end_the_relays_of_who_leaves() {
     let mut stage = Stage::new(TopologyChoice::Auto);
     let pair = people(&mut stage, 2);
     all_ready(&mut stage, &pair);
     stage.ok(&pair[0], ClientMessage::SetMedia { media: Default::default() });
-    stage.ok(&pair[0], ClientMessage::Leave {});
     assert_eq!(stage.commands, []);
+    stage.ok(&pair[0], ClientMessage::Leave {});
+    assert_eq!(stage.commands, [MediaCommand::CloseParticipant { participant: pair[0].id.clone() }]);
 }
 
 #[test]
