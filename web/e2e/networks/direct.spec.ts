@@ -48,6 +48,8 @@ for (const { networks, ways } of CASES) {
     }
     const pairs = [await first.expectWay(ways[0]), await second.expectWay(ways[1])];
     for (const guest of [first, second]) expect(await guest.attribute('data-topology')).toBe('p2p');
+    if (networks[1] === 'udp-limited')
+      expect(second.home.limited(), 'packets beyond the limit').toBeGreaterThan(0);
     record({ kind: 'direct', networks, ways, pairs, firstFrameMs });
   });
 }

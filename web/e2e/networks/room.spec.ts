@@ -1,6 +1,6 @@
 /** Three people meet through the server; the third comes from each kind of network. */
 import { ada, bo, chen } from '../support/people.ts';
-import { test } from './support/fixtures.ts';
+import { expect, test } from './support/fixtures.ts';
 import type { Way } from './support/path.ts';
 import { inWords, type Network } from './support/rules.ts';
 import { record } from './support/table.ts';
@@ -31,6 +31,8 @@ for (const { network, way } of CASES) {
     await first.expectWay('udp');
     await second.expectWay('udp');
     const pair = await third.expectWay(way);
+    if (network === 'udp-limited')
+      expect(third.home.limited(), 'packets beyond the limit').toBeGreaterThan(0);
     record({ kind: 'room', networks: [network], ways: [way], pairs: [pair], firstFrameMs });
   });
 }

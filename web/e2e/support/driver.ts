@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type Browser, type Page } from '@playwright/test';
 import puppeteer, { type Browser as FirefoxBrowser, type Page as FirefoxPage } from 'puppeteer-core';
-import { fakeDevices } from './fake-devices.ts';
+import { fakeDevices, type Scene } from './fake-devices.ts';
 import * as paths from './paths.ts';
 import type { Person } from './people.ts';
 import { installCamera, installProbe, installScreen, removeDevices } from './probe.ts';
@@ -41,6 +41,7 @@ export interface ChromiumOptions {
 /** How one person's browser is started: their devices, and from where. */
 export interface ChromiumProcess {
   devices?: Devices;
+  scene?: Scene;
   /** A program that takes Chromium's arguments. */
   executable?: string;
   arguments?: readonly string[];
@@ -73,7 +74,7 @@ export class ChromiumDriver implements Driver {
 
   static start(person: Person, options: ChromiumProcess = {}): Promise<Browser> {
     const devices = options.devices ?? 'working';
-    const files = fakeDevices(person);
+    const files = fakeDevices(person, options.scene);
     return chromium.launch({
       executablePath: options.executable ?? paths.chromium,
       args: [

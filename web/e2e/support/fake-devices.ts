@@ -11,6 +11,8 @@ const FRAMES_PER_SECOND = 15;
 const FRAMES = 24;
 /** So bright that the bar shows which frame it is, so little that the hue stays. */
 const BAR_LUMA = 45;
+/** Most that a point differs from what it would be. */
+const GRAIN = 16;
 
 const SAMPLE_RATE = 48_000;
 const SECONDS = 4;
@@ -22,12 +24,18 @@ export interface FakeDevices {
   readonly microphone: string;
 }
 
-export function fakeDevices(person: Person): FakeDevices {
+/**
+ * What the camera sees: flat colours, which cost next to nothing to send, or a grain that changes with every
+ * frame, of which an encoder sends as much as the network takes.
+ */
+export type Scene = 'flat' | 'grainy';
+
+export function fakeDevices(person: Person, scene: Scene = 'flat'): FakeDevices {
   const folder = join(targetDirectory, 'e2e', 'devices');
   mkdirSync(folder, { recursive: true });
   const stem = join(folder, String(person.voiceHz));
   return {
-    camera: written(`${stem}.y4m`, () => video(person)),
+    camera: written(`${stem}${scene === 'flat' ? '' : `-${scene}`}.y4m`, () => video(person, scene)),
     microphone: written(`${stem}.wav`, () => voice(person)),
   };
 }
@@ -42,7 +50,7 @@ function written(path: string, content: () => Buffer): string {
 }
 
 /** YUV4MPEG2, 4:2:0: the person's colour, and a brighter bar that moves from left to right. */
-function video(person: Person): Buffer {
+function video(person: Person, scene: Scene): Buffer {
   // Video range: 16 to 235.
   const [y, cb, cr] = toYuv(person.colour).map((value, plane) =>
     Math.round(plane === 0 ? 16 + (value * 219) / 255 : 128 + ((value - 128) * 224) / 255),
@@ -57,9 +65,23 @@ function video(person: Person): Buffer {
     const row = Buffer.alloc(WIDTH, y);
     const start = Math.round(((WIDTH - barWidth) * frame) / (FRAMES - 1));
     row.fill(Math.min(235, y + BAR_LUMA), start, start + barWidth);
-    parts.push(Buffer.from('FRAME\n'), ...Array.from({ length: HEIGHT }, () => row), chroma);
+    const luma = Buffer.concat(Array.from({ length: HEIGHT }, () => row));
+    if (scene === 'grainy') roughen(luma, frame);
+    parts.push(Buffer.from('FRAME\n'), luma, chroma);
   }
   return Buffer.concat(parts);
+}
+
+/** Adds noise without a mean, so that colour and bar stay what they are; the same in every run. */
+function roughen(luma: Buffer, seed: number): void {
+  // Marsaglia's xorshift.
+  let state = seed + 1;
+  for (let i = 0; i < luma.length; i += 1) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    luma[i] = Math.min(235, Math.max(16, (luma[i] ?? 0) + (state % GRAIN)));
+  }
 }
 
 /** 16-bit mono WAV of something like speech: harmonics of the person's pitch, in syllables. */

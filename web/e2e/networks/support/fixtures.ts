@@ -87,6 +87,8 @@ export const test = base.extend<{ guests: Guests }, { world: World }>({
         const browser = await ChromiumDriver.start(person, {
           executable: home.machine.launcher(paths.chromium),
           arguments: ['--ignore-certificate-errors'],
+          // Pictures that fill a thin network.
+          scene: 'grainy',
         });
         residents.push({ person, home, browser });
       }

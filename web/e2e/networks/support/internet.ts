@@ -96,6 +96,12 @@ class Uplink {
     this.router.filter(rules(network, this.#inside, except));
   }
 
+  limited(): number {
+    const [, packets] =
+      /packets (\d+)/.exec(this.router.run('nft', ['list', 'counter', 'ip', 'site', 'limited'])) ?? [];
+    return Number(packets ?? 0);
+  }
+
   plug(): void {
     this.person.ip(`link set ${this.name} up`);
     this.person.ip(`addr replace ${this.#inside}/28 dev ${this.name}`);
@@ -125,6 +131,11 @@ export class Home {
   /** What kind of network the Wi-Fi is from now on; new flows are treated so. */
   use(network: Network, except?: string): void {
     this.#wifi.use(network, except);
+  }
+
+  /** Packets that the Wi-Fi's limit has dropped since the network was chosen. */
+  limited(): number {
+    return this.#wifi.limited();
   }
 
   /** Leaves the Wi-Fi for a phone's network: other interface, other address, other NAT. */

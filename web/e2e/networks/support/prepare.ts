@@ -16,5 +16,5 @@ export default function prepare(): void {
   ] as const) {
     if (!existsSync(file)) throw new Error(`${file} is missing: ${remedy}`);
   }
-  for (const person of people) fakeDevices(person);
+  for (const person of people) fakeDevices(person, 'grainy');
 }

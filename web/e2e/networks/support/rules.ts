@@ -19,14 +19,14 @@ export const inWords: Record<Network, string> = {
   'full-cone': 'full-cone NAT',
   'port-restricted': 'port-restricted NAT',
   symmetric: 'symmetric NAT',
-  'udp-limited': 'UDP limited to 0.6 Mbit/s each way',
+  'udp-limited': 'UDP limited to 0.4 Mbit/s each way',
   'udp-blocked': 'UDP blocked',
   'only-tcp-443': 'only TCP 443 out',
   'only-tls-443': 'only TLS on TCP 443 out',
 };
 
 /** Kilobytes a second and direction: less than a camera's picture would like to have. */
-const UDP_KBYTES = 75;
+const UDP_KBYTES = 50;
 
 /**
  * @param inside the person's address
@@ -35,6 +35,7 @@ const UDP_KBYTES = 75;
 export function rules(network: Network, inside: string, except?: string): string {
   return `
 table ip site {
+  counter limited {}
   chain forward {
     type filter hook forward priority filter; policy drop;
     ${except === undefined ? '' : `ip daddr ${except} accept\n    ip saddr ${except} ct state established accept`}
@@ -69,7 +70,7 @@ function restriction(network: Network): string {
       return ['lan', 'wan']
         .map(
           (from) =>
-            `iifname "${from}" meta l4proto udp limit rate over ${UDP_KBYTES} kbytes/second burst 16 kbytes drop`,
+            `iifname "${from}" meta l4proto udp limit rate over ${UDP_KBYTES} kbytes/second burst 16 kbytes counter name limited drop`,
         )
         .join('\n    ');
     case 'only-tcp-443':
