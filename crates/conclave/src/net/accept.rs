@@ -1,6 +1,7 @@
 //! Accepting connections, and telling by their first bytes what they are, within deadlines and
 //! bounds.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use conclave_turn::proxy::{self, Parsed};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -31,7 +32,8 @@ use crate::metrics::{CONNECTIONS, CONNECTIONS_DROPPED, Counted};
 /// From the accepted connection until it is known what is spoken on it: PROXY header, TLS handshake
 /// and first bytes together.
 const BEGINNING: Duration = Duration::from_secs(10);
-/// Connections that are not yet of any use, at once.
+/// Connections that are not yet of any use, at once; half of all at most, so that the others always
+/// have room.
 const HALF_OPEN: usize = 1_024;
 /// A peer that takes nothing for so long is gone (RFC 5482).
 const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
@@ -85,20 +87,6 @@ struct Begun {
     deadline: Instant,
 }
 
-/// Why a connection did not get that far.
-enum Refused {
-    /// It is broken or was closed.
-    Gone,
-    /// It is not what is served here.
-    Unfit(Prefixed<TcpStream>),
-}
-
-impl From<std::io::Error> for Refused {
-    fn from(_: std::io::Error) -> Self {
-        Self::Gone
-    }
-}
-
 impl Acceptor {
     /// From its parts.
     pub fn new(parts: AcceptorParts) -> Self {
@@ -110,7 +98,7 @@ impl Acceptor {
     /// Runs until stopped.
     pub async fn run(self, listener: TcpListener) {
         let places = Arc::new(Semaphore::new(self.max_connections.min(Semaphore::MAX_PERMITS)));
-        let waiting = WaitingRoom::new(HALF_OPEN);
+        let waiting = WaitingRoom::new(HALF_OPEN.min(self.max_connections / 2));
         let shared = Arc::new(self);
         loop {
             let accepted = tokio::select! {
@@ -126,7 +114,7 @@ impl Acceptor {
                     continue;
                 }
             };
-            let Ok(permit) = places.clone().try_acquire_owned() else {
+            let Some(permit) = permit(&places, &waiting).await else {
                 dropped("full");
                 continue;
             };
@@ -149,8 +137,8 @@ impl Acceptor {
         };
         let begun = match begun {
             Ok(Ok(begun)) => begun,
-            Ok(Err(Refused::Gone)) => return,
-            Ok(Err(Refused::Unfit(stream))) => return self.refuse(stream, "unknown", place).await,
+            // How a connection breaks is the peer's affair.
+            Ok(Err(_)) => return,
             Err(_) => return dropped("handshake"),
         };
         // Behind a load balancer the bounds are the client's, not the load balancer's.
@@ -163,7 +151,7 @@ impl Acceptor {
     }
 
     /// Reads the PROXY header, if there has to be one, and the first bytes behind it.
-    async fn begin(&self, stream: TcpStream, address: SocketAddr, deadline: Instant) -> Result<Begun, Refused> {
+    async fn begin(&self, stream: TcpStream, address: SocketAddr, deadline: Instant) -> io::Result<Begun> {
         let mut stream = Prefixed::new(stream);
         let proxies = &self.web.proxies;
         let is_proxy = proxies.trust(address.ip());
@@ -182,7 +170,7 @@ impl Acceptor {
                         stream.consume(length);
                         break source;
                     }
-                    Err(_) => return Err(Refused::Unfit(stream)),
+                    Err(_) => return Ok(Begun { stream, start: StreamStart::Unknown, hop, deadline }),
                 }
             };
             hop.remote = source.unwrap_or(address);
@@ -278,9 +266,10 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let _ = (&self.media, kind, hop.local, place);
+        let _ = (&self.media, kind, hop.local);
         dropped("media");
         close(stream).await;
+        drop(place);
     }
 
     /// Closes a connection that is not served, so that its peer knows at once.
@@ -289,6 +278,18 @@ impl Acceptor {
         close(stream).await;
         drop(place);
     }
+}
+
+/// Room for one more connection, if need be that of one that is not of any use yet.
+async fn permit(places: &Arc<Semaphore>, waiting: &WaitingRoom) -> Option<OwnedSemaphorePermit> {
+    if let Ok(permit) = places.clone().try_acquire_owned() {
+        return Some(permit);
+    }
+    if !waiting.evict_one() {
+        return None;
+    }
+    // Its task gives it back as soon as it runs.
+    timeout(ACCEPT_PAUSE, places.clone().acquire_owned()).await.ok()?.ok()
 }
 
 fn configure(stream: &TcpStream) {

@@ -118,7 +118,8 @@ mod tests {
 
     #[test]
     fn a_taken_udp_port_is_explained_too() {
-        let udp = UdpSocket::bind(("127.0.0.1", 0)).expect("bound");
+        // An address of this test's own: no connection of another one has the TCP port.
+        let udp = UdpSocket::bind(("127.31.41.59", 0)).expect("bound");
         let said = bind(udp.local_addr().expect("bound"), false).expect_err("taken").to_string();
         assert!(said.contains("(UDP)"), "{said}");
     }

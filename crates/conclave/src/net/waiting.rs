@@ -54,14 +54,18 @@ impl WaitingRoom {
         drop(inside);
         Place { room: self.clone(), source, number, evicted }
     }
+
+    /// Sends the next one away who has to go; false if nobody is inside.
+    pub fn evict_one(&self) -> bool {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner).evict()
+    }
 }
 
 impl Inside {
-    fn evict(&mut self) {
-        let Some((_, Reverse(longest), source)) = self.crowds.last().copied() else { return };
-        if let Some(evicted) = self.change(source, |those| those.remove(&longest)) {
-            evicted.cancel();
-        }
+    fn evict(&mut self) -> bool {
+        let Some((_, Reverse(longest), source)) = self.crowds.last().copied() else { return false };
+        let evicted = self.change(source, |those| those.remove(&longest));
+        evicted.inspect(CancellationToken::cancel).is_some()
     }
 
     fn change<T>(&mut self, source: Source, change: impl FnOnce(&mut BTreeMap<u64, CancellationToken>) -> T) -> T {
