@@ -7,6 +7,7 @@
 
 mod announce;
 pub mod auth;
+pub mod check;
 pub mod config;
 pub mod http;
 pub mod ice;
@@ -19,5 +20,5 @@ mod server;
 pub mod signal;
 pub mod storage;
 
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, Invocation};
 pub use server::{Server, StartError};

@@ -1,17 +1,17 @@
-//! `conclave serve`.
+//! `conclave serve` and `conclave check`.
 
 use std::io::Write;
 use std::process::ExitCode;
 
-use conclave::{Config, ConfigError, Server, config, log};
+use conclave::{Config, ConfigError, Invocation, Server, check, config, log};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// As `sysexits.h` has it: the options are wrong.
 const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
-    let config = match Config::from_args(std::env::args_os()) {
-        Ok(config) => config,
+    let invocation = match Invocation::from_args(std::env::args_os()) {
+        Ok(invocation) => invocation,
         // Also help and version, which clap prints where they belong.
         Err(ConfigError::CommandLine(error)) => {
             let _ = error.print();
@@ -19,6 +19,13 @@ fn main() -> ExitCode {
         }
         Err(error) => return fail(USAGE, &error),
     };
+    match invocation {
+        Invocation::Serve(config) => serve(*config),
+        Invocation::Check { options, json } => check(&options, json),
+    }
+}
+
+fn serve(config: Config) -> ExitCode {
     if let Err(error) = log::start(&config.log, config.log_format) {
         return fail(1, &error);
     }
@@ -33,6 +40,21 @@ fn main() -> ExitCode {
     // What has not ended by now is not waited for.
     runtime.shutdown_background();
     code
+}
+
+fn check(options: &check::Options, json: bool) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(1, &error),
+    };
+    let report = runtime.block_on(check::run(options));
+    // A name that is still being looked up is not waited for.
+    runtime.shutdown_background();
+    let text = if json { serde_json::to_string_pretty(&report).unwrap_or_default() } else { report.to_string() };
+    match writeln!(std::io::stdout(), "{}", text.trim_end()) {
+        Ok(()) => report.verdict.exit_code().into(),
+        Err(error) => fail(1, &error),
+    }
 }
 
 async fn run(config: Config) -> ExitCode {

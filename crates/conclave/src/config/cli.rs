@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use crate::check::Target;
+
 use super::acme::{AcmeContact, AcmeDirectory, AcmeDomain};
 use super::network::{IceUrl, Network, PublicAddress};
 use super::values::{Bounded, Days, FrameAncestor, LogFilter, LogFormat, Origin, SharedSecret};
@@ -21,7 +23,26 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Serve meetings until stopped
-    Serve(Serve),
+    Serve(Box<Serve>),
+    /// Test from here which ways to a server are open
+    Check(Check),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Run it where people are, not on the server. Exit code 0: everything works; 1: meetings work, \
+but not by every way; 2: meetings do not work.")]
+pub(super) struct Check {
+    /// The server, as people open it
+    #[arg(value_name = "URL")]
+    pub url: Target,
+
+    /// Take a certificate that browsers warn of, such as a self-signed one
+    #[arg(long)]
+    pub insecure: bool,
+
+    /// Print JSON, for programs
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options without defaults here: what is absent may still be in the file.

@@ -19,7 +19,8 @@ pub use file::FileError;
 pub use network::{IceUrl, Network, PublicAddress};
 pub use values::{Days, FrameAncestor, LogFormat, Origin, SharedSecret, ValueError};
 
-use cli::{Cli, Command};
+use crate::check;
+use cli::{Check, Cli, Command};
 
 /// Every option, decided.
 #[derive(Clone, Debug)]
@@ -112,26 +113,47 @@ pub enum ConfigError {
     Conflict(&'static str),
 }
 
+/// What the program is asked to do.
+#[derive(Clone, Debug)]
+pub enum Invocation {
+    /// `conclave serve`.
+    Serve(Box<Config>),
+    /// `conclave check`.
+    Check {
+        /// What, and how.
+        options: check::Options,
+        /// The report is for a program.
+        json: bool,
+    },
+}
+
+impl Invocation {
+    /// From these arguments (the program's name first) and the environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`]; also for `--help` and `--version`, which clap answers as errors.
+    pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, ConfigError> {
+        match Cli::try_parse_from(args).map_err(cli::name_the_variable)?.command {
+            Command::Serve(given) => {
+                let file = match &given.config {
+                    Some(path) => file::read(path)?,
+                    None => file::File::default(),
+                };
+                Ok(Self::Serve(Box::new(Config::decide(*given, file)?)))
+            }
+            Command::Check(Check { url, insecure, json }) => {
+                Ok(Self::Check { options: check::Options { target: url, insecure }, json })
+            }
+        }
+    }
+}
+
 /// Default of [`Config::listen`].
 const DEFAULT_LISTEN: &str = "[::]:8443";
 /// Default of [`Config::relay_mbits`]: as much as one leg of the media plane may send.
 const RELAY_MBITS: u32 = 25;
 
 impl Config {
-    /// The options of `conclave serve` from these arguments (the program's name first) and the
-    /// environment.
-    ///
-    /// # Errors
-    /// [`ConfigError`]; also for `--help` and `--version`, which clap answers as errors.
-    pub fn from_args(args: impl IntoIterator<Item = OsString>) -> Result<Self, ConfigError> {
-        let Command::Serve(given) = Cli::try_parse_from(args).map_err(cli::name_the_variable)?.command;
-        let file = match &given.config {
-            Some(path) => file::read(path)?,
-            None => file::File::default(),
-        };
-        Self::decide(given, file)
-    }
-
     /// Whether browsers can be expected to trust the certificate: it is the owner's, an authority's,
     /// or that of a proxy.
     pub fn has_real_certificate(&self) -> bool {

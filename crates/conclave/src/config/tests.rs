@@ -5,8 +5,8 @@ use super::*;
 
 fn decide(file: &str, args: &[&str]) -> Result<Config, ConfigError> {
     let args = ["conclave", "serve"].iter().chain(args);
-    let Command::Serve(given) = Cli::try_parse_from(args)?.command;
-    Config::decide(given, file::parse(Path::new("c.toml"), file)?)
+    let Command::Serve(given) = Cli::try_parse_from(args)?.command else { unreachable!("serve is asked for") };
+    Config::decide(*given, file::parse(Path::new("c.toml"), file)?)
 }
 
 fn refusal(file: &str, args: &[&str]) -> String {
@@ -140,9 +140,24 @@ fn a_mistyped_secret_is_not_shown() {
 }
 
 #[test]
+fn a_check_takes_the_address_that_people_have() {
+    let invoked = |args: &[&str]| {
+        let args = ["conclave", "check"].iter().chain(args).map(OsString::from);
+        Invocation::from_args(args)
+    };
+    let Ok(Invocation::Check { options, json }) = invoked(&["meet.example.org/m/standup", "--insecure", "--json"])
+    else {
+        panic!("a check")
+    };
+    assert!(options.insecure && json && options.target.to_string() == "https://meet.example.org");
+    let said = invoked(&["ftp://x"]).expect_err("refused").to_string();
+    assert!(said.contains("https://meet.example.org"), "{said}");
+}
+
+#[test]
 fn a_missing_file_is_named() {
     let args = ["conclave", "serve", "--config", "/nonexistent/c.toml"].map(OsString::from);
-    let said = Config::from_args(args).expect_err("refused").to_string();
+    let said = Invocation::from_args(args).expect_err("refused").to_string();
     assert!(said.contains("/nonexistent/c.toml"), "{said}");
 }
 
