@@ -132,3 +132,107 @@ fn v2_source(family: u8, addresses: &[u8]) -> Result<Option<SocketAddr>, Malform
 fn canonical(ip: IpAddr, port: u16) -> SocketAddr {
     SocketAddr::new(ip.to_canonical(), port)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str) -> Option<SocketAddr> {
+        Some(text.parse().expect("an address"))
+    }
+
+    fn v2(command: u8, family: u8, addresses: &[u8]) -> Vec<u8> {
+        let mut header = V2_SIGNATURE.to_vec();
+        header.extend_from_slice(&[command, family]);
+        header.extend_from_slice(&(addresses.len() as u16).to_be_bytes());
+        header.extend_from_slice(addresses);
+        header
+    }
+
+    const V6_ADDRESSES: [u8; 36] = *b"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\
+        \x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x02\x12\x34\x01\xbb";
+    const MAPPED_ADDRESSES: [u8; 36] = *b"\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x01\
+        \0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x02\0\x50\x01\xbb";
+
+    fn headers() -> Vec<(Vec<u8>, Option<SocketAddr>)> {
+        let v4 = b"\xc0\0\x02\x01\xc0\0\x02\x02\x12\x34\x01\xbb";
+        let mut with_extensions = v4.to_vec();
+        with_extensions.extend_from_slice(b"\x04\0\x03abc");
+        vec![
+            (b"PROXY TCP4 192.0.2.1 192.0.2.2 4660 443\r\n".to_vec(), source("192.0.2.1:4660")),
+            (b"PROXY TCP6 2001:db8::1 2001:db8::2 4660 443\r\n".to_vec(), source("[2001:db8::1]:4660")),
+            (b"PROXY TCP6 ::ffff:192.0.2.1 ::ffff:192.0.2.2 80 443\r\n".to_vec(), source("192.0.2.1:80")),
+            (b"PROXY UNKNOWN\r\n".to_vec(), None),
+            (b"PROXY UNKNOWN ffff::1 anything 1 2\r\n".to_vec(), None),
+            (v2(0x21, 0x11, v4), source("192.0.2.1:4660")),
+            (v2(0x21, 0x11, &with_extensions), source("192.0.2.1:4660")),
+            (v2(0x21, 0x21, &V6_ADDRESSES), source("[2001:db8::1]:4660")),
+            (v2(0x21, 0x21, &MAPPED_ADDRESSES), source("192.0.2.1:80")),
+            (v2(0x21, 0x31, &[b'/'; 216]), None),
+            (v2(0x21, 0x00, b""), None),
+            (v2(0x20, 0x00, b""), None),
+            (v2(0x20, 0x11, v4), None),
+        ]
+    }
+
+    #[test]
+    fn a_header_says_whose_connection_it_is() {
+        for (header, source) in headers() {
+            let expected = Ok(Parsed::Header { source, length: header.len() });
+            assert_eq!(parse(&header), expected, "{}", header.escape_ascii());
+            let followed = [&header, &b"\x16\x03\x01\r\n"[..]].concat();
+            assert_eq!(parse(&followed), expected, "{}", header.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_slow_header_is_waited_for() {
+        for (header, _) in headers() {
+            for length in 0..header.len() {
+                assert_eq!(parse(&header[..length]), Ok(Parsed::NeedMore), "{}", header[..length].escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_header_is_refused() {
+        let wrong: &[&[u8]] = &[
+            b"GET / HTTP/1.1\r\n",
+            b"\x16\x03\x01",
+            b"\r\n\r\n\0\r\nQUIX",
+            b"PROXY\r\n",
+            b"PROXY \r\n",
+            b"PROXY TCP4\r\n",
+            b"PROXY TCP4 192.0.2.1 192.0.2.2 1\r\n",
+            b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2 3\r\n",
+            b"PROXY TCP4 192.0.2.1 192.0.2.2  1 2\r\n",
+            b"PROXY TCP4 192.0.2.1 192.0.2.2 +1 2\r\n",
+            b"PROXY TCP4 192.0.2.1 192.0.2.2 65536 2\r\n",
+            b"PROXY TCP4 2001:db8::1 2001:db8::2 1 2\r\n",
+            b"PROXY TCP6 192.0.2.1 192.0.2.2 1 2\r\n",
+            b"PROXY TCP4 192.0.2.999 192.0.2.2 1 2\r\n",
+            b"PROXY UDP4 192.0.2.1 192.0.2.2 1 2\r\n",
+            b"PROXY TCP4 \xff 192.0.2.2 1 2\r\n",
+            &[b"PROXY UNKNOWN ", [b'a'; 100].as_slice()].concat(),
+            &v2(0x22, 0x11, &[0; 12]),
+            &v2(0x11, 0x11, &[0; 12]),
+            &v2(0x21, 0x11, &[0; 11]),
+            &v2(0x21, 0x21, &[0; 35]),
+            &v2(0x21, 0x41, &[0; 36]),
+            &v2(0x21, 0x11, &[0; 3_000])[..V2_HEADER],
+        ];
+        for wrong in wrong {
+            assert_eq!(parse(wrong), Err(Malformed), "{}", wrong.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn headers_are_bounded() {
+        let longest = [b"PROXY UNKNOWN ", [b'a'; 91].as_slice(), b"\r\n"].concat();
+        assert_eq!(longest.len(), V1_LONGEST);
+        assert_eq!(parse(&longest), Ok(Parsed::Header { source: None, length: V1_LONGEST }));
+        let longest = v2(0x21, 0x00, &[0; 2_048]);
+        assert_eq!(longest.len(), LONGEST_HEADER);
+        assert_eq!(parse(&longest), Ok(Parsed::Header { source: None, length: LONGEST_HEADER }));
+    }
+}

@@ -166,17 +166,18 @@ fn what_concerns_an_allocation_needs_one() {
 #[test]
 fn an_allocate_request_is_held_to_its_rules() {
     use attributes::*;
-    let token = [0_u8; 8];
-    let cases: &[(u16, &[(u16, &[u8])])] = &[
+    const TOKEN: &[u8] = &[0; 8];
+    type Attribute = (u16, &'static [u8]);
+    let cases: &[(u16, &[Attribute])] = &[
         (400, &[]),
         (400, &[(REQUESTED_TRANSPORT, &[17])]),
         (442, &[(REQUESTED_TRANSPORT, &[6, 0, 0, 0])]),
         (440, &[(REQUESTED_TRANSPORT, &UDP), (REQUESTED_ADDRESS_FAMILY, &[3, 0, 0, 0])]),
         (400, &[(REQUESTED_TRANSPORT, &UDP), (REQUESTED_ADDRESS_FAMILY, &[1])]),
         (508, &[(REQUESTED_TRANSPORT, &UDP), (EVEN_PORT, &[0x80])]),
-        (508, &[(REQUESTED_TRANSPORT, &UDP), (RESERVATION_TOKEN, &token)]),
-        (400, &[(REQUESTED_TRANSPORT, &UDP), (RESERVATION_TOKEN, &token), (EVEN_PORT, &[0])]),
-        (400, &[(REQUESTED_TRANSPORT, &UDP), (RESERVATION_TOKEN, &token), (REQUESTED_ADDRESS_FAMILY, &IPV6)]),
+        (508, &[(REQUESTED_TRANSPORT, &UDP), (RESERVATION_TOKEN, TOKEN)]),
+        (400, &[(REQUESTED_TRANSPORT, &UDP), (RESERVATION_TOKEN, TOKEN), (EVEN_PORT, &[0])]),
+        (400, &[(REQUESTED_TRANSPORT, &UDP), (RESERVATION_TOKEN, TOKEN), (REQUESTED_ADDRESS_FAMILY, &IPV6)]),
         (400, &[(REQUESTED_TRANSPORT, &UDP), (ADDITIONAL_ADDRESS_FAMILY, &[1, 0, 0, 0])]),
         (400, &[(REQUESTED_TRANSPORT, &UDP), (ADDITIONAL_ADDRESS_FAMILY, &IPV6), (REQUESTED_ADDRESS_FAMILY, &IPV6)]),
         (400, &[(REQUESTED_TRANSPORT, &UDP), (LIFETIME, &[0])]),

@@ -109,3 +109,59 @@ impl NetworkLimiter {
         (mixed >> 32) as usize % BUCKETS
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Time = Time(0);
+
+    #[test]
+    fn a_meter_lets_the_rate_through_and_catches_up_no_more_than_the_burst() {
+        let rates = Rates::new(8_000_000, u64::MAX, Duration::from_millis(10));
+        let mut meter = Meter::default();
+        // A packet of 1,000 bytes pays for a millisecond.
+        let at_once = (0..100).filter(|_| meter.pass(START, 1_000, rates)).count();
+        assert_eq!(at_once, 11);
+        let later = START.after(Duration::from_secs(3_600));
+        assert_eq!((0..100).filter(|_| meter.pass(later, 1_000, rates)).count(), 11);
+        assert!(!meter.pass(later.after(Duration::from_micros(999)), 0, rates));
+        assert!(meter.pass(later.after(Duration::from_millis(1)), 1_000, rates));
+    }
+
+    #[test]
+    fn rates_of_zero_and_of_everything_do_not_fail() {
+        let mut meter = Meter::default();
+        assert!(meter.pass(START, 65_535, Rates::new(0, 0, Duration::ZERO)));
+        assert!(!meter.pass(START, 0, Rates::new(0, 0, Duration::ZERO)));
+        let mut meter = Meter::default();
+        let endless = Rates::new(u64::MAX, u64::MAX, Duration::MAX);
+        assert!((0..1_000).all(|_| meter.pass(Time(u64::MAX), 65_535, endless)));
+    }
+
+    #[test]
+    fn neighbours_in_a_network_share_its_answers_and_strangers_do_not() {
+        let mut limiter = NetworkLimiter::new(1, 77);
+        let mut answers =
+            |address: &str| (0..50).filter(|_| limiter.pass(START, address.parse().expect("an address"))).count();
+        assert_eq!(answers("192.0.2.1"), 10);
+        assert_eq!(answers("192.0.2.200"), 0);
+        assert_eq!(answers("192.0.3.1"), 10);
+        assert_eq!(answers("2001:db8:0:100::1"), 10);
+        assert_eq!(answers("2001:db8:0:1ff:ffff::"), 0);
+        assert_eq!(answers("2001:db8:0:200::"), 10);
+    }
+
+    #[test]
+    fn networks_are_spread_over_the_buckets() {
+        for key in [0, 1, 0x1234_5678_9abc_def0, u64::MAX] {
+            let limiter = NetworkLimiter::new(1, key);
+            let mut used = vec![0_u32; BUCKETS];
+            for network in 0..BUCKETS as u32 {
+                used[limiter.index(IpAddr::V4((network << 8).into()))] += 1;
+            }
+            assert!(used.iter().all(|count| *count < 12), "{:?}", used.iter().max());
+            assert!(used.iter().filter(|count| **count > 0).count() > BUCKETS / 3);
+        }
+    }
+}

@@ -164,3 +164,31 @@ impl Ports {
         Some(FIRST_PORT + offset)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha12Rng;
+
+    use super::*;
+
+    #[test]
+    fn every_port_is_given_once_and_in_no_order() {
+        let (mut ports, mut random) = (Ports::new(), ChaCha12Rng::from_seed([1; 32]));
+        let mut given = Vec::new();
+        while let Some(port) = ports.unused(&mut random) {
+            assert_eq!(ports.get(port), None);
+            ports.set(port, Some(Slot(port.into())));
+            given.push(port);
+        }
+        assert_eq!(given.len(), usize::from(PORTS));
+        let ascents = given.windows(2).filter(|pair| pair[0] < pair[1]).count();
+        assert!((20_000..45_000).contains(&ascents), "{ascents}");
+
+        ports.set(given[7], None);
+        assert_eq!(ports.unused(&mut random), Some(given[7]));
+        given.sort_unstable();
+        assert!(given.iter().copied().eq(FIRST_PORT..=u16::MAX));
+        assert_eq!((ports.get(0), ports.get(FIRST_PORT - 1)), (None, None));
+    }
+}

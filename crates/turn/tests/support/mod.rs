@@ -60,7 +60,7 @@ pub struct Raw {
     pub key: [u8; 16],
     pub nonce: Vec<u8>,
     pub integrity: Integrity,
-    transactions: u8,
+    transactions: u32,
 }
 
 /// What came back.
@@ -101,7 +101,9 @@ impl Raw {
 
     fn writer(&mut self, method: Method) -> Writer {
         self.transactions += 1;
-        Writer::new(Class::Request, method, TransactionId([self.transactions; 12]), 0)
+        let mut transaction = [0; 12];
+        transaction[..4].copy_from_slice(&self.transactions.to_be_bytes());
+        Writer::new(Class::Request, method, TransactionId(transaction), 0)
     }
 
     pub fn unsigned(&mut self, method: Method, write: impl FnOnce(&mut Writer)) -> Vec<u8> {
