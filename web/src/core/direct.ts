@@ -1,5 +1,7 @@
 import type { Clock } from './clock';
+import type { Attempt } from './diagnosis';
 import { watchForFrame } from './frames';
+import type { Ice } from './ice';
 import type {
   LocalTracks,
   MediaPath,
@@ -18,6 +20,7 @@ import { Store } from './store';
 export interface DirectEnvironment {
   clock: Clock;
   createConnection(): RTCPeerConnection;
+  ice: Ice;
   send(to: string, signal: PeerSignal): void;
 }
 
@@ -28,6 +31,8 @@ interface Held {
   link: PeerLink;
   media: Peer['media'];
   receivers: ReadonlyMap<SourceKind, RTCRtpReceiver>;
+  /** Why it failed, while it has. */
+  attempts: readonly Attempt[] | null;
   streams: Map<SourceKind, MediaStream>;
   live: Set<SourceKind>;
   watches: Map<SourceKind, () => void>;
@@ -36,7 +41,7 @@ interface Held {
 /** Everybody to everybody: the path of `p2p` and `mesh`. The server passes on signals, never media. */
 export class DirectPath implements MediaPath {
   readonly kind = 'direct';
-  readonly state = new Store<PathState>({ health: 'connecting', failedPeers: [] });
+  readonly state = new Store<PathState>({ health: 'connecting', failedPeers: [], attempts: null });
   readonly media = new Store<PathMedia>(NO_MEDIA);
   readonly #id: string;
   readonly #self: string;
@@ -105,7 +110,7 @@ export class DirectPath implements MediaPath {
 
   connections(): PathConnection[] {
     return [...this.#links].map(([peer, { link }]) => ({
-      id: `${this.#id}/${peer}`,
+      id: this.#idOf(peer),
       peer,
       connection: link.connection,
     }));
@@ -115,8 +120,20 @@ export class DirectPath implements MediaPath {
     for (const { link } of this.#links.values()) link.networkChanged();
   }
 
+  serverBack(): void {
+    for (const { link } of this.#links.values()) link.serverBack();
+  }
+
+  stalled(connection: string): void {
+    for (const [peer, { link }] of this.#links) if (this.#idOf(peer) === connection) link.stalled();
+  }
+
   close(): void {
     this.setPeers([]);
+  }
+
+  #idOf(peer: string): string {
+    return `${this.#id}/${peer}`;
   }
 
   #connect(peer: Peer): void {
@@ -137,8 +154,13 @@ export class DirectPath implements MediaPath {
       link: new PeerLink(this.#self < peer.id, this.#tracks, this.#codec, {
         clock: this.#environment.clock,
         createConnection: () => this.#environment.createConnection(),
+        ice: this.#environment.ice,
         send: (signal) => this.#environment.send(peer.id, signal),
         onState: () => this.#publish(),
+        onAttempts: (attempts) => {
+          held.attempts = attempts;
+          this.#publish();
+        },
         onReceivers: (receivers) => {
           // Called from within the constructor for the one who offers, before `held` exists.
           queueMicrotask(() => {
@@ -154,6 +176,7 @@ export class DirectPath implements MediaPath {
       }),
       media: peer.media,
       receivers: new Map(),
+      attempts: null,
       streams: new Map(),
       live: new Set(),
       watches: new Map(),
@@ -188,8 +211,12 @@ export class DirectPath implements MediaPath {
     const audio: RemoteAudio[] = [];
     const failedPeers = [...this.#unreachable];
     let allConnected = true;
+    let attempts: readonly Attempt[] | null = null;
     for (const [peer, held] of this.#links) {
-      if (held.link.state === 'failed') failedPeers.push(peer);
+      if (held.link.state === 'failed') {
+        failedPeers.push(peer);
+        attempts ??= held.attempts;
+      }
       if (held.link.state !== 'connected') allConnected = false;
       for (const source of ['camera', 'screen'] as const) {
         const receiver = held.receivers.get(source);
@@ -211,6 +238,7 @@ export class DirectPath implements MediaPath {
     const state: PathState = {
       health: failedPeers.length > 0 ? 'failed' : allConnected ? 'connected' : 'connecting',
       failedPeers,
+      attempts,
     };
     this.state.update((before) => (samePathState(before, state) ? before : state));
   }

@@ -21,9 +21,14 @@ export interface MeetingEnvironment {
   onPageHide(run: () => void): () => void;
   /** The page came back from the browser's cache. */
   onPageShow(run: () => void): () => void;
-  /** The device's network came, went or changed. */
-  onNetworkChange(run: () => void): () => void;
+  onNetworkChange(run: (news: NetworkNews) => void): () => void;
 }
+
+/**
+ * What the device says of its network: `here` when it came or became another one, `gone`, and `maybe`
+ * when something about it is different that need not matter.
+ */
+export type NetworkNews = 'here' | 'gone' | 'maybe';
 
 export function browserEnvironment(): MeetingEnvironment {
   return {
@@ -32,7 +37,7 @@ export function browserEnvironment(): MeetingEnvironment {
     random: () => Math.random(),
     openSocket: webSocketTo('/api/v1/signal'),
     createConnection: () =>
-      // No STUN or TURN server of anybody else is ever asked; one transport carries all.
+      // STUN and TURN servers are those that the server names, and come later; one transport carries all.
       new RTCPeerConnection({ iceServers: [], bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' }),
     storage: storageOf(() => localStorage),
     session: storageOf(() => sessionStorage),
@@ -42,22 +47,30 @@ export function browserEnvironment(): MeetingEnvironment {
         if ((event as PageTransitionEvent).persisted) run();
       }),
     onNetworkChange: (run) => {
-      const ends = [listen(window, 'online', run), listen(window, 'offline', run)];
+      const ends = [
+        listen(window, 'online', () => run('here')),
+        listen(window, 'offline', () => run('gone')),
+      ];
       const connection = (navigator as Navigator & { connection?: EventTarget }).connection;
-      // Chromium also tells when Wi-Fi becomes mobile data without a gap.
-      if (connection && 'type' in connection) ends.push(listenForType(connection, run));
+      if (connection) ends.push(listenToConnection(connection, run));
       return () => ends.forEach((end) => end());
     },
   };
 }
 
-/** `change` also tells of new estimates of the rate; only another kind of network matters here. */
-function listenForType(connection: EventTarget & { type?: unknown }, run: () => void): () => void {
+/**
+ * Chromium tells when Wi-Fi becomes mobile data without a gap. On computers it names no type, and `change`
+ * tells of new estimates of rate and delay, which another network has as well.
+ */
+function listenToConnection(
+  connection: EventTarget & { type?: unknown },
+  run: (news: NetworkNews) => void,
+): () => void {
   let type = connection.type;
   return listen(connection, 'change', () => {
-    if (connection.type === type) return;
+    const changed = connection.type !== type;
     type = connection.type;
-    run();
+    run(changed ? 'here' : 'maybe');
   });
 }
 

@@ -1,7 +1,9 @@
 import type { AudioPlayer } from './audio';
 import type { Clock } from './clock';
 import { every } from './clock';
+import type { Attempt } from './diagnosis';
 import { DirectPath } from './direct';
+import type { Ice } from './ice';
 import type { TileQuality, Transport } from './model';
 import type { NoticeKind } from './notices';
 import type { LocalTracks } from './path';
@@ -27,13 +29,17 @@ const LEVELS_EVERY_MS = 100;
 export interface MediaSessionEnvironment {
   clock: Clock;
   createConnection(): RTCPeerConnection;
+  ice: Ice;
   request(message: ClientMessage): Promise<Reply>;
+  reachable(): boolean;
   nextLeg(): number;
   player: AudioPlayer;
   /** Level of the own microphone, 0 to 1; 0 when it is off. */
   ownLevel(): number;
   /** Something that the page shows has changed. */
   onChange(): void;
+  /** Media has stopped coming: the network may be another one. */
+  onStalled(): void;
   onNotice(kind: NoticeKind & 'network-poor'): void;
 }
 
@@ -78,6 +84,10 @@ export class MediaSession {
       participants: () => this.#others(),
       onReport: (report) => this.#tell({ type: 'report-network', body: { report } }),
       onSilence: (peer, silent) => this.#reportSilence(peer, silent),
+      onStalled: (connection) => {
+        this.#paths.stalled(connection);
+        environment.onStalled();
+      },
       onLossy: () => environment.onNotice('network-poor'),
       onChange: () => environment.onChange(),
     });
@@ -132,6 +142,10 @@ export class MediaSession {
     this.#paths.networkChanged();
   }
 
+  serverBack(): void {
+    this.#paths.serverBack();
+  }
+
   close(): void {
     this.#closed = true;
     for (const stop of this.#stop) stop();
@@ -147,6 +161,10 @@ export class MediaSession {
   }
   get transport(): Transport | null {
     return this.#monitor.transport;
+  }
+  /** What was tried in vain; null while media has a way. */
+  get attempts(): readonly Attempt[] | null {
+    return this.#paths.attempts();
   }
   /** Loudest first. */
   get speakers(): readonly string[] {
@@ -178,6 +196,7 @@ export class MediaSession {
     return new DirectPath(`direct/${generation}`, this.#self, start.tracks, start.codec, {
       clock: this.#environment.clock,
       createConnection: () => this.#environment.createConnection(),
+      ice: this.#environment.ice,
       send: (to, signal) => this.#tell({ type: 'signal', body: { to, generation, signal } }),
     });
   }

@@ -1,7 +1,10 @@
 import { AudioPlayer } from './audio';
+import type { Attempt } from './diagnosis';
 import type { MeetingEnvironment } from './environment';
 import { browserEnvironment } from './environment';
+import { IceServers } from './ice';
 import { hostToken, keepHostToken, markInside, participantKey, randomKey, wasJustInside } from './identity';
+import { rungOf } from './ladder';
 import { MediaSession } from './media-session';
 import type {
   EndReason,
@@ -66,6 +69,7 @@ export class Meeting implements MeetingHandle {
   #media: MediaSession | null = null;
   /** A connection to the SFU whose offer the last `join` carried. */
   #prepared: SfuPath | null = null;
+  readonly #ice: IceServers;
   #legs = 0;
   #takeOver = false;
   #name: string;
@@ -92,6 +96,10 @@ export class Meeting implements MeetingHandle {
     this.#local = local;
     this.#environment = environment;
     this.#name = options.name;
+    this.#ice = new IceServers(rungOf(options.transport), {
+      clock: environment.clock,
+      request: (message) => this.#request(message),
+    });
     this.#notices = new Notices(environment.clock);
     this.#player = new AudioPlayer({ onBlocked: () => this.#notices.add('sound-blocked', {}) });
     this.#signalling = new Signalling(environment, {
@@ -134,7 +142,10 @@ export class Meeting implements MeetingHandle {
         this.#signalling.goodbye();
       }),
       page.onPageShow(() => this.#signalling.comeBack()),
-      page.onNetworkChange(() => {
+      page.onNetworkChange((news) => {
+        // Without a network there is nothing to look for.
+        if (news === 'gone' || news === 'maybe') this.#signalling.probe();
+        if (news !== 'here') return;
         this.#signalling.networkChanged();
         this.#media?.networkChanged();
       }),
@@ -208,6 +219,7 @@ export class Meeting implements MeetingHandle {
     if (joined.hostToken !== undefined) {
       keepHostToken(this.#environment.storage, this.#options.room, joined.hostToken);
     }
+    this.#ice.take(joined.ice);
     this.#model = enterRoom(joined, this.#model);
     // Everybody has a new identity: what the page showed has to be said anew.
     if (again) this.#visible = null;
@@ -233,6 +245,7 @@ export class Meeting implements MeetingHandle {
         player: this.#player,
         ownLevel: () => (this.#tracks.microphone ? this.#local.level.get() : 0),
         onChange: () => this.#draw(),
+        onStalled: () => this.#signalling.probe(),
         onNotice: (kind) => this.#notices.add(kind, {}),
       },
     );
@@ -247,6 +260,7 @@ export class Meeting implements MeetingHandle {
 
   #resumed(): void {
     if (this.#disconnectedSince !== null) this.#notices.add('reconnected', {});
+    this.#media?.serverBack();
     this.#tellMedia();
   }
 
@@ -487,7 +501,9 @@ export class Meeting implements MeetingHandle {
     return {
       clock: this.#environment.clock,
       createConnection: () => this.#environment.createConnection(),
+      ice: this.#ice,
       request: (message) => this.#request(message),
+      reachable: () => this.#signalling.reachable,
       nextLeg: () => (this.#legs += 1),
     };
   }
@@ -503,6 +519,15 @@ export class Meeting implements MeetingHandle {
     if (!this.#model) return;
     this.#model = change(this.#model);
     this.#draw();
+  }
+
+  /** What was tried for media in vain, as long as nothing else explains that it does not come. */
+  #blocked(): readonly Attempt[] | null {
+    if (!this.#model || this.#state !== 'connected') return null;
+    // Where the room can do without the direct path, it is about to.
+    const { topology, options } = this.#model;
+    if (topology.topology !== 'sfu' && options.topology === 'auto') return null;
+    return this.#media?.attempts ?? null;
   }
 
   /** Once for all changes of a turn. */
@@ -531,6 +556,7 @@ export class Meeting implements MeetingHandle {
           level: this.#local.level,
         },
         transport: media?.transport ?? null,
+        blocked: this.#blocked(),
         moving: media?.moving ?? false,
         notices: this.#notices.list.get(),
         disconnectedSince: this.#disconnectedSince,

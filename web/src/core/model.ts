@@ -2,6 +2,7 @@
  * What the page draws: the view-models that `Meeting` keeps and components read. Components hold no
  * logic; everything they can cause is a method of `Meeting` or an action in `web/src/actions`.
  */
+import type { Attempt } from './diagnosis';
 import type {
   ErrorCode,
   NetworkQuality,
@@ -53,6 +54,8 @@ export interface MeetingView {
   /** A move to another topology is under way. */
   moving: boolean;
   transport: Transport | null;
+  /** Sound and picture have found no way: what was tried, best first. Null while they have one, or nobody knows. */
+  blocked: readonly Attempt[] | null;
   /** In order of arrival, self included. */
   participants: ParticipantView[];
   /** In a stable order: by arrival, a participant's screen before its camera. Self included. */

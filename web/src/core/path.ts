@@ -1,3 +1,4 @@
+import type { Attempt } from './diagnosis';
 import type { Readable } from './model';
 import type { CodecPreference, MediaState, SourceKind, ViewItem } from './proto';
 
@@ -85,10 +86,12 @@ export interface PathState {
   readonly health: 'connecting' | 'connected' | 'failed';
   /** In a direct path, those who cannot be reached. */
   readonly failedPeers: readonly string[];
+  /** While it is `failed` and known: what was tried. */
+  readonly attempts: readonly Attempt[] | null;
 }
 
 export function samePathState(a: PathState, b: PathState): boolean {
-  return a.health === b.health && a.failedPeers.join() === b.failedPeers.join();
+  return a.health === b.health && a.attempts === b.attempts && a.failedPeers.join() === b.failedPeers.join();
 }
 
 /** A way for media: direct, or through the server. */
@@ -105,5 +108,9 @@ export interface MediaPath {
   connections(): PathConnection[];
   /** The device's network came back or changed. */
   networkChanged(): void;
+  /** The server can be talked to again. */
+  serverBack(): void;
+  /** Nothing comes by one of `connections()` any more, though something did and should. */
+  stalled(connection: string): void;
   close(): void;
 }

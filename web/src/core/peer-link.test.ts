@@ -1,9 +1,31 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Attempt } from './diagnosis';
+import type { Ice } from './ice';
 import { NO_TRACKS } from './path';
 import type { LinkState } from './peer-link';
 import { LINK_TIMES, PeerLink } from './peer-link';
 import type { PeerSignal } from './proto';
+import { RETRY_TIMES } from './retry';
 import { VirtualClock, settle } from './virtual-clock';
+
+class FakeIce implements Ice {
+  readonly servers = [];
+  configured = 0;
+  /** What asking for fresh credentials waits for. */
+  renewing: Promise<void> = Promise.resolve();
+  renew(): Promise<void> {
+    return this.renewing;
+  }
+  configure(): void {
+    this.configured += 1;
+  }
+  restrict(sdp: string): string {
+    return sdp;
+  }
+  mayUse(): boolean {
+    return true;
+  }
+}
 
 class FakeTransceiver {
   direction = 'sendrecv';
@@ -68,6 +90,10 @@ class FakeConnection {
     this.candidates.push(candidate);
     return Promise.resolve();
   }
+  addEventListener(): void {}
+  getStats(): Promise<Map<string, unknown>> {
+    return Promise.resolve(new Map());
+  }
   restartIce(): void {
     this.restarts += 1;
   }
@@ -86,13 +112,17 @@ let clock: VirtualClock;
 let connection: FakeConnection;
 let sent: PeerSignal[];
 let states: LinkState[];
+let ice: FakeIce;
+let explained: (readonly Attempt[])[];
 
 function link(offers: boolean): PeerLink {
   return new PeerLink(offers, NO_TRACKS, 'auto', {
     clock,
     createConnection: () => connection as unknown as RTCPeerConnection,
+    ice,
     send: (signal) => sent.push(signal),
     onState: (state) => states.push(state),
+    onAttempts: (attempts) => explained.push(attempts),
     onReceivers: () => undefined,
   });
 }
@@ -110,6 +140,8 @@ beforeEach(() => {
   connection = new FakeConnection();
   sent = [];
   states = [];
+  ice = new FakeIce();
+  explained = [];
 });
 
 describe('the one who offers', () => {
@@ -190,7 +222,6 @@ describe('the one who answers', () => {
     await settle();
     connection.become('connected', 'connected');
     connection.become('connected', 'disconnected');
-    await clock.advance(LINK_TIMES.restartAfter);
     expect(sent.at(-1)).toEqual({ kind: 'restart-wanted' });
     expect(connection.restarts).toBe(0);
   });
@@ -203,22 +234,75 @@ describe('a link', () => {
     expect(states).toEqual([]);
     await clock.advance(1);
     expect(states).toEqual(['failed']);
-    await clock.advance(LINK_TIMES.restartEvery);
+    await clock.advance(RETRY_TIMES.longest);
     expect(connection.restarts).toBeGreaterThan(0);
     connection.become('connected', 'connected');
     expect(states).toEqual(['failed', 'connected']);
   });
 
-  it('does not restart for a moment without ICE', async () => {
-    link(true);
+  it('restarts ICE at once when its way is lost, ever more rarely, and not any more once it is back', async () => {
+    const peer = link(true);
+    await settle();
+    peer.receive({ kind: 'answer', sdp: 'a' });
     await settle();
     connection.become('connected', 'connected');
     connection.become('connected', 'disconnected');
-    await clock.advance(LINK_TIMES.restartAfter - 1);
+    await settle();
+    expect(connection.restarts).toBe(1);
+    await clock.advance(20_000);
+    expect(connection.restarts).toBeLessThanOrEqual(6);
+    const restarts = connection.restarts;
     connection.become('connected', 'connected');
     await clock.advance(60_000);
+    expect(connection.restarts).toBe(restarts);
+    expect(states).toEqual(['connected', 'connecting', 'failed', 'connected']);
+  });
+
+  it('makes one restart of a burst of news about the network, and one more after it', async () => {
+    const peer = link(true);
+    await settle();
+    connection.become('connected', 'connected');
+    for (let news = 0; news < 5; news++) peer.networkChanged();
+    await clock.advance(10_000);
+    expect(connection.restarts).toBe(2);
+  });
+
+  it('gathers only with credentials that are good', async () => {
+    let renewed = (): void => undefined;
+    link(true);
+    await settle();
+    expect(ice.configured).toBe(1);
+    connection.become('connected', 'connected');
+    ice.renewing = new Promise((resolve) => (renewed = resolve));
+    connection.become('connected', 'disconnected');
+    await settle();
     expect(connection.restarts).toBe(0);
-    expect(states).toEqual(['connected', 'connecting', 'connected']);
+    renewed();
+    await settle();
+    expect(ice.configured).toBe(2);
+    expect(connection.restarts).toBe(1);
+  });
+
+  it('takes no answer to an offer that a newer one has replaced', async () => {
+    const peer = link(true);
+    await settle();
+    connection.become('connected', 'connected');
+    connection.become('connected', 'disconnected');
+    await settle();
+    expect(sent.filter(({ kind }) => kind === 'offer')).toHaveLength(2);
+    peer.receive({ kind: 'answer', sdp: 'to the first' });
+    await settle();
+    expect(connection.remoteDescription).toBeNull();
+    peer.receive({ kind: 'answer', sdp: 'to the second' });
+    await settle();
+    expect(connection.remoteDescription).toEqual({ type: 'answer', sdp: 'to the second' });
+  });
+
+  it('says what was tried once it has failed', async () => {
+    link(true);
+    await clock.advance(LINK_TIMES.failAfter);
+    expect(explained).toHaveLength(1);
+    expect(explained[0]?.map(({ rung }) => rung)).toContain('webrtc-udp');
   });
 
   it('is silent once it is closed', async () => {

@@ -1,17 +1,19 @@
 import type { Clock } from './clock';
 import { limitCodecs } from './codecs';
+import type { Attempt } from './diagnosis';
+import { Diagnosis } from './diagnosis';
+import type { Ice } from './ice';
 import type { LocalTracks } from './path';
 import { SOURCES } from './path';
 import type { CodecPreference, PeerSignal, SourceKind } from './proto';
+import { Retry } from './retry';
 
 /** All in milliseconds. */
 export const LINK_TIMES = {
   /** Without a connection for so long, the link counts as failed (it is tried on). */
   failAfter: 8_000,
-  /** ICE may lose a path for a moment and find it again by itself. */
-  restartAfter: 1_500,
-  /** Between attempts to find a new path. */
-  restartEvery: 4_000,
+  /** An offer without an answer for so long is not waited for any more. */
+  answerPatience: 4_000,
 } as const;
 
 export type LinkState = 'connecting' | 'connected' | 'failed';
@@ -19,9 +21,12 @@ export type LinkState = 'connecting' | 'connected' | 'failed';
 export interface LinkEnvironment {
   clock: Clock;
   createConnection(): RTCPeerConnection;
+  ice: Ice;
   /** Passes a signal on to the peer, in order. */
   send(signal: PeerSignal): void;
   onState(state: LinkState): void;
+  /** What was tried, once a failed link's browser has said it. */
+  onAttempts(attempts: readonly Attempt[]): void;
   /** The receivers exist now. */
   onReceivers(receivers: ReadonlyMap<SourceKind, RTCRtpReceiver>): void;
 }
@@ -45,9 +50,12 @@ export class PeerLink {
   #steps: Promise<void> = Promise.resolve();
   #earlyCandidates: RTCIceCandidateInit[] = [];
   #lastOffer: string | null = null;
-  #restartedAt = -Infinity;
+  /** Offers on their way: answers to all but the newest describe a connection that is not wanted any more. */
+  #unanswered = 0;
+  #offeredAt = -Infinity;
+  readonly #diagnosis: Diagnosis;
+  readonly #restarts: Retry;
   #cancelFailure: (() => void) | null = null;
-  #cancelRestart: (() => void) | null = null;
 
   constructor(offers: boolean, tracks: LocalTracks, codec: CodecPreference, environment: LinkEnvironment) {
     this.#offers = offers;
@@ -55,6 +63,8 @@ export class PeerLink {
     this.#codec = codec;
     this.#environment = environment;
     this.connection = environment.createConnection();
+    this.#diagnosis = new Diagnosis(this.connection);
+    this.#restarts = new Retry(environment.clock, () => this.#restart());
     this.connection.onicecandidate = ({ candidate }) => {
       if (!candidate || this.#closed) return;
       environment.send({
@@ -72,7 +82,7 @@ export class PeerLink {
         this.#adopt(source, kind, this.connection.addTransceiver(kind, { direction: 'sendrecv' }));
       }
       this.#announceReceivers();
-      this.#negotiate();
+      this.#negotiate(true);
     }
   }
 
@@ -92,7 +102,7 @@ export class PeerLink {
       const transceiver = this.#transceivers.get(source);
       if (transceiver && kind === 'video') limitCodecs(transceiver, kind, codec);
     }
-    if (this.#offers && this.#transceivers.size > 0) this.#negotiate();
+    if (this.#offers && this.#transceivers.size > 0) this.#negotiate(false);
   }
 
   /** A signal from the peer; what does not fit the state is of an earlier negotiation and ignored. */
@@ -108,21 +118,33 @@ export class PeerLink {
         this.#step(() => this.#addCandidate(signal));
         break;
       case 'restart-wanted':
-        if (this.#offers) this.#restart();
+        if (this.#offers) this.#restarts.once();
         break;
     }
   }
 
   /** Looks for a new path now instead of when the old one is missed. */
   networkChanged(): void {
-    if (this.connection.iceConnectionState !== 'new') this.#restart();
+    if (this.connection.iceConnectionState === 'new') return;
+    this.#restarts.hurry();
+    this.#restarts.once();
+  }
+
+  /** Signals go out again: those that were lost with the old connection are made up for. */
+  serverBack(): void {
+    if (this.#state !== 'connected') this.networkChanged();
+  }
+
+  /** Nothing comes any more, though something did and should. */
+  stalled(): void {
+    this.#restarts.once();
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#cancelFailure?.();
-    this.#cancelRestart?.();
+    this.#restarts.stop();
     this.connection.onicecandidate = null;
     this.connection.onconnectionstatechange = null;
     this.connection.oniceconnectionstatechange = null;
@@ -131,13 +153,26 @@ export class PeerLink {
 
   // Negotiation.
 
-  #negotiate(): void {
+  /** `gathers`: first candidates, or those of another network. */
+  #negotiate(gathers: boolean): void {
     this.#step(async () => {
+      if (gathers) await this.#prepareToGather();
+      if (gathers && this.connection.localDescription) this.connection.restartIce();
       // An offer that is still unanswered is replaced by this newer one.
       await this.connection.setLocalDescription(await this.connection.createOffer());
       const sdp = this.connection.localDescription?.sdp;
-      if (sdp) this.#environment.send({ kind: 'offer', sdp });
+      if (!sdp) return;
+      const now = this.#environment.clock.now();
+      if (now - this.#offeredAt >= LINK_TIMES.answerPatience) this.#unanswered = 0;
+      this.#offeredAt = now;
+      this.#unanswered += 1;
+      this.#environment.send({ kind: 'offer', sdp });
     });
+  }
+
+  async #prepareToGather(): Promise<void> {
+    await this.#environment.ice.renew();
+    if (!this.#closed) this.#environment.ice.configure(this.connection);
   }
 
   async #answer(sdp: string): Promise<void> {
@@ -147,7 +182,10 @@ export class PeerLink {
       if (answer?.type === 'answer') this.#environment.send({ kind: 'answer', sdp: answer.sdp });
       return;
     }
-    await this.connection.setRemoteDescription({ type: 'offer', sdp });
+    // Other ICE credentials in the offer make this end gather anew as well (RFC 8839, section 4.4.1.1.1).
+    if (this.#lastOffer === null || ufragOf(sdp) !== ufragOf(this.#lastOffer)) await this.#prepareToGather();
+    const restricted = this.#environment.ice.restrict(sdp);
+    await this.connection.setRemoteDescription({ type: 'offer', sdp: restricted });
     this.#lastOffer = sdp;
     if (this.#transceivers.size === 0) {
       const sections = this.connection.getTransceivers();
@@ -166,12 +204,15 @@ export class PeerLink {
   }
 
   async #accept(sdp: string): Promise<void> {
-    if (this.connection.signalingState !== 'have-local-offer') return;
-    await this.connection.setRemoteDescription({ type: 'answer', sdp });
+    this.#unanswered = Math.max(0, this.#unanswered - 1);
+    if (this.connection.signalingState !== 'have-local-offer' || this.#unanswered > 0) return;
+    const restricted = this.#environment.ice.restrict(sdp);
+    await this.connection.setRemoteDescription({ type: 'answer', sdp: restricted });
     await this.#addEarlyCandidates();
   }
 
   async #addCandidate(signal: Extract<PeerSignal, { kind: 'candidate' }>): Promise<void> {
+    if (!this.#environment.ice.mayUse(signal.candidate)) return;
     const candidate: RTCIceCandidateInit = {
       candidate: signal.candidate,
       sdpMid: signal.mid,
@@ -232,8 +273,7 @@ export class PeerLink {
     if (connectionState === 'connected' && iceConnectionState !== 'disconnected') {
       this.#cancelFailure?.();
       this.#cancelFailure = null;
-      this.#cancelRestart?.();
-      this.#cancelRestart = null;
+      this.#restarts.stop();
       this.#become('connected');
       return;
     }
@@ -244,33 +284,29 @@ export class PeerLink {
     if (!lost) return;
     if (this.#state === 'connected') this.#become('connecting');
     this.#cancelFailure ??= this.#environment.clock.after(LINK_TIMES.failAfter, () => this.#failed());
-    const wait = iceConnectionState === 'disconnected' ? LINK_TIMES.restartAfter : 0;
-    this.#cancelRestart ??= this.#environment.clock.after(wait, () => this.#restartUntilConnected());
-  }
-
-  #restartUntilConnected(): void {
-    this.#restart();
-    this.#cancelRestart = this.#environment.clock.after(LINK_TIMES.restartEvery, () =>
-      this.#restartUntilConnected(),
-    );
+    // Browsers say so only after seconds without an answer.
+    this.#restarts.start();
   }
 
   #restart(): void {
-    const now = this.#environment.clock.now();
-    if (this.#closed || now - this.#restartedAt < LINK_TIMES.restartAfter) return;
-    this.#restartedAt = now;
-    if (!this.#offers) {
-      this.#environment.send({ kind: 'restart-wanted' });
-      return;
-    }
-    this.connection.restartIce();
-    this.#negotiate();
+    if (this.#offers) this.#negotiate(true);
+    else this.#environment.send({ kind: 'restart-wanted' });
   }
 
   #failed(): void {
     this.#cancelFailure = null;
     this.#become('failed');
-    this.#cancelRestart ??= this.#environment.clock.after(0, () => this.#restartUntilConnected());
+    void this.#explain();
+    this.#restarts.start();
+  }
+
+  async #explain(): Promise<void> {
+    try {
+      const attempts = await this.#diagnosis.attempts(this.#environment.ice.servers);
+      if (this.#state === 'failed' && !this.#closed) this.#environment.onAttempts(attempts);
+    } catch {
+      // The browser does not say.
+    }
   }
 
   #become(state: LinkState): void {
@@ -278,4 +314,9 @@ export class PeerLink {
     this.#state = state;
     this.#environment.onState(state);
   }
+}
+
+/** RFC 8839, section 5.4. */
+function ufragOf(sdp: string): string | undefined {
+  return /^a=ice-ufrag:(\S+)/m.exec(sdp)?.[1];
 }

@@ -16,6 +16,8 @@ const SAMPLE_EVERY = 1_000;
 const REPORT_EVERY = 4_000;
 const REPORT_CHANGE_AFTER = 2_000;
 const SILENT_AFTER = 3_000;
+/** A voice alone is fifty packets a second: one whole second without any is no accident. */
+const STALLED_AFTER = 900;
 
 export interface QualityEnvironment {
   clock: Clock;
@@ -25,6 +27,8 @@ export interface QualityEnvironment {
   onReport(report: NetworkReport): void;
   /** Nothing arrives from this peer of a direct path any more, or again. */
   onSilence(peer: string, silent: boolean): void;
+  /** Nothing comes by this connection any more, though it did and somebody's microphone or camera is on. */
+  onStalled(connection: string): void;
   /** The own network has been losing for long enough to say so. */
   onLossy(): void;
   onChange(): void;
@@ -36,6 +40,8 @@ interface Watched {
   rates: InboundRate[];
   /** When a packet of any stream was last seen to arrive. */
   heardAt: number;
+  /** Packets came the last time; said once for each time that they stop. */
+  flowing: boolean;
 }
 
 /** Samples all connections each second and keeps what follows from it. */
@@ -89,15 +95,26 @@ export class QualityMonitor {
     this.#conclude();
   }
 
-  async #sampleOne({ id, connection }: PathConnection): Promise<void> {
+  /** Whether somebody behind a connection sends. */
+  #isExpected(peer: string | null): boolean {
+    return this.#environment
+      .participants()
+      .some(({ id, media }) => (peer === null || id === peer) && (media.microphone || media.camera));
+  }
+
+  async #sampleOne({ id, peer, connection }: PathConnection): Promise<void> {
     try {
       const at = this.#environment.clock.now();
       const stats = await connection.getStats();
       const now = readSample(stats, at);
       const held = this.#watched.get(id);
       const rates = held ? inboundRates(held.now, now) : [];
-      const heard = !held || rates.some((rate) => rate.packets > 0);
-      this.#watched.set(id, { before: held?.now ?? null, now, rates, heardAt: heard ? at : held.heardAt });
+      const flows = rates.some((rate) => rate.packets > 0);
+      const heardAt = flows || !held ? at : held.heardAt;
+      const stalled = held?.flowing === true && at - heardAt >= STALLED_AFTER;
+      const flowing = flows || (held?.flowing === true && !stalled);
+      this.#watched.set(id, { before: held?.now ?? null, now, rates, heardAt, flowing });
+      if (stalled && this.#isExpected(peer)) this.#environment.onStalled(id);
     } catch {
       // The connection was closed meanwhile; it is forgotten with the next sample.
     }

@@ -1,6 +1,9 @@
 import type { Clock } from './clock';
 import { decodableCodecs, limitCodecs, videoCodecOf } from './codecs';
+import type { Attempt } from './diagnosis';
+import { Diagnosis } from './diagnosis';
 import { watchForFrame } from './frames';
+import type { Ice } from './ice';
 import { RIDS, cameraLayers } from './layers';
 import type { LocalTracks } from './path';
 import { SOURCES } from './path';
@@ -34,6 +37,7 @@ export type LegState = 'connecting' | 'connected' | 'disconnected' | 'failed';
 export interface LegEnvironment {
   clock: Clock;
   createConnection(): RTCPeerConnection;
+  ice: Ice;
   onState(state: LegState): void;
   onAssignments(): void;
   /** The browser needs a negotiation to do what was asked (another codec). */
@@ -59,6 +63,10 @@ export class SfuLeg {
   #wishes: ReadonlyMap<SourceKind, PublishWish> = new Map();
   #assignments: Assignments = NO_ASSIGNMENTS;
   #state: LegState = 'connecting';
+  readonly #diagnosis: Diagnosis;
+  /** An offer that is with the server before anything is gathered for it. */
+  #prepared: RTCSessionDescriptionInit | null = null;
+  #wasConnected = false;
   #answered = false;
   #closed = false;
 
@@ -73,6 +81,7 @@ export class SfuLeg {
     this.#codec = codec;
     this.#environment = environment;
     this.connection = environment.createConnection();
+    this.#diagnosis = new Diagnosis(this.connection);
     this.connection.onconnectionstatechange = () => this.#connectionChanged();
     this.connection.oniceconnectionstatechange = () => this.#connectionChanged();
     for (const { source, kind } of SOURCES) {
@@ -117,29 +126,35 @@ export class SfuLeg {
     if (this.#answered) this.#applyWish('camera');
   }
 
+  /**
+   * Makes the first offer before the servers for ICE are known. Gathering waits for `accept`, so that it
+   * includes relays and costs no further round trip.
+   */
+  async prepare(): Promise<SfuOffer> {
+    this.#prepared = await this.connection.createOffer();
+    return this.#describe(this.#prepared.sdp ?? '');
+  }
+
   async offer(iceRestart: boolean): Promise<SfuOffer> {
+    const gathers = iceRestart || this.connection.localDescription === null;
+    if (gathers) {
+      await this.#environment.ice.renew();
+      if (!this.#closed) this.#environment.ice.configure(this.connection);
+    }
     if (iceRestart) this.connection.restartIce();
     await this.connection.setLocalDescription(await this.connection.createOffer());
-    const sdp = this.connection.localDescription?.sdp ?? '';
-    return {
-      leg: this.number,
-      // Candidates are not waited for: the server learns this page's addresses from its checks (ICE lite).
-      sdp,
-      sources: {
-        microphone: this.#midOf('microphone'),
-        camera: this.#midOf('camera'),
-        screen: this.#midOf('screen'),
-        screenAudio: this.#midOf('screen-audio'),
-      },
-      audioSlots: this.#audioSlots.map(mid),
-      videoSlots: this.#videoSlots.map(mid),
-      decodes: decodableCodecs(RTCRtpReceiver.getCapabilities('video')),
-    };
+    return this.#describe(this.connection.localDescription?.sdp ?? '');
   }
 
   async accept(answer: SfuAnswer): Promise<void> {
     if (this.#closed) return;
-    await this.connection.setRemoteDescription({ type: 'answer', sdp: answer.sdp });
+    if (this.#prepared) {
+      this.#environment.ice.configure(this.connection);
+      await this.connection.setLocalDescription(this.#prepared);
+      this.#prepared = null;
+    }
+    const sdp = this.#environment.ice.restrict(answer.sdp);
+    await this.connection.setRemoteDescription({ type: 'answer', sdp });
     this.#answered = true;
     for (const source of ['camera', 'screen'] as const) this.#applyWish(source);
   }
@@ -148,6 +163,15 @@ export class SfuLeg {
   async rollBack(): Promise<void> {
     if (this.#closed || this.connection.signalingState !== 'have-local-offer') return;
     await this.connection.setLocalDescription({ type: 'rollback' });
+  }
+
+  /** Why there is no connection. Null when the browser cannot tell. */
+  async attempts(): Promise<Attempt[] | null> {
+    try {
+      return await this.#diagnosis.attempts(this.#environment.ice.servers);
+    } catch {
+      return null;
+    }
   }
 
   setSlots(slots: Slots): void {
@@ -188,9 +212,27 @@ export class SfuLeg {
     return transceiver;
   }
 
-  #midOf(source: SourceKind): string {
-    const transceiver = this.#sources.get(source);
-    return transceiver ? mid(transceiver) : '';
+  /** Candidates are not waited for: the server learns this page's addresses from its checks (ICE lite). */
+  #describe(sdp: string): SfuOffer {
+    // Transceivers get their names when the description is set; a prepared one has them in its sections,
+    // which are in the order of the transceivers (RFC 8829, section 5.2.1).
+    const mids = [...sdp.matchAll(/^a=mid:(.*)$/gm)].map(([, name = '']) => name.trim());
+    const transceivers = this.connection.getTransceivers();
+    const midOf = (transceiver: RTCRtpTransceiver | undefined): string =>
+      transceiver ? (transceiver.mid ?? mids[transceivers.indexOf(transceiver)] ?? '') : '';
+    return {
+      leg: this.number,
+      sdp,
+      sources: {
+        microphone: midOf(this.#sources.get('microphone')),
+        camera: midOf(this.#sources.get('camera')),
+        screen: midOf(this.#sources.get('screen')),
+        screenAudio: midOf(this.#sources.get('screen-audio')),
+      },
+      audioSlots: this.#audioSlots.map(midOf),
+      videoSlots: this.#videoSlots.map(midOf),
+      decodes: decodableCodecs(RTCRtpReceiver.getCapabilities('video')),
+    };
   }
 
   #setAssignments(assignments: Assignments): void {
@@ -268,18 +310,24 @@ export class SfuLeg {
 
   #connectionChanged(): void {
     const { connectionState, iceConnectionState } = this.connection;
-    const state: LegState =
-      connectionState === 'failed' || iceConnectionState === 'failed'
-        ? 'failed'
-        : iceConnectionState === 'disconnected' || connectionState === 'disconnected'
-          ? 'disconnected'
-          : connectionState === 'connected'
-            ? 'connected'
-            : 'connecting';
+    const state = legState(connectionState, iceConnectionState, this.#wasConnected);
     if (state === this.#state || this.#closed) return;
     this.#state = state;
+    if (state === 'connected') this.#wasConnected = true;
     this.#environment.onState(state);
   }
+}
+
+function legState(
+  connection: RTCPeerConnectionState,
+  ice: RTCIceConnectionState,
+  wasConnected: boolean,
+): LegState {
+  // A way that was lost may be found again (RFC 8445, section 2.4): the keys of DTLS still hold.
+  if (ice === 'failed') return wasConnected ? 'disconnected' : 'failed';
+  if (connection === 'failed') return 'failed';
+  if (ice === 'disconnected' || connection === 'disconnected') return 'disconnected';
+  return connection === 'connected' ? 'connected' : 'connecting';
 }
 
 function mid(transceiver: RTCRtpTransceiver): string {

@@ -1,4 +1,6 @@
 import type { Clock } from './clock';
+import type { Attempt } from './diagnosis';
+import type { Ice } from './ice';
 import type {
   LocalTracks,
   MediaPath,
@@ -21,6 +23,7 @@ import type {
   ViewItem,
 } from './proto';
 import { LIMITS } from './proto';
+import { Retry } from './retry';
 import { SfuLeg } from './sfu-leg';
 import { slotsFor } from './slots';
 import { Store } from './store';
@@ -29,8 +32,6 @@ import { Store } from './store';
 export const SFU_TIMES = {
   /** Without a connection for so long, a leg counts as failed and another one is tried. */
   failAfter: 8_000,
-  /** ICE may lose a path for a moment and find it again by itself. */
-  restartAfter: 1_500,
   firstRetry: 1_000,
   longestRetry: 8_000,
   /** Views change in bursts (a window being resized): the last of a burst is sent. */
@@ -42,7 +43,10 @@ export const SFU_TIMES = {
 export interface SfuEnvironment {
   clock: Clock;
   createConnection(): RTCPeerConnection;
+  ice: Ice;
   request(message: ClientMessage): Promise<Reply>;
+  /** Requests go out now; otherwise they wait for the server to be found again. */
+  reachable(): boolean;
   /** Never gives the same number twice in a session. */
   nextLeg(): number;
 }
@@ -50,7 +54,7 @@ export interface SfuEnvironment {
 /** Through the server: one connection, which is replaced by another one when it is dead. */
 export class SfuPath implements MediaPath {
   readonly kind = 'sfu';
-  readonly state = new Store<PathState>({ health: 'connecting', failedPeers: [] });
+  readonly state = new Store<PathState>({ health: 'connecting', failedPeers: [], attempts: null });
   readonly media = new Store<PathMedia>(NO_MEDIA);
   readonly #environment: SfuEnvironment;
   #tracks: LocalTracks;
@@ -64,8 +68,15 @@ export class SfuPath implements MediaPath {
   #next: SfuLeg | null = null;
   /** Legs that the server knows of, with the view that it was told for each. */
   readonly #answered = new Map<SfuLeg, string>();
+  /** Looks for another way for the present leg. */
+  readonly #restarts: Retry;
+  /** An ICE restart that waits for its turn, and one whose answer is awaited. */
+  #restartQueued = false;
+  #restarting = false;
   #failed = false;
+  #attempts: readonly Attempt[] | null = null;
   #attempt = 0;
+  #openedAt = -Infinity;
   #closed = false;
   /** Negotiations, one after the other. */
   #steps: Promise<void> = Promise.resolve();
@@ -78,13 +89,17 @@ export class SfuPath implements MediaPath {
     this.#tracks = tracks;
     this.#codec = codec;
     this.#environment = environment;
+    this.#restarts = new Retry(environment.clock, () => {
+      // One whose answer is awaited is not overtaken: it may only be waiting for the server.
+      if (!this.#restarting) this.#restart();
+    });
   }
 
   /** Makes the offer that `join` carries. */
   prepare(): Promise<SfuOffer> {
     const leg = this.#makeLeg();
     this.#current = leg;
-    return leg.offer(false);
+    return leg.prepare();
   }
 
   /** Takes the answer that came with `joined`. */
@@ -141,19 +156,41 @@ export class SfuPath implements MediaPath {
 
   connections(): PathConnection[] {
     return this.#legs().map((leg) => ({
-      id: `sfu/${leg.number}`,
+      id: idOf(leg),
       peer: null,
       connection: leg.connection,
     }));
   }
 
   networkChanged(): void {
-    if (this.#current && this.#answered.has(this.#current)) this.#negotiate(this.#current, true);
-    else if (this.#cancelRetry) this.#openLeg();
+    const unborn = this.#next !== null && this.#next.state !== 'connected';
+    if (this.#cancelRetry || unborn) {
+      // What it has gathered was of the network before.
+      const sinceLast = this.#environment.clock.now() - this.#openedAt;
+      if (sinceLast >= SFU_TIMES.firstRetry) this.#openLeg();
+      return;
+    }
+    this.#restarts.hurry();
+    // What an unanswered restart has gathered was of the network before.
+    if (this.#restarting) this.#restart();
+    else if (this.#current?.state === 'connected') this.#restarts.once();
+    else if (this.#current) this.#restarts.start();
+  }
+
+  serverBack(): void {
+    for (const leg of this.#deadlines.keys()) this.#awaitConnection(leg);
+    if (this.#current?.state !== 'disconnected') return;
+    this.#restarts.hurry();
+    this.#restarts.start();
+  }
+
+  stalled(connection: string): void {
+    if (this.#current && connection === idOf(this.#current)) this.#restarts.once();
   }
 
   close(): void {
     this.#closed = true;
+    this.#restarts.stop();
     this.#cancelRetry?.();
     this.#cancelSwap?.();
     this.#cancelView?.();
@@ -172,6 +209,7 @@ export class SfuPath implements MediaPath {
       {
         clock: this.#environment.clock,
         createConnection: () => this.#environment.createConnection(),
+        ice: this.#environment.ice,
         onState: () => this.#legChanged(leg),
         onAssignments: () => {
           this.#publish();
@@ -188,6 +226,7 @@ export class SfuPath implements MediaPath {
     this.#cancelRetry?.();
     this.#cancelRetry = null;
     if (this.#closed) return;
+    this.#openedAt = this.#environment.clock.now();
     let leg: SfuLeg;
     try {
       leg = this.#makeLeg();
@@ -207,7 +246,11 @@ export class SfuPath implements MediaPath {
     this.#deadlines.get(leg)?.();
     this.#deadlines.set(
       leg,
-      this.#environment.clock.after(SFU_TIMES.failAfter, () => this.#replace(leg)),
+      this.#environment.clock.after(SFU_TIMES.failAfter, () => {
+        // Without the server no leg can be negotiated: another one would only wait as well.
+        if (this.#environment.reachable()) this.#replace(leg);
+        else this.#awaitConnection(leg);
+      }),
     );
   }
 
@@ -218,13 +261,14 @@ export class SfuPath implements MediaPath {
         this.#deadlines.delete(leg);
         this.#attempt = 0;
         this.#failed = false;
+        this.#attempts = null;
+        if (leg === this.#current) this.#restarts.stop();
         this.#promote(leg);
         break;
       case 'disconnected':
-        this.#awaitConnection(leg);
-        this.#environment.clock.after(SFU_TIMES.restartAfter, () => {
-          if (leg.state === 'disconnected') this.#negotiate(leg, true);
-        });
+        if (!this.#deadlines.has(leg)) this.#awaitConnection(leg);
+        // Browsers say so only after seconds without an answer.
+        if (leg === this.#current) this.#restarts.start();
         break;
       case 'failed':
         this.#replace(leg);
@@ -260,6 +304,7 @@ export class SfuPath implements MediaPath {
     this.#cancelSwap = null;
     if (!this.#next) return;
     if (this.#current) this.#drop(this.#current);
+    this.#restarts.stop();
     this.#current = this.#next;
     this.#next = null;
     this.#publish();
@@ -270,6 +315,8 @@ export class SfuPath implements MediaPath {
     if (this.#closed || !this.#legs().includes(leg)) return;
     this.#deadlines.get(leg)?.();
     this.#deadlines.delete(leg);
+    if (leg === this.#current) this.#restarts.stop();
+    void this.#explain(leg);
     if (leg === this.#next) this.#drop(leg);
     else if (this.#next) return;
     this.#failed = this.#current?.state !== 'connected';
@@ -281,6 +328,15 @@ export class SfuPath implements MediaPath {
         : Math.min(SFU_TIMES.longestRetry, SFU_TIMES.firstRetry * 2 ** (this.#attempt - 1));
     this.#attempt += 1;
     this.#cancelRetry = this.#environment.clock.after(delay, () => this.#openLeg());
+  }
+
+  /** Finds out why a leg did not connect; asked before it is closed, as a closed one tells nothing. */
+  async #explain(leg: SfuLeg): Promise<void> {
+    if (leg.state === 'connected' || !this.#answered.has(leg)) return;
+    const attempts = await leg.attempts();
+    if (attempts === null || !this.#failed) return;
+    this.#attempts = attempts;
+    this.#publish();
   }
 
   #drop(leg: SfuLeg): void {
@@ -303,17 +359,36 @@ export class SfuPath implements MediaPath {
   // Negotiation.
 
   #negotiate(leg: SfuLeg, iceRestart: boolean): void {
+    this.#step(() => this.#exchange(leg, iceRestart));
+  }
+
+  async #exchange(leg: SfuLeg, iceRestart: boolean): Promise<void> {
+    if (!this.#legs().includes(leg)) return;
+    leg.grow(slotsFor(this.#view.length, leg.videoSlots));
+    const offer = await leg.offer(iceRestart);
+    try {
+      const reply = await this.#environment.request({ type: 'offer-sfu', body: offer });
+      if (reply.type === 'sfu-answered') await this.#accept(leg, reply.answer);
+    } catch {
+      await leg.rollBack();
+      // A leg that works goes on without the change; any other is given up.
+      if (leg.state !== 'connected') this.#replace(leg);
+    }
+  }
+
+  /** An ICE restart of the present leg: another way for the same connection. */
+  #restart(): void {
+    const leg = this.#current;
+    // Before its first answer there is nothing to restart; the deadline judges that one.
+    if (!leg || !this.#answered.has(leg) || this.#restartQueued) return;
+    this.#restartQueued = true;
     this.#step(async () => {
-      if (!this.#legs().includes(leg)) return;
-      leg.grow(slotsFor(this.#view.length, leg.videoSlots));
-      const offer = await leg.offer(iceRestart);
+      this.#restartQueued = false;
+      this.#restarting = true;
       try {
-        const reply = await this.#environment.request({ type: 'offer-sfu', body: offer });
-        if (reply.type === 'sfu-answered') await this.#accept(leg, reply.answer);
-      } catch {
-        await leg.rollBack();
-        // A leg that works goes on without the change; any other is given up.
-        if (leg.state !== 'connected') this.#replace(leg);
+        await this.#exchange(leg, true);
+      } finally {
+        this.#restarting = false;
       }
     });
   }
@@ -377,7 +452,12 @@ export class SfuPath implements MediaPath {
     const state: PathState = {
       health: connected ? 'connected' : this.#failed ? 'failed' : 'connecting',
       failedPeers: [],
+      attempts: connected ? null : this.#attempts,
     };
     this.state.update((before) => (samePathState(before, state) ? before : state));
   }
+}
+
+function idOf(leg: SfuLeg): string {
+  return `sfu/${leg.number}`;
 }

@@ -323,8 +323,51 @@ describe('Signalling', () => {
     await enter();
     const first = socket();
     signalling.networkChanged();
-    await clock.advance(TIMES.pingDeadlineAfterChange + 2 * TIMES.tick);
+    await clock.advance(TIMES.shortPingDeadline);
     expect(first.closedWith).toBe(4100);
+    await clock.advance(0);
+    expect(sockets).toHaveLength(2);
+  });
+
+  it('gives a slow network the time that it needs to answer', async () => {
+    signalling.start();
+    await socket().open();
+    await clock.advance(400);
+    socket().letIn();
+    const first = socket();
+    signalling.networkChanged();
+    await clock.advance(TIMES.shortPingDeadline + 2 * 400 - 1);
+    expect(first.closedWith).toBeNull();
+    first.done(first.last('ping').id);
+    await clock.advance(TIMES.longestShortPingDeadline);
+    expect(first.closedWith).toBeNull();
+  });
+
+  it('does not give a dead socket more time each time that the network changes', async () => {
+    await enter();
+    const first = socket();
+    for (let change = 0; change < 5; change++) {
+      signalling.networkChanged();
+      await clock.advance(TIMES.shortPingDeadline / 5);
+    }
+    expect(first.closedWith).toBe(4100);
+    expect(first.count('ping')).toBe(1);
+  });
+
+  it('opens another socket when the network changes under one that is being opened', async () => {
+    await enter();
+    socket().drop();
+    await clock.advance(0);
+    const stuck = socket();
+    await clock.advance(TIMES.youngConnection);
+    signalling.networkChanged();
+    expect(stuck.closedWith).toBe(4100);
+    expect(sockets).toHaveLength(3);
+    // A burst of news does not begin again and again.
+    signalling.networkChanged();
+    expect(sockets).toHaveLength(3);
+    await socket().open();
+    expect(socket().last('resume').body.token).toBe('token-1');
   });
 
   it('does not wait out its pause when the network is back', async () => {

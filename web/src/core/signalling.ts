@@ -26,8 +26,11 @@ export const TIMES = {
   unheard: 2_000,
   /** An unanswered ping after which the socket is given up. */
   pingDeadline: 5_000,
-  /** The same after the device said that its network changed. */
-  pingDeadlineAfterChange: 1_500,
+  /** The same when the network may have changed: from, and to, depending on the last round trip. */
+  shortPingDeadline: 500,
+  longestShortPingDeadline: 1_500,
+  /** Young enough to have been opened by the network that there is now. */
+  youngConnection: 300,
   /** For a socket to open and for `join` or `resume` to be answered. */
   entryDeadline: 10_000,
   /** For any other request, reconnecting included. */
@@ -107,7 +110,7 @@ export class Signalling {
   #socket: Socket | null = null;
   #open = false;
   /** `join` or `resume` under way on the current socket. */
-  #entry: { id: number; kind: 'join' | 'resume'; lastSeq: number } | null = null;
+  #entry: { id: number; kind: 'join' | 'resume'; lastSeq: number; sentAt: number } | null = null;
   #inside = false;
   #cancelEntryDeadline = (): void => undefined;
 
@@ -116,6 +119,9 @@ export class Signalling {
 
   #heardAt = 0;
   #ping: { id: number; sentAt: number; deadline: number } | null = null;
+  /** Of the last question that was answered on this connection, in milliseconds. */
+  #roundTrip: number | null = null;
+  #connectedAt = -Infinity;
   #disconnectedSince: number | null = null;
   #stopTicking = (): void => undefined;
 
@@ -185,20 +191,45 @@ export class Signalling {
     if (this.#state === 'running' && !this.#socket) this.#retryNow();
   }
 
-  /** The device said that its network came, went or changed. */
+  /** The session is there: requests go out now rather than once the server is found again. */
+  get reachable(): boolean {
+    return this.#inside;
+  }
+
+  /** The device said that its network came or changed. */
   networkChanged(): void {
     if (this.#state !== 'running') return;
     if (this.#cancelRetry) {
       this.#retryNow();
     } else if (this.#inside) {
-      this.#sendPing(TIMES.pingDeadlineAfterChange);
+      this.probe();
+    } else if (this.#socket && this.#now() - this.#connectedAt >= TIMES.youngConnection) {
+      // What is being opened may wait for an answer that went to the old network.
+      this.#socket.close(CLOSE_LOST);
+      this.#forgetSocket();
+      this.#retryNow();
     }
+  }
+
+  /** Finds out soon whether the connection still lives. */
+  probe(): void {
+    if (this.#state !== 'running' || !this.#inside) return;
+    const deadline = Math.min(
+      TIMES.longestShortPingDeadline,
+      TIMES.shortPingDeadline + 2 * (this.#roundTrip ?? TIMES.longestShortPingDeadline),
+    );
+    const now = this.#now();
+    // An older question is not asked anew: that would only give a dead connection more time.
+    if (this.#ping) this.#ping.deadline = Math.min(this.#ping.deadline, now - this.#ping.sentAt + deadline);
+    else this.#sendPing(deadline);
+    this.#environment.clock.after(deadline, () => this.#tick());
   }
 
   // Connecting.
 
   #connect(): void {
     this.#cancelRetry = null;
+    this.#connectedAt = this.#now();
     // Made while the socket opens: a join carries an offer, which takes the browser some time.
     const join = this.#session ? null : this.#handlers.makeJoin(this.#everInside);
     const socket = this.#environment.openSocket({
@@ -223,7 +254,7 @@ export class Signalling {
       (join) => {
         if (socket !== this.#socket || !this.#open) return;
         this.#earlyEvents = [];
-        this.#entry = { id: this.#takeId(), kind: 'join', lastSeq: 0 };
+        this.#entry = { id: this.#takeId(), kind: 'join', lastSeq: 0, sentAt: this.#now() };
         this.#send({ id: this.#entry.id, type: 'join', body: join });
       },
       () => {
@@ -233,7 +264,7 @@ export class Signalling {
   }
 
   #sendResume(session: Session): void {
-    this.#entry = { id: this.#takeId(), kind: 'resume', lastSeq: session.lastSeq };
+    this.#entry = { id: this.#takeId(), kind: 'resume', lastSeq: session.lastSeq, sentAt: this.#now() };
     this.#send({
       id: this.#entry.id,
       type: 'resume',
@@ -249,6 +280,7 @@ export class Signalling {
 
   #entered(): void {
     this.#cancelEntryDeadline();
+    if (this.#entry) this.#roundTrip = this.#now() - this.#entry.sentAt;
     this.#entry = null;
     this.#inside = true;
     this.#attempt = 0;
@@ -335,6 +367,7 @@ export class Signalling {
       return;
     }
     if (id === this.#ping?.id) {
+      this.#roundTrip = this.#now() - this.#ping.sentAt;
       this.#ping = null;
       return;
     }
@@ -375,6 +408,7 @@ export class Signalling {
   // Losing and finding the server.
 
   #tick(): void {
+    if (this.#state !== 'running') return;
     const now = this.#now();
     if (this.#inside) {
       if (!this.#ping && now - this.#heardAt >= TIMES.pingAfter) this.#sendPing(TIMES.pingDeadline);
@@ -436,6 +470,7 @@ export class Signalling {
     this.#inside = false;
     this.#entry = null;
     this.#ping = null;
+    this.#roundTrip = null;
   }
 
   #scheduleRetry(atLeastMs: number): void {

@@ -2,6 +2,8 @@
  * What `getStats` says, reduced to what is judged. Reads what browsers have in common and takes what
  * is missing as unknown; never looks at the browser's name.
  */
+import { RUNGS, rungOfUrl } from './ladder';
+import type { Rung } from './ladder';
 import type { Transport } from './model';
 
 /** One incoming stream, counters since its start. */
@@ -43,19 +45,42 @@ export interface ConnectionSample {
   readonly outbound: readonly OutboundSample[];
 }
 
+/** One way that ICE has tried, or could have. */
+export interface PairSample {
+  readonly rung: Rung;
+  /** Something came back. */
+  readonly answered: boolean;
+}
+
 type Stats = Readonly<Record<string, unknown>>;
 
+/** Every pair of candidates that the browser still knows, by the rung that it belongs to. */
+export function readPairs(report: Iterable<[string, unknown]>): PairSample[] {
+  const byId = index(report);
+  return [...byId.values()].flatMap((stats) => {
+    if (stats.type !== 'candidate-pair') return [];
+    const rung = rungOfPair(stats, byId);
+    if (!rung) return [];
+    const answers = (number(stats, 'responsesReceived') ?? 0) + (number(stats, 'bytesReceived') ?? 0);
+    return [{ rung, answered: stats.state === 'succeeded' || answers > 0 }];
+  });
+}
+
+/** The rungs for which the browser has got a relay. */
+export function readRelays(report: Iterable<[string, unknown]>): Set<Rung> {
+  const candidates = [...index(report).values()].filter(({ type }) => type === 'local-candidate');
+  return new Set(candidates.filter((stats) => stats.candidateType === 'relay').map(rungOfCandidate));
+}
+
 export function readSample(report: Iterable<[string, unknown]>, at: number): ConnectionSample {
-  const byId = new Map<string, Stats>();
-  for (const [id, stats] of report)
-    if (typeof stats === 'object' && stats !== null) byId.set(id, stats as Stats);
+  const byId = index(report);
   const all = [...byId.values()];
   const pair = selectedPair(all, byId);
   const roundTrip = pair && number(pair, 'currentRoundTripTime');
   const available = pair && number(pair, 'availableOutgoingBitrate');
   return {
     at,
-    transport: pair ? transportOf(pair, byId) : null,
+    transport: pair ? rungOfPair(pair, byId) : null,
     roundTripMs: roundTrip === null ? null : roundTrip * 1_000,
     availableUpKbps: available === null ? null : available / 1_000,
     inbound: all.filter((stats) => stats.type === 'inbound-rtp').map((stats) => inbound(stats, byId)),
@@ -79,20 +104,33 @@ function selectedPair(all: Stats[], byId: ReadonlyMap<string, Stats>): Stats | n
   );
 }
 
-function transportOf(pair: Stats, byId: ReadonlyMap<string, Stats>): Transport | null {
+function index(report: Iterable<[string, unknown]>): Map<string, Stats> {
+  const byId = new Map<string, Stats>();
+  for (const [id, stats] of report)
+    if (typeof stats === 'object' && stats !== null) byId.set(id, stats as Stats);
+  return byId;
+}
+
+function rungOfPair(pair: Stats, byId: ReadonlyMap<string, Stats>): Rung | null {
   const local = byId.get(text(pair, 'localCandidateId'));
-  if (!local) return null;
-  if (local.candidateType === 'relay') {
-    switch (local.relayProtocol) {
-      case 'tls':
-        return 'webrtc-turn-tls';
-      case 'tcp':
-        return 'webrtc-turn-tcp';
-      default:
-        return 'webrtc-turn-udp';
-    }
-  }
-  return local.protocol === 'tcp' ? 'webrtc-tcp' : 'webrtc-udp';
+  return local ? rungOfCandidate(local) : null;
+}
+
+function rungOfCandidate(local: Stats): Rung {
+  const { candidateType, relayProtocol, protocol } = local;
+  // `relayProtocol` is how the relay is reached; `protocol` what it speaks to the other end.
+  if (candidateType !== 'relay') return isTcp(protocol) ? 'webrtc-tcp' : 'webrtc-udp';
+  return (
+    RUNGS.find((rung) => rung === `webrtc-turn-${String(relayProtocol)}`) ??
+    // Browsers that do not say it name the server (RFC 7065).
+    rungOfUrl(text(local, 'url')) ??
+    'webrtc-turn-udp'
+  );
+}
+
+/** `ssltcp` is what Chromium calls TCP that begins like TLS. */
+function isTcp(protocol: unknown): boolean {
+  return protocol === 'tcp' || protocol === 'ssltcp';
 }
 
 function inbound(stats: Stats, byId: ReadonlyMap<string, Stats>): InboundSample {

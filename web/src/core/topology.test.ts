@@ -7,7 +7,7 @@ import { MOVE_TIMES, TopologyPaths } from './topology';
 import { VirtualClock } from './virtual-clock';
 
 class FakePath implements MediaPath {
-  readonly state = new Store<PathState>({ health: 'connecting', failedPeers: [] });
+  readonly state = new Store<PathState>({ health: 'connecting', failedPeers: [], attempts: null });
   readonly media = new Store<PathMedia>(NO_MEDIA);
   tracks: LocalTracks | null = null;
   peers: readonly string[] = [];
@@ -30,12 +30,14 @@ class FakePath implements MediaPath {
     return [];
   }
   networkChanged(): void {}
+  serverBack(): void {}
+  stalled(): void {}
   close(): void {
     this.closed = true;
   }
 
   become(health: PathState['health'], ...failedPeers: string[]): void {
-    this.state.set({ health, failedPeers });
+    this.state.set({ health, failedPeers, attempts: null });
   }
   /** Delivers these people's pictures and voices. */
   deliver(pictures: Record<string, 'live' | 'waiting' | 'paused'>, voices: string[] = []): void {

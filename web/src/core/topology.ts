@@ -1,4 +1,5 @@
 import type { Clock } from './clock';
+import type { Attempt } from './diagnosis';
 import type { LocalTracks, MediaPath, PathConnection, Peer, RemoteAudio, RemoteVideo } from './path';
 import { isFlowing } from './path';
 import type { CodecPreference, PathState as ReportedState, TopologyState, ViewItem } from './proto';
@@ -116,6 +117,21 @@ export class TopologyPaths<Path extends MediaPath> {
 
   networkChanged(): void {
     for (const { path } of this.#held) path.networkChanged();
+  }
+
+  serverBack(): void {
+    for (const { path } of this.#held) path.serverBack();
+  }
+
+  stalled(connection: string): void {
+    for (const { path } of this.#held) path.stalled(connection);
+  }
+
+  /** What was tried in vain, while no path connects; null while one does, or nobody knows. */
+  attempts(): readonly Attempt[] | null {
+    const states = this.#held.map(({ path }) => path.state.get());
+    if (states.some(({ health }) => health === 'connected')) return null;
+    return states.at(-1)?.attempts ?? null;
   }
 
   /** The picture of a tile: of the newest path on which it moves; failing that, on which it ever did. */

@@ -45,6 +45,7 @@ function frame(own: Partial<MeetingView['own']> = {}): ViewFrame {
     end: null,
     room: 'garden',
     transport: null,
+    blocked: null,
     moving: false,
     notices: [],
     disconnectedSince: null,

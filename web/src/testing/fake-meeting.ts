@@ -68,6 +68,7 @@ export class FakeMeeting implements MeetingHandle {
       topologyReason: 'more-people',
       moving: false,
       transport: 'webrtc-udp',
+      blocked: null,
       participants: [],
       tiles: [],
       chat: [],
