@@ -6,28 +6,10 @@ use conclave_sfu::{
     AudioLevel, Bitrate, Codec, Conference, LayerIndex, LegConfig, LegId, RtpPacket, SlotId, Time, Timestamp,
 };
 
+use crate::bytes::Bytes;
+
 /// The most packets of one input: longer ones teach nothing and cost time.
 const STEPS: usize = 2_000;
-
-struct Bytes<'a>(&'a [u8]);
-
-impl<'a> Bytes<'a> {
-    fn u8(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*first)
-    }
-
-    fn u16(&mut self) -> Option<u16> {
-        Some(u16::from_be_bytes([self.u8()?, self.u8()?]))
-    }
-
-    fn take(&mut self, length: usize) -> &'a [u8] {
-        let (taken, rest) = self.0.split_at(length.min(self.0.len()));
-        self.0 = rest;
-        taken
-    }
-}
 
 /// Three people whose packets, views and networks say whatever the input says. Nobody receives what
 /// is their own, nor what is switched off, nor one sequence number twice in a slot. Returns how

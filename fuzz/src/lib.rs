@@ -1,12 +1,17 @@
 //! What each fuzz target does with its input, and what must hold afterwards. The same functions run
 //! over `corpus/` as ordinary tests.
 
+mod bytes;
 mod forwarding;
+mod port;
+mod turn;
 
 use conclave_proto::{ClientFrame, parse_client_frame};
 use conclave_sfu::Vp8Rewrite;
 
 pub use forwarding::forwarding;
+pub use port::{demux, framing, proxy};
+pub use turn::turn;
 
 /// A message from a browser: it is read or refused, and what was read survives being written again.
 ///

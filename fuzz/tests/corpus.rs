@@ -35,6 +35,37 @@ fn packets_to_forward() {
 }
 
 #[test]
+fn first_bytes() {
+    run("demux", conclave_fuzz::demux);
+}
+
+#[test]
+fn framed_streams() {
+    run("framing", conclave_fuzz::framing);
+}
+
+#[test]
+fn headers_of_proxies() {
+    run("proxy", conclave_fuzz::proxy);
+}
+
+#[test]
+fn packets_to_relay() {
+    run("turn", |data| {
+        conclave_fuzz::turn(data);
+    });
+}
+
+#[test]
+fn relaying_of_the_corpus_relays() {
+    for meeting in ["relay-to-relay", "through-the-sfu"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/turn").join(meeting);
+        let data = fs::read(&path).expect("part of the repository");
+        assert!(conclave_fuzz::turn(&data) >= 4, "{meeting} relays next to nothing: it no longer tests relaying");
+    }
+}
+
+#[test]
 fn calls_of_the_corpus_are_calls() {
     for call in ["vp8-call", "h264-call"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/forwarding").join(call);
