@@ -1,5 +1,5 @@
 /** A network namespace: a machine, as far as its network is concerned. */
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
@@ -40,6 +40,20 @@ export class Namespace {
   /** Runs a command to its end; returns what it printed. */
   run(command: string, args: readonly string[], input = '', timeout = COMMAND_MS): string {
     return run('ip', ['netns', 'exec', this.name, command, ...args], input, timeout);
+  }
+
+  /** Runs a command that may say no by its exit code. */
+  attempt(
+    command: string,
+    args: readonly string[],
+    timeout = 60_000,
+  ): { code: number | null; output: string } {
+    const { status, stdout, error } = spawnSync('ip', ['netns', 'exec', this.name, command, ...args], {
+      timeout,
+      encoding: 'utf8',
+    });
+    if (error !== undefined) throw error;
+    return { code: status, output: stdout };
   }
 
   /** Starts a program that ends at the latest when the namespace does. */
