@@ -54,6 +54,7 @@ test: ## Sets everything up (browsers included) and runs every test
 .PHONY: bench
 bench: ## Measures; figures are also appended to target/bench/results.jsonl
 	cargo bench --locked -p conclave-sfu --bench forwarding
+	cargo bench --locked -p conclave-turn --bench relaying
 
 .PHONY: fuzz
 fuzz: ## Feeds the parsers with made-up input: make fuzz FUZZ_SECONDS=600
