@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -16,12 +16,13 @@ use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const NAME: &str = "meet.example.org";
+const SECOND_NAME: &str = "treffen.example.org";
 
 /// A program that is ended with the test, and what it says, line by line.
 struct Program {
@@ -102,19 +103,21 @@ fn answer(query: &[u8]) -> Option<Vec<u8>> {
 /// What an authority takes for port 443: passes connections on to where the program turns out to be.
 struct Port443 {
     address: SocketAddr,
-    target: Arc<OnceLock<SocketAddr>>,
+    target: Arc<watch::Sender<Option<SocketAddr>>>,
 }
 
 impl Port443 {
     async fn open() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
         let address = listener.local_addr().expect("bound");
-        let target = Arc::new(OnceLock::new());
+        let target = Arc::new(watch::Sender::new(None));
         let known = target.clone();
         tokio::spawn(async move {
             while let Ok((mut outside, _)) = listener.accept().await {
-                let target: SocketAddr = *known.get().expect("the program is there before the authority looks");
+                let known = known.clone();
                 tokio::spawn(async move {
+                    let target = *known.subscribe().wait_for(Option::is_some).await.expect("the test goes on");
+                    let target: SocketAddr = target.expect("waited for");
                     let mut inside = TcpStream::connect(target).await.expect("the program listens");
                     let _ = copy_bidirectional(&mut outside, &mut inside).await;
                 });
@@ -210,6 +213,7 @@ async fn handshake(
 async fn conclave(data: &Path, pebble: &Pebble) -> (Program, SocketAddr) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_conclave"));
     command.args(["serve", "--listen", "127.0.0.1:0", "--acme-domain", NAME, "--acme-contact", "admin@example.org"]);
+    command.args(["--acme-domain", SECOND_NAME]);
     command.args(["--acme-directory", &pebble.directory]).arg("--acme-root").arg(pebble.root());
     command.arg("--data").arg(data);
     let mut program = Program::start(command);
@@ -241,7 +245,7 @@ async fn a_certificate_is_issued_over_the_one_port_and_kept_over_a_restart() {
     let pebble = Pebble::start(port443.address.port()).await;
     let data = tempfile::tempdir().expect("folder");
     let (mut program, address) = conclave(data.path(), &pebble).await;
-    port443.target.set(address).expect("set once");
+    port443.target.send_replace(Some(address));
     program.line_with("a new certificate is in use").await;
     assert!(!program.said.join("\n").contains("admin@example.org"), "the contact is nobody's business");
 
@@ -253,6 +257,7 @@ async fn a_certificate_is_issued_over_the_one_port_and_kept_over_a_restart() {
         assert_eq!(connection.alpn_protocol(), protocols.first().copied());
         first = connection.peer_certificates().expect("there")[0].to_vec();
     }
+    handshake(address, SECOND_NAME, roots.clone(), &[]).await.expect("valid for the other name too");
     let refused = handshake(address, NAME, roots.clone(), &[b"acme-tls/1"]).await;
     assert!(refused.is_err(), "without an order there is nothing to prove");
 
@@ -266,6 +271,31 @@ async fn a_certificate_is_issued_over_the_one_port_and_kept_over_a_restart() {
     while let Ok(line) = program.lines.try_recv() {
         assert!(!line.contains("asking the certificate authority"), "{line}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_near_its_end_serves_until_the_new_one_is_there() {
+    let port443 = Port443::open().await;
+    let pebble = Pebble::start(port443.address.port()).await;
+    let data = tempfile::tempdir().expect("folder");
+    let key = KeyPair::generate().expect("key");
+    let mut old = CertificateParams::new([NAME, SECOND_NAME].map(str::to_owned)).expect("valid");
+    let now = time::OffsetDateTime::now_utc();
+    (old.not_before, old.not_after) = (now - time::Duration::days(80), now + time::Duration::days(10));
+    let old = old.self_signed(&key).expect("signed");
+    let folder =
+        data.path().join("acme").join(pebble.directory.trim_start_matches("https://").replace([':', '/'], "-"));
+    std::fs::create_dir_all(&folder).expect("made");
+    std::fs::write(folder.join("certificate.pem"), key.serialize_pem() + &old.pem()).expect("written");
+
+    let (mut program, address) = conclave(data.path(), &pebble).await;
+    let mut roots = RootCertStore::empty();
+    roots.add(old.der().clone()).expect("a root");
+    // Not asked for before the authority's way here is open.
+    handshake(address, NAME, roots, &[]).await.expect("the old one serves");
+    port443.target.send_replace(Some(address));
+    program.line_with("a new certificate is in use").await;
+    handshake(address, NAME, pebble.issuing_root().await, &[]).await.expect("the new one serves");
 }
 
 #[tokio::test(flavor = "multi_thread")]

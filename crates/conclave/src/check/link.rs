@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use conclave_turn::framing::{LARGEST_PACKET, TurnFramer};
+use conclave_turn::framing::{IceFramer, LARGEST_PACKET, Malformed, TurnFramer};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -18,7 +18,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 /// A way for packets to one server and back.
 pub(super) enum Link {
     Udp(UdpSocket),
-    Stream { stream: Box<dyn Stream>, framer: TurnFramer },
+    Stream { stream: Box<dyn Stream>, framer: Framer },
+}
+
+/// How packets are told apart on a stream.
+pub(super) enum Framer {
+    /// As ICE does (RFC 4571).
+    Ice(IceFramer),
+    /// As TURN does (RFC 8656, section 12.5).
+    Turn(TurnFramer),
+}
+
+impl Framer {
+    fn push(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Ice(framer) => framer.push(bytes),
+            Self::Turn(framer) => framer.push(bytes),
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<&[u8]>, Malformed> {
+        match self {
+            Self::Ice(framer) => framer.next(),
+            Self::Turn(framer) => framer.next(),
+        }
+    }
+
+    fn write(&self, packet: &[u8]) -> Vec<u8> {
+        let mut framed = Vec::with_capacity(packet.len() + 4);
+        match self {
+            Self::Ice(_) => IceFramer::write(packet, &mut framed),
+            Self::Turn(_) => TurnFramer::write(packet, &mut framed),
+        }
+        framed
+    }
 }
 
 impl Link {
@@ -29,17 +62,24 @@ impl Link {
         Ok(Self::Udp(socket))
     }
 
-    pub(super) async fn tcp(server: SocketAddr) -> io::Result<Self> {
-        Ok(Self::over(connect(server).await?))
+    /// As media goes over TCP (RFC 6544).
+    pub(super) async fn ice_tcp(server: SocketAddr) -> io::Result<Self> {
+        Ok(Self::Stream { stream: Box::new(connect(server).await?), framer: Framer::Ice(IceFramer::new()) })
     }
 
+    /// TURN over TCP.
+    pub(super) async fn tcp(server: SocketAddr) -> io::Result<Self> {
+        Ok(Self::turn_over(connect(server).await?))
+    }
+
+    /// TURN over TLS.
     pub(super) async fn tls(server: SocketAddr, name: &str, tls: Arc<ClientConfig>) -> io::Result<Self> {
         let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
-        Ok(Self::over(TlsConnector::from(tls).connect(name, connect(server).await?).await?))
+        Ok(Self::turn_over(TlsConnector::from(tls).connect(name, connect(server).await?).await?))
     }
 
-    fn over(stream: impl Stream + 'static) -> Self {
-        Self::Stream { stream: Box::new(stream), framer: TurnFramer::new() }
+    fn turn_over(stream: impl Stream + 'static) -> Self {
+        Self::Stream { stream: Box::new(stream), framer: Framer::Turn(TurnFramer::new()) }
     }
 
     pub(super) fn is_stream(&self) -> bool {
@@ -53,10 +93,8 @@ impl Link {
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
                 result => result.map(drop),
             },
-            Self::Stream { stream, .. } => {
-                let mut framed = Vec::with_capacity(packet.len() + 4);
-                TurnFramer::write(packet, &mut framed);
-                stream.write_all(&framed).await?;
+            Self::Stream { stream, framer } => {
+                stream.write_all(&framer.write(packet)).await?;
                 stream.flush().await
             }
         }

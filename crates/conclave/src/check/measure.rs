@@ -62,7 +62,7 @@ pub(super) fn median(times: &mut [Duration]) -> Duration {
 async fn probe(addresses: &[SocketAddr]) -> Vec<Announced> {
     join_all(addresses.iter().map(async |&address| {
         let udp = async { relay::bind(Link::udp(address).await.ok()?).await };
-        let tcp = async { relay::bind(timeout(CONNECT, Link::tcp(address)).await.ok()?.ok()?).await };
+        let tcp = async { relay::bind(timeout(CONNECT, Link::ice_tcp(address)).await.ok()?.ok()?).await };
         let (udp, tcp) = tokio::join!(udp, tcp);
         Announced { address, udp, tcp }
     }))

@@ -91,7 +91,7 @@ pub(super) struct Announced {
     pub(super) address: SocketAddr,
     /// Round trip of STUN; none: no answer.
     pub(super) udp: Option<Duration>,
-    /// The same over a TCP connection.
+    /// The same over a TCP connection, framed as ICE does.
     pub(super) tcp: Option<Duration>,
 }
 

@@ -55,7 +55,9 @@ impl FromStr for Target {
         };
         let authority = url.authority().filter(|authority| !authority.as_str().contains('@')).ok_or_else(refused)?;
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-        if host.is_empty() || url.port().is_some_and(|port| port.as_str().is_empty()) {
+        // A port that is none is no part of the authority.
+        let has_port = authority.as_str().rsplit_once(']').map_or(authority.as_str(), |(_, rest)| rest).contains(':');
+        if host.is_empty() || has_port != authority.port_u16().is_some() {
             return Err(refused());
         }
         let port = match authority.port() {

@@ -20,6 +20,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::certificate::ALPN_TURN;
 use super::forwarded::Hop;
 use super::peer::Source;
 use super::prefixed::Prefixed;
@@ -46,9 +47,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const CLOSING: Duration = Duration::from_secs(1);
 /// Most that is read from somebody who has been refused.
 const CLOSING_BYTES: u64 = 64 * 1024;
-
-/// ALPN identifiers (RFC 7443, section 3): TURN, and STUN alone.
-const ALPN_TURN: [&[u8]; 2] = [b"stun.turn", b"stun.nat-discovery"];
 
 /// Accepts connections until it is told to stop.
 pub struct Acceptor {

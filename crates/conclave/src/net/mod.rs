@@ -16,7 +16,7 @@ mod web;
 pub use accept::{Acceptor, AcceptorParts};
 pub use bind::{BindError, Bound, bind, raise_file_limit};
 pub use certificate::{
-    ALPN_ACME, ALPN_TURN, CertificateError, CertificateFacts, Certificates, DAY, Origin as CertificateOrigin, day_of,
+    CertificateError, CertificateFacts, Certificates, DAY, Origin as CertificateOrigin, day_of,
 };
 pub use interfaces::{hostname, local_addresses};
 pub use peer::{Host, Peer, Source};

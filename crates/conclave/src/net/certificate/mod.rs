@@ -27,8 +27,8 @@ use self_signed::SelfSigned;
 
 /// ALPN of a connection by which an authority makes sure that a name points here (RFC 8737, section 6.2).
 pub const ALPN_ACME: &[u8] = b"acme-tls/1";
-/// ALPN of TURN inside TLS (RFC 7443, section 3).
-pub const ALPN_TURN: &[u8] = b"stun.turn";
+/// ALPN of TURN, and of STUN alone, inside TLS (RFC 7443, section 3).
+pub const ALPN_TURN: [&[u8]; 2] = [b"stun.turn", b"stun.nat-discovery"];
 
 /// Between looks at the files: a renewed certificate is in use within about a minute.
 const LOOK: Duration = Duration::from_secs(30);
@@ -217,7 +217,8 @@ impl Certificates {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(self.clone());
-        config.alpn_protocols = [b"h2", b"http/1.1".as_slice(), ALPN_TURN].map(<[u8]>::to_vec).to_vec();
+        let web: [&[u8]; 2] = [b"h2", b"http/1.1"];
+        config.alpn_protocols = web.iter().chain(&ALPN_TURN).map(|protocol| protocol.to_vec()).collect();
         if matches!(self.source, Source::Acme(_)) {
             config.alpn_protocols.push(ALPN_ACME.to_vec());
         }
