@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use conclave_media::{MediaConfig, MediaError, MediaHandle, MediaLimits};
+use conclave_media::{Announce, MediaConfig, MediaError, MediaHandle, MediaLimits, RelayConfig};
 use conclave_room::RoomConfig;
 use conclave_turn::TurnSecret;
 use rustix::fs::{FlockOperation, flock};
@@ -108,9 +108,15 @@ impl Server {
         // Before anything counts: a counter that is made earlier counts for nobody.
         crate::metrics::recorder();
         let relay_secret = TurnSecret::random(&mut rand::rng());
+        let announce = config.public_addresses.iter().map(|address| Announce { ip: address.ip, port: address.port });
+        let relay_limits = conclave_turn::Limits {
+            bits_per_second: u64::from(config.relay_mbits) * 1_000_000,
+            ..conclave_turn::Limits::default()
+        };
         let (media, events) = conclave_media::start(MediaConfig {
             udp: bound.udp,
-            announce: config.public_addresses.iter().map(|address| address.ip).collect(),
+            announce: announce.collect(),
+            relay: RelayConfig { secret: relay_secret.clone(), limits: relay_limits },
             limits: MediaLimits::default(),
         })?;
 
@@ -172,7 +178,12 @@ impl Server {
             data: std::path::absolute(&config.data).unwrap_or_else(|_| config.data.clone()),
             origin: self.certificates.origin(),
             certificate: self.certificates.facts(),
-            acme_names: config.acme.iter().flat_map(|acme| &acme.domains).map(|name| name.as_str().to_owned()).collect(),
+            acme_names: config
+                .acme
+                .iter()
+                .flat_map(|acme| &acme.domains)
+                .map(|name| name.as_str().to_owned())
+                .collect(),
             tls_at_proxy: config.proxies.end_tls,
             now: unix_ms() / 1_000,
         })

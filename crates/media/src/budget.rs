@@ -51,6 +51,25 @@ impl Budget {
     }
 }
 
+/// Answers to who may be forged: so many per second, a second's worth at once.
+#[derive(Debug)]
+pub(crate) struct Refusals(Bucket);
+
+impl Refusals {
+    pub(crate) fn new(now: Instant, per_second: u32) -> Self {
+        Self(Bucket::new(now, f64::from(per_second)))
+    }
+
+    /// Whether one more may be given.
+    pub(crate) fn admit(&mut self, now: Instant) -> bool {
+        let enough = self.0.has(now, 1.0);
+        if enough {
+            self.0.take(1.0);
+        }
+        enough
+    }
+}
+
 #[derive(Debug)]
 struct Bucket {
     /// Tokens per second, and most tokens there can be.

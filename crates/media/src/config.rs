@@ -4,6 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
+use conclave_turn::TurnSecret;
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// What the media plane starts with.
@@ -11,10 +12,37 @@ use socket2::{Domain, Protocol, Socket, Type};
 pub struct MediaConfig {
     /// The socket that all legs share, bound; see [`bind_udp`].
     pub udp: UdpSocket,
-    /// Addresses under which clients reach the socket. Empty: those of the network interfaces.
-    pub announce: Vec<IpAddr>,
+    /// Addresses under which clients reach the socket, and connections that become streams. Empty:
+    /// those of the network interfaces.
+    pub announce: Vec<Announce>,
+    /// The TURN server.
+    pub relay: RelayConfig,
     /// Bounds.
     pub limits: MediaLimits,
+}
+
+/// An address under which clients reach the program, by UDP and TCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Announce {
+    /// The address, as clients see it.
+    pub ip: IpAddr,
+    /// The port, as clients see it; absent: the socket's own.
+    pub port: Option<u16>,
+}
+
+impl From<IpAddr> for Announce {
+    fn from(ip: IpAddr) -> Self {
+        Self { ip, port: None }
+    }
+}
+
+/// The TURN server.
+#[derive(Clone, Debug)]
+pub struct RelayConfig {
+    /// What its users' credentials are made with. The user id is the participant's.
+    pub secret: TurnSecret,
+    /// Bounds.
+    pub limits: conclave_turn::Limits,
 }
 
 /// Bounds of the media plane.
@@ -42,6 +70,14 @@ pub struct MediaLimits {
     /// How long a participant's older leg still carries media after the newer one is connected, so
     /// that no frame is lost between them.
     pub handover: Duration,
+    /// TCP and TLS connections; further ones are refused with [`crate::StreamsFull`].
+    pub streams: usize,
+    /// How long a connection may take until it is of use: until its first genuine connectivity check,
+    /// or its TURN allocation.
+    pub stream_start: Duration,
+    /// How long an ICE-TCP connection lives without a connectivity check. Chromium checks a
+    /// connection that it does not use every 25 s.
+    pub stream_silence: Duration,
 }
 
 impl Default for MediaLimits {
@@ -58,6 +94,9 @@ impl Default for MediaLimits {
             silence: Duration::from_secs(3),
             consent: Duration::from_secs(15),
             handover: Duration::from_secs(2),
+            streams: 8_192,
+            stream_start: Duration::from_secs(10),
+            stream_silence: Duration::from_secs(60),
         }
     }
 }
@@ -104,21 +143,22 @@ pub fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
 
 /// The addresses to announce for a socket bound to `local`: those that were named, else that of the
 /// socket, else those of the network interfaces (loopback only where there is nothing else).
-pub(crate) fn announced(named: &[IpAddr], local: SocketAddr) -> Result<Vec<SocketAddr>, MediaError> {
-    let mut addresses: Vec<IpAddr> = if !named.is_empty() {
-        named.iter().map(IpAddr::to_canonical).collect()
+pub(crate) fn announced(named: &[Announce], local: SocketAddr) -> Result<Vec<SocketAddr>, MediaError> {
+    let own = |ip| SocketAddr::new(ip, local.port());
+    let mut addresses: Vec<SocketAddr> = if !named.is_empty() {
+        named.iter().map(|a| SocketAddr::new(a.ip.to_canonical(), a.port.unwrap_or(local.port()))).collect()
     } else if !local.ip().to_canonical().is_unspecified() {
-        vec![local.ip().to_canonical()]
+        vec![own(local.ip().to_canonical())]
     } else {
         let found = if_addrs::get_if_addrs().map_err(MediaError::Interfaces)?;
         let found: Vec<_> = found.iter().filter(|interface| interface.is_oper_up()).map(|i| i.ip()).collect();
-        reachable(&found, local.is_ipv6())
+        reachable(&found, local.is_ipv6()).into_iter().map(own).collect()
     };
     addresses.dedup();
     if addresses.is_empty() {
         return Err(MediaError::NoAddress);
     }
-    Ok(addresses.into_iter().map(|ip| SocketAddr::new(ip, local.port())).collect())
+    Ok(addresses)
 }
 
 /// Most addresses announced without being named: an offer's answer names every one of them, and a
@@ -148,10 +188,11 @@ mod tests {
     }
 
     #[test]
-    fn named_addresses_win_and_get_the_sockets_port() {
+    fn named_addresses_win_and_get_the_sockets_port_unless_they_have_their_own() {
         let local = "[::]:8443".parse().expect("an address");
-        let all = announced(&[ip("203.0.113.5"), ip("::ffff:192.0.2.1")], local).expect("named");
-        assert_eq!(all, ["203.0.113.5:8443".parse().expect("valid"), "192.0.2.1:8443".parse().expect("valid")]);
+        let outside = Announce { ip: ip("203.0.113.5"), port: Some(443) };
+        let all = announced(&[outside, ip("::ffff:192.0.2.1").into()], local).expect("named");
+        assert_eq!(all, ["203.0.113.5:443".parse().expect("valid"), "192.0.2.1:8443".parse().expect("valid")]);
     }
 
     #[test]

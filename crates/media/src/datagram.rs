@@ -1,8 +1,9 @@
-//! Datagrams as they arrive, told apart by their first byte (RFC 7983), and the one thing that is
-//! read from a STUN message before a leg has vouched for it: whom it is for.
+//! Datagrams of the socket, and packets of legs whatever they came by.
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::time::Instant;
+
+use crate::remote::Remote;
 
 /// A datagram from the socket.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +14,19 @@ pub(crate) struct Datagram<'a> {
     pub(crate) local: Option<IpAddr>,
     /// When it arrived, which may be before it was read: what congestion control measures must not
     /// be how busy this machine is.
+    pub(crate) at: Instant,
+    /// What it holds.
+    pub(crate) contents: &'a [u8],
+}
+
+/// A packet for a leg.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Packet<'a> {
+    /// What it came by.
+    pub(crate) source: Remote,
+    /// Which announced address it was sent to, as the client sees it.
+    pub(crate) to: SocketAddr,
+    /// When it arrived.
     pub(crate) at: Instant,
     /// What it holds.
     pub(crate) contents: &'a [u8],
@@ -29,27 +43,6 @@ pub(crate) struct Outgoing {
     pub(crate) contents: Vec<u8>,
 }
 
-/// What a datagram is, by RFC 7983 section 7.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Stun,
-    Dtls,
-    /// SRTP or SRTCP.
-    Media,
-    /// Anything else: ZRTP, TURN channels, QUIC, or noise.
-    Other,
-}
-
-/// Tells a datagram by its first byte and by being long enough for its kind's header.
-pub(crate) fn classify(contents: &[u8]) -> Kind {
-    match contents {
-        [0..=3, ..] if contents.len() >= STUN_HEADER => Kind::Stun,
-        [20..=63, ..] if contents.len() >= 13 => Kind::Dtls,
-        [128..=191, ..] if contents.len() >= 12 => Kind::Media,
-        _ => Kind::Other,
-    }
-}
-
 /// The SSRC of an SRTP packet (RFC 3550 section 5.1); `None` for SRTCP, which is told by its packet
 /// type (RFC 5761 section 4), and for what is too short.
 pub(crate) fn rtp_ssrc(contents: &[u8]) -> Option<u32> {
@@ -59,32 +52,6 @@ pub(crate) fn rtp_ssrc(contents: &[u8]) -> Option<u32> {
         }
         _ => None,
     }
-}
-
-const STUN_HEADER: usize = 20;
-const STUN_MAGIC: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
-const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
-const USERNAME: u16 = 0x0006;
-
-/// The receiver's half of the USERNAME of a STUN binding request (RFC 8489 section 14.3, RFC 8445
-/// section 7.2.2). It is a claim: only MESSAGE-INTEGRITY proves it.
-pub(crate) fn stun_recipient(contents: &[u8]) -> Option<&str> {
-    let (header, mut attributes) = contents.split_at_checked(STUN_HEADER)?;
-    let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
-    if header[..2] != BINDING_REQUEST || header[4..8] != STUN_MAGIC || attributes.len() != length {
-        return None;
-    }
-    while let Some((head, rest)) = attributes.split_at_checked(4) {
-        let kind = u16::from_be_bytes([head[0], head[1]]);
-        let length = usize::from(u16::from_be_bytes([head[2], head[3]]));
-        let value = rest.get(..length)?;
-        if kind == USERNAME {
-            let (recipient, _) = std::str::from_utf8(value).ok()?.split_once(':')?;
-            return Some(recipient);
-        }
-        attributes = rest.get(length.next_multiple_of(4)..)?;
-    }
-    None
 }
 
 /// The address in the form that everything inside uses: IPv4 is IPv4, and there is no zone or flow.
@@ -105,60 +72,6 @@ pub(crate) fn for_socket(address: SocketAddr, socket_is_ipv6: bool) -> SocketAdd
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn binding_request(attributes: &[(u16, &[u8])]) -> Vec<u8> {
-        let mut body = Vec::new();
-        for (kind, value) in attributes {
-            body.extend(kind.to_be_bytes());
-            body.extend((value.len() as u16).to_be_bytes());
-            body.extend(*value);
-            body.resize(body.len().next_multiple_of(4), 0);
-        }
-        let mut message = vec![0, 1];
-        message.extend((body.len() as u16).to_be_bytes());
-        message.extend(STUN_MAGIC);
-        message.extend([7; 12]);
-        message.extend(body);
-        message
-    }
-
-    #[test]
-    fn a_stun_check_names_its_recipient_behind_other_attributes() {
-        let message = binding_request(&[(0x8022, b"agent"), (USERNAME, b"server:client"), (0x0024, &[0; 4])]);
-        assert_eq!(stun_recipient(&message), Some("server"));
-        assert_eq!(classify(&message), Kind::Stun);
-    }
-
-    #[test]
-    fn a_damaged_stun_check_names_nobody() {
-        let good = binding_request(&[(USERNAME, b"server:client")]);
-        for length in 0..good.len() {
-            assert_eq!(stun_recipient(&good[..length]), None, "cut to {length}");
-        }
-        for (i, damage) in [(0, 1), (1, 2), (3, 255), (4, 0), (23, 255)] {
-            let mut bad = good.clone();
-            bad[i] = damage;
-            assert_eq!(stun_recipient(&bad), None, "byte {i}");
-        }
-        assert_eq!(stun_recipient(&binding_request(&[(USERNAME, b"no colon")])), None);
-        assert_eq!(stun_recipient(&binding_request(&[(USERNAME, &[0xff, b':', 0xfe])])), None);
-    }
-
-    #[test]
-    fn every_first_byte_has_one_kind() {
-        for first in 0..=255_u8 {
-            let kind = classify(&[first; 40]);
-            let expected = match first {
-                0..=3 => Kind::Stun,
-                20..=63 => Kind::Dtls,
-                128..=191 => Kind::Media,
-                _ => Kind::Other,
-            };
-            assert_eq!(kind, expected, "{first}");
-            assert_eq!(classify(&[first]), Kind::Other);
-        }
-        assert_eq!(classify(&[]), Kind::Other);
-    }
 
     #[test]
     fn rtp_has_an_ssrc_and_rtcp_does_not() {

@@ -1,6 +1,6 @@
 //! The control plane's end: starting the media plane, and commanding it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,11 +11,14 @@ use metrics::counter;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::config::{MediaConfig, MediaError, announced};
+use crate::datagram::canonical;
 use crate::event::{MediaEvent, Outbox, RoomKey};
 use crate::mailbox::{Command, Mailbox, Refused};
 use crate::plane::Plane;
+use crate::relay::Relay;
 use crate::shared::Shared;
 use crate::socket::MediaSocket;
+use crate::stream::{self, Hub, StreamKind, StreamSink, StreamSource, Streams, StreamsFull};
 use crate::webrtc::Identity;
 use crate::worker;
 
@@ -40,12 +43,16 @@ pub fn start(config: MediaConfig) -> Result<(MediaHandle, mpsc::Receiver<MediaEv
     let (events, receiver) = mpsc::channel(EVENTS);
     let (ended, has_ended) = watch::channel(false);
     let mailbox = Mailbox::default();
-    let shared = Shared::new(Instant::now(), config.limits, identity, announced.clone(), Outbox::new(events));
-    let plane = Plane::new(shared);
-    let handle = MediaHandle { announced: announced.into(), mailbox: mailbox.clone(), has_ended };
+    let hub = Arc::new(Hub::new(mailbox.waker(), config.limits.streams));
+    let now = Instant::now();
+    let relay = Relay::new(now, config.relay, &announced);
+    let (outbox, streams) = (Outbox::new(events), Streams::new(hub.clone()));
+    let shared = Shared::new(now, config.limits, identity, announced.clone(), outbox, streams, relay);
+    let plane = Plane::new(now, shared);
+    let handle = MediaHandle { announced: announced.into(), mailbox: mailbox.clone(), hub: hub.clone(), has_ended };
     std::thread::Builder::new()
         .name("media".into())
-        .spawn(move || runtime.block_on(worker::run(plane, socket, mailbox, ended)))
+        .spawn(move || runtime.block_on(worker::run(plane, socket, mailbox, hub, ended)))
         .map_err(MediaError::Thread)?;
     Ok((handle, receiver))
 }
@@ -56,6 +63,7 @@ pub fn start(config: MediaConfig) -> Result<(MediaHandle, mpsc::Receiver<MediaEv
 pub struct MediaHandle {
     announced: Arc<[SocketAddr]>,
     mailbox: Mailbox,
+    hub: Arc<Hub>,
     has_ended: watch::Receiver<bool>,
 }
 
@@ -113,17 +121,38 @@ impl MediaHandle {
         self.command(Command::CloseLeg { room, participant, leg });
     }
 
-    /// Closes all legs of a participant.
+    /// Closes all legs of a participant, ends its TURN allocations, and voids the TURN credentials that
+    /// were issued to it.
     pub fn close_participant(&self, room: RoomKey, participant: ParticipantId) {
         self.command(Command::CloseParticipant { room, participant });
     }
 
-    /// Closes all legs of a room and forgets it.
+    /// Closes all legs of a room and forgets it. The TURN allocations of who has no leg are ended by
+    /// [`Self::close_participant`].
     pub fn close_room(&self, room: RoomKey) {
         self.command(Command::CloseRoom { room });
     }
 
-    /// The addresses that clients are told.
+    /// Opens a stream: a connection to the one TCP port whose first bytes said what it carries. The
+    /// caller pumps both halves, and closes the connection when either fails; dropping either half
+    /// closes the stream. `remote` is the client's address, `local` the address of this machine that
+    /// it reached, if that is known.
+    ///
+    /// A stream that is of no use within [`crate::MediaLimits::stream_start`] is closed.
+    ///
+    /// # Errors
+    /// [`StreamsFull`]: there are [`crate::MediaLimits::streams`] already, or the media plane has
+    /// stopped. Close the connection.
+    pub fn open_stream(
+        &self,
+        kind: StreamKind,
+        remote: SocketAddr,
+        local: Option<IpAddr>,
+    ) -> Result<(StreamSink, StreamSource), StreamsFull> {
+        stream::open(&self.hub, kind, canonical(remote), local.map(|ip| ip.to_canonical()))
+    }
+
+    /// The addresses that clients are told, each for UDP and TCP.
     pub fn announced(&self) -> &[SocketAddr] {
         &self.announced
     }

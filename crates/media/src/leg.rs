@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use conclave_proto::{LegNumber, ParticipantId};
 use conclave_sfu::LegId;
+use conclave_turn::demux::DatagramKind;
 
 use crate::budget::{Budget, Verdict};
 use crate::config::MediaLimits;
 use crate::counters::{Dropped, End};
-use crate::datagram::{Kind, rtp_ssrc};
+use crate::datagram::rtp_ssrc;
+use crate::paths::Paths;
 use crate::probing::Probing;
 use crate::webrtc::Session;
 
@@ -19,6 +21,7 @@ pub(crate) struct Leg {
     pub(crate) number: LegNumber,
     pub(crate) id: LegId,
     pub(crate) session: Session,
+    pub(crate) paths: Paths,
     pub(crate) probing: Probing,
     pub(crate) connected: bool,
     /// When the session wants time to pass.
@@ -82,6 +85,7 @@ impl Leg {
             number,
             id,
             session,
+            paths: Paths::default(),
             probing: Probing::new(now),
             connected: false,
             wake: now,
@@ -94,13 +98,13 @@ impl Leg {
     }
 
     /// Judges a datagram that belongs to this leg, and takes note of it.
-    pub(crate) fn admit(&mut self, now: Instant, kind: Kind, contents: &[u8]) -> Admission {
+    pub(crate) fn admit(&mut self, now: Instant, kind: DatagramKind, contents: &[u8]) -> Admission {
         match self.budget.admit(now, contents.len()) {
             Verdict::Pass => {}
             Verdict::Drop => return Admission::Drop(Dropped::Budget),
             Verdict::Close => return Admission::Close,
         }
-        if let (Kind::Media, Some(ssrc)) = (kind, rtp_ssrc(contents))
+        if let (DatagramKind::Media, Some(ssrc)) = (kind, rtp_ssrc(contents))
             && !self.streams.contains(&ssrc)
         {
             if self.streams.len() >= MOST_STREAMS {
@@ -111,9 +115,9 @@ impl Leg {
         self.heard.anything = now;
         self.heard.told_silent = false;
         match kind {
-            Kind::Media => self.heard.media = Some(now),
-            Kind::Stun => self.heard.check = now,
-            Kind::Dtls | Kind::Other => {}
+            DatagramKind::Media => self.heard.media = Some(now),
+            DatagramKind::Stun => self.heard.check = now,
+            _ => {}
         }
         Admission::Pass
     }

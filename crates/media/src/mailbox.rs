@@ -125,6 +125,11 @@ impl Mailbox {
         self.lock().commands.pop_front()
     }
 
+    /// What wakes whoever waits for [`Self::arrived`], for others who have something for it.
+    pub(crate) fn waker(&self) -> Arc<Notify> {
+        self.arrived.clone()
+    }
+
     /// Resolves when commands may have arrived since the last time.
     pub(crate) async fn arrived(&self) {
         self.arrived.notified().await;

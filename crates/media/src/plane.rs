@@ -10,24 +10,38 @@ use std::time::Instant;
 
 use conclave_proto::{ErrorCode, ProtocolError};
 
-use crate::counters::{Dropped, End};
-use crate::datagram::{Datagram, Kind, Outgoing, classify, stun_recipient};
+use crate::budget::Refusals;
+use crate::counters::End;
+use crate::datagram::Outgoing;
 use crate::event::{MediaEvent, RoomKey};
 use crate::mailbox::Command;
-use crate::room::Room;
+use crate::room::{Member, Room};
 use crate::shared::{Deadline, Shared};
+use crate::stream::Packets;
 
-/// Every room.
+/// Every room, and what they share. What arrives is taken in by `ingress`.
 pub(crate) struct Plane {
     rooms: HashMap<RoomKey, Room>,
     /// Rooms that something happened to in this turn.
     touched: BTreeSet<RoomKey>,
-    shared: Shared,
+    pub(crate) shared: Shared,
+    pub(crate) quic_refusals: Refusals,
+    /// Room for what streams bring, used again and again.
+    pub(crate) packets: Packets,
 }
 
+/// Answers to QUIC per second. Each could be forged: they are shorter than what they answer, and few.
+const QUIC_REFUSALS: u32 = 100;
+
 impl Plane {
-    pub(crate) fn new(shared: Shared) -> Self {
-        Self { rooms: HashMap::new(), touched: BTreeSet::new(), shared }
+    pub(crate) fn new(now: Instant, shared: Shared) -> Self {
+        Self {
+            rooms: HashMap::new(),
+            touched: BTreeSet::new(),
+            shared,
+            quic_refusals: Refusals::new(now, QUIC_REFUSALS),
+            packets: Packets::default(),
+        }
     }
 
     /// Carries a command out. [`Command::Shutdown`] closes everything.
@@ -58,6 +72,9 @@ impl Plane {
             }
             Command::CloseParticipant { room, participant } => {
                 self.enter(room, |room, shared| room.close_participant(now, shared, &participant));
+                // Also of somebody who never had a leg: direct calls use relays, too.
+                self.shared.relay.revoke(now, participant.as_str());
+                self.shared.empty_relay();
             }
             Command::CloseRoom { room } => self.close_room(now, room),
             Command::Shutdown => {
@@ -69,47 +86,21 @@ impl Plane {
         }
     }
 
-    /// Takes a datagram from the socket.
-    pub(crate) fn receive(&mut self, now: Instant, datagram: &Datagram<'_>) {
-        let counters = &self.shared.counters;
-        counters.packets_in.increment(1);
-        counters.bytes_in.increment(datagram.contents.len() as u64);
-        let kind = classify(datagram.contents);
-        let to = self.shared.addressed(datagram.source, datagram.local);
-        let leg = match kind {
-            Kind::Other => Err(Dropped::Alien),
-            Kind::Dtls | Kind::Media => self.shared.routes.by_address(datagram.source).ok_or(Dropped::Unvalidated),
-            Kind::Stun => {
-                let named = stun_recipient(datagram.contents).and_then(|ufrag| self.shared.routes.by_ufrag(ufrag));
-                match named {
-                    None => Err(Dropped::UnknownStun),
-                    Some(leg) => {
-                        let genuine = self.enter(leg.room, |room, _| room.vouches_for(now, leg.key, to, datagram));
-                        if genuine != Some(true) {
-                            Err(Dropped::ForgedStun)
-                        } else {
-                            let validated = self.shared.routes.validate(now, datagram.source, leg);
-                            validated.map(|()| leg).map_err(|_| Dropped::TakenAddress)
-                        }
-                    }
-                }
-            }
-        };
-        match leg {
-            Ok(leg) => {
-                self.enter(leg.room, |room, shared| room.receive(now, shared, leg.key, kind, to, datagram));
-            }
-            Err(reason) => self.shared.counters.dropped(reason, 1),
-        }
-    }
-
     /// Does what is due.
     pub(crate) fn expire(&mut self, now: Instant) {
         while let Some(due) = self.shared.timers.pop(now) {
             match due {
                 Deadline::Leg(leg) => self.enter(leg.room, |room, shared| room.leg_due(now, shared, leg.key)),
                 Deadline::Conference(room) => self.enter(room, |room, shared| room.conference_due(now, shared)),
+                Deadline::Stream(stream) => {
+                    self.stream_due(now, stream);
+                    None
+                }
             };
+        }
+        if self.shared.relay.due().is_some_and(|due| due <= now) {
+            self.shared.relay.expire(now);
+            self.shared.empty_relay();
         }
     }
 
@@ -122,16 +113,20 @@ impl Plane {
                 self.close_room(now, key);
             }
         }
-        self.shared.counters.rooms.set(self.rooms.len() as f64);
-        self.shared.outbox.flush();
+        let shared = &mut self.shared;
+        shared.counters.rooms.set(self.rooms.len() as f64);
+        shared.counters.streams.set(shared.streams.len() as f64);
+        shared.relay.publish();
+        shared.streams.wake();
+        shared.outbox.flush();
     }
 
     /// When [`Self::expire`] has something to do.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.shared.timers.next()
+        [self.shared.timers.next(), self.shared.relay.due()].into_iter().flatten().min()
     }
 
-    /// What is to be sent, in order.
+    /// Datagrams to send, in order.
     pub(crate) fn outgoing(&mut self) -> &mut Vec<Outgoing> {
         &mut self.shared.outgoing
     }
@@ -148,7 +143,7 @@ impl Plane {
     }
 
     /// Runs in a room, if it is there and survives it.
-    fn enter<T>(&mut self, key: RoomKey, run: impl FnOnce(&mut Room, &mut Shared) -> T) -> Option<T> {
+    pub(crate) fn enter<T>(&mut self, key: RoomKey, run: impl FnOnce(&mut Room, &mut Shared) -> T) -> Option<T> {
         let room = self.rooms.get_mut(&key)?;
         let shared = &mut self.shared;
         // A room that panicked is not entered again, and what rooms share is changed only by calls
@@ -166,6 +161,12 @@ impl Plane {
     }
 
     fn close_room(&mut self, now: Instant, key: RoomKey) {
+        if let Some(room) = self.rooms.get(&key) {
+            for member in room.members() {
+                self.shared.relay.revoke(now, member.participant.as_str());
+            }
+            self.shared.empty_relay();
+        }
         self.enter(key, |room, shared| room.close(now, shared));
         self.rooms.remove(&key);
         self.touched.remove(&key);
@@ -179,14 +180,10 @@ impl Plane {
         let shared = &mut self.shared;
         shared.counters.room_faults.increment(1);
         shared.timers.set(Deadline::Conference(key), None);
-        for (leg, participant, number) in room.members() {
-            shared.routes.forget(leg);
-            shared.timers.set(Deadline::Leg(leg), None);
-            shared.legs -= 1;
-            shared.counters.ended(End::Panic);
+        for Member { leg, participant, number, path } in room.members() {
+            shared.forget_leg(leg, path, End::Panic);
             shared.outbox.push(MediaEvent::Failed { room: key, participant, leg: number });
         }
-        shared.counters.legs.set(shared.legs as f64);
         // Its parts may be in any state; if dropping them panics too, that is the end of it.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(room)));
     }
@@ -194,19 +191,29 @@ impl Plane {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use conclave_proto::{CodecPreference, ParticipantId};
+    use conclave_turn::TurnSecret;
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::config::MediaLimits;
+    use crate::config::{MediaLimits, RelayConfig};
     use crate::event::Outbox;
+    use crate::relay::Relay;
+    use crate::stream::{Hub, Streams};
     use crate::webrtc::Identity;
 
     fn plane(now: Instant) -> (Plane, mpsc::Receiver<MediaEvent>) {
         let (events, receiver) = mpsc::channel(16);
         let identity = Identity::new().expect("a certificate");
         let announced = vec!["127.0.0.1:1".parse().expect("valid")];
-        (Plane::new(Shared::new(now, MediaLimits::default(), identity, announced, Outbox::new(events))), receiver)
+        let secret = TurnSecret::from_bytes(b"north");
+        let relay = Relay::new(now, RelayConfig { secret, limits: conclave_turn::Limits::default() }, &announced);
+        let streams = Streams::new(Arc::new(Hub::new(Arc::default(), 8)));
+        let outbox = Outbox::new(events);
+        let shared = Shared::new(now, MediaLimits::default(), identity, announced, outbox, streams, relay);
+        (Plane::new(now, shared), receiver)
     }
 
     #[test]

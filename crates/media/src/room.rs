@@ -1,7 +1,6 @@
 //! One room: its conference, its legs, and the traffic between them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use conclave_proto::{
@@ -9,15 +8,19 @@ use conclave_proto::{
     VideoCodec, View,
 };
 use conclave_sfu::{AddLegError, Codec, Conference, LegConfig, LegId, Output, RtpPacket, Timestamp};
+use conclave_turn::demux::DatagramKind;
 
+use crate::check::Check;
 use crate::counters::{Dropped, End};
-use crate::datagram::{Datagram, Kind};
+use crate::datagram::Packet;
 use crate::event::{MediaEvent, RoomKey};
 use crate::leg::{Admission, Due, Leg};
 use crate::offer::{self, CheckedOffer};
+use crate::paths::Path;
+use crate::remote::{PathKind, Remote};
 use crate::routes::LegRef;
 use crate::shared::{Deadline, Shared};
-use crate::webrtc::{Fault, NotSent, Received, Session, SessionEvent, Step};
+use crate::webrtc::{Fault, NotSent, Received, Session, SessionEvent, Step, Transmit};
 
 /// A room. What happens to it in one turn is settled at the turn's end by [`Room::settle`].
 pub(crate) struct Room {
@@ -30,6 +33,14 @@ pub(crate) struct Room {
     /// Legs whose end was found while they were borrowed.
     ending: Vec<(u64, End)>,
     codec_chosen: bool,
+}
+
+/// A leg of a room, for whoever clears up after the room.
+pub(crate) struct Member {
+    pub(crate) leg: LegRef,
+    pub(crate) participant: ParticipantId,
+    pub(crate) number: LegNumber,
+    pub(crate) path: Option<PathKind>,
 }
 
 /// The engine is not woken more often than this; its pacer sends what was due in between at once.
@@ -58,8 +69,13 @@ impl Room {
     }
 
     /// Every leg, for whoever clears up after the room.
-    pub(crate) fn members(&self) -> Vec<(LegRef, ParticipantId, LegNumber)> {
-        let member = |(key, leg): (&u64, &Leg)| (self.leg_ref(*key), leg.participant.clone(), leg.number);
+    pub(crate) fn members(&self) -> Vec<Member> {
+        let member = |(key, leg): (&u64, &Leg)| Member {
+            leg: self.leg_ref(*key),
+            participant: leg.participant.clone(),
+            number: leg.number,
+            path: leg.paths.kind(),
+        };
         self.legs.iter().map(member).collect()
     }
 
@@ -200,33 +216,47 @@ impl Room {
 
     // Traffic.
 
-    /// Whether a STUN message that names this leg was made with its password.
-    pub(crate) fn vouches_for(&mut self, now: Instant, key: u64, to: SocketAddr, datagram: &Datagram<'_>) -> bool {
-        let leg = self.legs.get_mut(&key);
-        leg.is_some_and(|leg| leg.session.vouches_for(now, datagram.source, to, datagram.contents))
+    /// Whether a connectivity check that names this leg was made with its password.
+    pub(crate) fn vouches_for(&self, key: u64, check: &Check<'_>) -> bool {
+        self.legs.get(&key).is_some_and(|leg| leg.session.vouches_for(check))
     }
 
-    /// Takes a datagram that belongs to a leg.
+    /// Takes a packet from a remote of a leg; a connectivity check is genuine.
     pub(crate) fn receive(
         &mut self,
         now: Instant,
         shared: &mut Shared,
         key: u64,
-        kind: Kind,
-        to: SocketAddr,
-        datagram: &Datagram<'_>,
+        kind: DatagramKind,
+        nominates: bool,
+        packet: &Packet<'_>,
     ) {
         let Some(leg) = self.legs.get_mut(&key) else { return };
-        match leg.admit(now, kind, datagram.contents) {
+        match leg.admit(now, kind, packet.contents) {
             Admission::Pass => {}
             Admission::Drop(reason) => return shared.counters.dropped(reason, 1),
             Admission::Close => return self.end(now, shared, key, End::Flood),
         }
-        match leg.session.receive(datagram.at, datagram.source, to, datagram.contents) {
+        let before = leg.paths.kind();
+        let path = Path { remote: packet.source, local: packet.to };
+        match kind {
+            DatagramKind::Stun => leg.paths.checked(now, path, nominates),
+            _ => leg.paths.spoken(now, path),
+        }
+        shared.counters.moved(before, leg.paths.kind());
+        match leg.session.receive(packet) {
             // The engine wants to be drained before it gets anything else.
             Ok(()) => self.drain(now, shared, key),
             Err(fault) => self.end(now, shared, key, fault.into()),
         }
+    }
+
+    /// A remote of a leg is gone. The client, which knows it too, will choose another.
+    pub(crate) fn lost(&mut self, shared: &Shared, key: u64, remote: Remote) {
+        let Some(leg) = self.legs.get_mut(&key) else { return };
+        let before = leg.paths.kind();
+        leg.paths.forget(remote);
+        shared.counters.moved(before, leg.paths.kind());
     }
 
     /// A leg's deadline has come.
@@ -310,9 +340,7 @@ impl Room {
                     shared.timers.set(Deadline::Leg(self.leg_ref(key)), Some(deadline));
                     return;
                 }
-                Ok(Step::Transmit { source, destination, contents }) => {
-                    shared.transmit(source, destination, contents);
-                }
+                Ok(Step::Transmit(transmit)) => send(now, shared, leg, transmit),
                 Ok(Step::Event(event)) => self.happened(now, shared, key, event),
                 Err(fault) => return self.end(now, shared, key, fault.into()),
             }
@@ -421,9 +449,7 @@ impl Room {
         if leg.session.close().is_ok() {
             loop {
                 match leg.session.poll() {
-                    Ok(Step::Transmit { source, destination, contents }) => {
-                        shared.transmit(source, destination, contents);
-                    }
+                    Ok(Step::Transmit(transmit)) => send(now, shared, &leg, transmit),
                     Ok(Step::Event(_)) => {}
                     Ok(Step::Idle(_)) | Err(_) => break,
                 }
@@ -433,11 +459,7 @@ impl Room {
         self.dirty.remove(&key);
         self.conference.remove_leg(shared.time(now), leg.id);
         let name = self.leg_ref(key);
-        shared.routes.forget(name);
-        shared.timers.set(Deadline::Leg(name), None);
-        shared.legs -= 1;
-        shared.counters.legs.set(shared.legs as f64);
-        shared.counters.ended(end);
+        shared.forget_leg(name, leg.paths.kind(), end);
         tracing::debug!(room = self.key.0, leg = key, reason = end.label(), "leg ended");
         if end.is_failure() {
             let Leg { participant, number, .. } = leg;
@@ -464,6 +486,20 @@ impl From<Fault> for End {
             Fault::Failed => Self::Engine,
             Fault::Panicked => Self::Panic,
         }
+    }
+}
+
+/// Sends a packet of a leg by the path that it belongs on.
+fn send(now: Instant, shared: &mut Shared, leg: &Leg, transmit: Transmit) {
+    let (path, contents) = match transmit {
+        Transmit::Media(contents) => (leg.paths.chosen(), contents),
+        Transmit::Answer { source, over, destination, contents } => {
+            (leg.paths.remote(over, destination).map(|remote| Path { remote, local: source }), contents)
+        }
+    };
+    match path {
+        Some(path) => shared.transmit(now, path, contents),
+        None => shared.counters.dropped(Dropped::NoPath, 1),
     }
 }
 

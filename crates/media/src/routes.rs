@@ -1,14 +1,16 @@
 //! Which leg a datagram belongs to.
 //!
 //! A STUN check finds its leg by the name that the server gave the leg (the local `ufrag`).
-//! Anything else counts only from an address that a leg's STUN check has validated: a ClientHello
-//! or an SRTP packet from anywhere else reaches no leg.
+//! Anything else counts only from a remote that a leg's STUN check has validated: a ClientHello or
+//! an SRTP packet from anywhere else reaches no leg, be it a datagram or in a TCP connection.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use conclave_turn::StreamId;
+
 use crate::event::RoomKey;
+use crate::remote::Remote;
 
 /// A leg of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -18,7 +20,7 @@ pub(crate) struct LegRef {
     pub(crate) key: u64,
 }
 
-/// An address belongs to another leg.
+/// A remote belongs to another leg, or is one too many for this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Taken;
 
@@ -31,21 +33,26 @@ struct Route {
 #[derive(Debug, Default)]
 struct OfLeg {
     ufrag: Option<String>,
-    addresses: VecDeque<SocketAddr>,
+    /// Oldest first.
+    remotes: VecDeque<Remote>,
+    /// Remotes that were validated under this name, those that are forgotten again included.
+    validated: usize,
 }
 
 /// The two tables. See the [module's description](self).
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
     by_ufrag: HashMap<String, LegRef>,
-    by_address: HashMap<SocketAddr, Route>,
+    by_remote: HashMap<Remote, Route>,
     of_leg: HashMap<LegRef, OfLeg>,
 }
 
-/// Addresses of one leg; a client with more interfaces than that loses the oldest.
-const ADDRESSES_PER_LEG: usize = 16;
+/// Remotes of one leg; a client with more interfaces than that loses the oldest.
+const REMOTES_PER_LEG: usize = 16;
+/// Remotes of one leg between two ICE restarts. The engine remembers each of them.
+const REMOTES_PER_NAME: usize = 128;
 
-/// How long after its last check an address still belongs to its leg alone. A check can be sent with
+/// How long after its last check a remote still belongs to its leg alone. A check can be sent with
 /// a false source address, and must not divert a neighbour's packets.
 const CLAIM: Duration = Duration::from_secs(10);
 
@@ -53,6 +60,10 @@ impl Routes {
     /// The leg is known by this name from now on, and by no earlier one.
     pub(crate) fn name(&mut self, leg: LegRef, ufrag: String) {
         let of_leg = self.of_leg.entry(leg).or_default();
+        if of_leg.ufrag.as_deref() == Some(&ufrag) {
+            return;
+        }
+        of_leg.validated = 0;
         if let Some(earlier) = of_leg.ufrag.replace(ufrag.clone()) {
             self.by_ufrag.remove(&earlier);
         }
@@ -64,54 +75,74 @@ impl Routes {
         self.by_ufrag.get(ufrag).copied()
     }
 
-    /// The leg that validated this address.
-    pub(crate) fn by_address(&self, address: SocketAddr) -> Option<LegRef> {
-        self.by_address.get(&address).map(|route| route.leg)
+    /// The leg that validated this remote.
+    pub(crate) fn by_remote(&self, remote: Remote) -> Option<LegRef> {
+        self.by_remote.get(&remote).map(|route| route.leg)
     }
 
-    /// A genuine STUN check for a leg came from this address.
+    /// A genuine STUN check for a leg came from this remote.
     ///
     /// # Errors
-    /// [`Taken`]: another leg uses the address.
-    pub(crate) fn validate(&mut self, now: Instant, address: SocketAddr, leg: LegRef) -> Result<(), Taken> {
-        match self.by_address.get_mut(&address) {
+    /// [`Taken`]: another leg uses the remote, or this one has had too many.
+    pub(crate) fn validate(&mut self, now: Instant, remote: Remote, leg: LegRef) -> Result<(), Taken> {
+        let of_leg = self.of_leg.entry(leg).or_default();
+        let is_one_too_many = of_leg.validated >= REMOTES_PER_NAME;
+        match self.by_remote.get_mut(&remote) {
             Some(route) if route.leg == leg => {
                 route.checked = now;
                 return Ok(());
             }
             Some(route) if now.saturating_duration_since(route.checked) < CLAIM => return Err(Taken),
+            _ if is_one_too_many => return Err(Taken),
             Some(route) => {
                 if let Some(of_leg) = self.of_leg.get_mut(&route.leg) {
-                    of_leg.addresses.retain(|other| *other != address);
+                    of_leg.remotes.retain(|other| *other != remote);
                 }
             }
             None => {}
         }
         let of_leg = self.of_leg.entry(leg).or_default();
-        if of_leg.addresses.len() >= ADDRESSES_PER_LEG
-            && let Some(oldest) = of_leg.addresses.pop_front()
+        if of_leg.remotes.len() >= REMOTES_PER_LEG
+            && let Some(oldest) = of_leg.remotes.pop_front()
         {
-            self.by_address.remove(&oldest);
+            self.by_remote.remove(&oldest);
         }
-        of_leg.addresses.push_back(address);
-        self.by_address.insert(address, Route { leg, checked: now });
+        of_leg.validated += 1;
+        of_leg.remotes.push_back(remote);
+        self.by_remote.insert(remote, Route { leg, checked: now });
         Ok(())
     }
 
-    /// The leg is gone.
-    pub(crate) fn forget(&mut self, leg: LegRef) {
-        let Some(of_leg) = self.of_leg.remove(&leg) else { return };
+    /// The remote is gone. Returns the leg that it belonged to.
+    pub(crate) fn forget_remote(&mut self, remote: Remote) -> Option<LegRef> {
+        let route = self.by_remote.remove(&remote)?;
+        if let Some(of_leg) = self.of_leg.get_mut(&route.leg) {
+            of_leg.remotes.retain(|other| *other != remote);
+        }
+        Some(route.leg)
+    }
+
+    /// The leg is gone. Returns the streams that carried it.
+    pub(crate) fn forget(&mut self, leg: LegRef) -> Vec<StreamId> {
+        let Some(of_leg) = self.of_leg.remove(&leg) else { return Vec::new() };
         if let Some(ufrag) = of_leg.ufrag {
             self.by_ufrag.remove(&ufrag);
         }
-        for address in of_leg.addresses {
-            self.by_address.remove(&address);
+        let mut streams = Vec::new();
+        for remote in of_leg.remotes {
+            self.by_remote.remove(&remote);
+            if let Remote::Stream(id, _) = remote {
+                streams.push(id);
+            }
         }
+        streams
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use super::*;
 
     const A: LegRef = LegRef { room: RoomKey(1), key: 1 };
@@ -121,43 +152,59 @@ mod tests {
         SocketAddr::from(([192, 0, 2, 1], port))
     }
 
+    fn udp(port: u16) -> Remote {
+        Remote::Udp(address(port))
+    }
+
     #[test]
-    fn a_leg_is_found_by_its_newest_name_and_by_validated_addresses_only() {
+    fn a_leg_is_found_by_its_newest_name_and_by_validated_remotes_only() {
         let now = Instant::now();
         let mut routes = Routes::default();
         routes.name(A, "one".into());
         routes.name(A, "two".into());
         assert_eq!((routes.by_ufrag("one"), routes.by_ufrag("two")), (None, Some(A)));
-        assert_eq!(routes.by_address(address(1)), None);
-        assert_eq!(routes.validate(now, address(1), A), Ok(()));
-        assert_eq!(routes.by_address(address(1)), Some(A));
-        routes.forget(A);
-        assert_eq!((routes.by_ufrag("two"), routes.by_address(address(1))), (None, None));
-    }
-
-    #[test]
-    fn a_leg_cannot_take_an_address_that_another_still_uses() {
-        let now = Instant::now();
-        let mut routes = Routes::default();
-        assert_eq!(routes.validate(now, address(1), A), Ok(()));
-        assert_eq!(routes.validate(now + CLAIM / 2, address(1), A), Ok(()));
-        assert_eq!(routes.validate(now + CLAIM, address(1), B), Err(Taken));
-        assert_eq!(routes.validate(now + CLAIM * 2, address(1), B), Ok(()));
-        assert_eq!(routes.by_address(address(1)), Some(B));
-        // The address is no longer the first leg's to take along.
-        routes.forget(A);
-        assert_eq!(routes.by_address(address(1)), Some(B));
-    }
-
-    #[test]
-    fn addresses_of_a_leg_are_bounded() {
-        let now = Instant::now();
-        let mut routes = Routes::default();
-        for port in 0..1_000 {
-            assert_eq!(routes.validate(now, address(port), A), Ok(()));
+        let stream = Remote::Stream(StreamId(7), address(1));
+        for remote in [udp(1), stream, Remote::Relay(address(1))] {
+            assert_eq!(routes.by_remote(remote), None, "the same address by another way is another remote");
+            assert_eq!(routes.validate(now, remote, A), Ok(()));
+            assert_eq!(routes.by_remote(remote), Some(A));
         }
-        assert_eq!(routes.by_address.len(), ADDRESSES_PER_LEG);
-        assert_eq!(routes.by_address(address(999)), Some(A));
-        assert_eq!(routes.by_address(address(0)), None);
+        assert_eq!(routes.forget(A), [StreamId(7)]);
+        assert_eq!((routes.by_ufrag("two"), routes.by_remote(udp(1)), routes.by_remote(stream)), (None, None, None));
+    }
+
+    #[test]
+    fn a_leg_cannot_take_a_remote_that_another_still_uses() {
+        let now = Instant::now();
+        let mut routes = Routes::default();
+        assert_eq!(routes.validate(now, udp(1), A), Ok(()));
+        assert_eq!(routes.validate(now + CLAIM / 2, udp(1), A), Ok(()));
+        assert_eq!(routes.validate(now + CLAIM, udp(1), B), Err(Taken));
+        assert_eq!(routes.validate(now + CLAIM * 2, udp(1), B), Ok(()));
+        assert_eq!(routes.by_remote(udp(1)), Some(B));
+        // The remote is no longer the first leg's to take along.
+        routes.forget(A);
+        assert_eq!(routes.by_remote(udp(1)), Some(B));
+        assert_eq!(routes.forget_remote(udp(1)), Some(B));
+        assert_eq!(routes.by_remote(udp(1)), None);
+    }
+
+    #[test]
+    fn remotes_of_a_leg_are_bounded_and_a_new_name_starts_over() {
+        let now = Instant::now();
+        let mut routes = Routes::default();
+        routes.name(A, "one".into());
+        let most = REMOTES_PER_NAME as u16;
+        for port in 0..most {
+            assert_eq!(routes.validate(now, udp(port), A), Ok(()));
+        }
+        assert_eq!(routes.by_remote.len(), REMOTES_PER_LEG);
+        assert_eq!((routes.by_remote(udp(most - 1)), routes.by_remote(udp(0))), (Some(A), None));
+        assert_eq!(routes.validate(now, udp(most), A), Err(Taken));
+        assert_eq!(routes.validate(now, udp(most - 1), A), Ok(()), "a known one");
+        routes.name(A, "one".into());
+        assert_eq!(routes.validate(now, udp(most), A), Err(Taken));
+        routes.name(A, "two".into());
+        assert_eq!(routes.validate(now, udp(most), A), Ok(()));
     }
 }

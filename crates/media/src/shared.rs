@@ -1,16 +1,21 @@
 //! What the rooms of the media plane share.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use conclave_sfu::Time;
+use conclave_turn::{Client, Output, StreamId};
 
 use crate::config::MediaLimits;
-use crate::counters::Counters;
+use crate::counters::{Counters, Dropped, End};
 use crate::datagram::Outgoing;
 use crate::event::{Outbox, RoomKey};
+use crate::paths::Path;
+use crate::relay::Relay;
+use crate::remote::{PathKind, Remote};
 use crate::routes::{LegRef, Routes};
+use crate::stream::Streams;
 use crate::timers::Timers;
 use crate::webrtc::Identity;
 
@@ -19,6 +24,16 @@ use crate::webrtc::Identity;
 pub(crate) enum Deadline {
     Leg(LegRef),
     Conference(RoomKey),
+    /// The stream is closed unless it was of use.
+    Stream(StreamId),
+}
+
+/// A datagram that a relay has for the SFU.
+#[derive(Debug)]
+pub(crate) struct Relayed {
+    pub(crate) from: SocketAddr,
+    pub(crate) to: SocketAddr,
+    pub(crate) payload: Vec<u8>,
 }
 
 /// What the rooms share.
@@ -31,7 +46,11 @@ pub(crate) struct Shared {
     pub(crate) timers: Timers<Deadline>,
     pub(crate) outbox: Outbox,
     pub(crate) counters: Counters,
-    /// Packets to send, in order.
+    pub(crate) streams: Streams,
+    pub(crate) relay: Relay,
+    /// From relays, to be taken before anything else.
+    pub(crate) relayed: VecDeque<Relayed>,
+    /// Datagrams to send, in order.
     pub(crate) outgoing: Vec<Outgoing>,
     /// Legs in the process.
     pub(crate) legs: usize,
@@ -51,6 +70,8 @@ impl Shared {
         identity: Identity,
         announced: Vec<SocketAddr>,
         outbox: Outbox,
+        streams: Streams,
+        relay: Relay,
     ) -> Self {
         Self {
             limits,
@@ -60,6 +81,9 @@ impl Shared {
             timers: Timers::default(),
             outbox,
             counters: Counters::new(),
+            streams,
+            relay,
+            relayed: VecDeque::new(),
             outgoing: Vec::new(),
             legs: 0,
             start: now,
@@ -101,12 +125,65 @@ impl Shared {
         of_family.or(self.announced.first()).copied().unwrap_or(source)
     }
 
-    /// Queues a datagram that a session wants sent from an announced address. The system is told to
-    /// send from it only if it is one of this machine's own.
-    pub(crate) fn transmit(&mut self, source: SocketAddr, destination: SocketAddr, contents: Vec<u8>) {
-        self.counters.packets_out.increment(1);
-        self.counters.bytes_out.increment(contents.len() as u64);
-        let local = self.local.contains(&source.ip()).then_some(source.ip());
+    /// Sends a packet of a leg by a path.
+    pub(crate) fn transmit(&mut self, now: Instant, path: Path, contents: Vec<u8>) {
+        match path.remote {
+            Remote::Udp(destination) => self.datagram(destination, Some(path.local.ip()), contents),
+            Remote::Stream(stream, _) => self.stream_packet(stream, &contents),
+            Remote::Relay(to) => {
+                if !self.relay.handle_peer_packet(now, path.local, to, &contents) {
+                    self.counters.dropped(Dropped::Relay, 1);
+                }
+                self.empty_relay();
+            }
+        }
+    }
+
+    /// Queues a datagram. The system is told to send from the given address only if it is one of this
+    /// machine's own.
+    pub(crate) fn datagram(&mut self, destination: SocketAddr, from: Option<IpAddr>, contents: Vec<u8>) {
+        self.counters.packet_out(contents.len());
+        let local = from.filter(|ip| self.local.contains(ip));
         self.outgoing.push(Outgoing { destination, local, contents });
+    }
+
+    /// Queues a packet for a stream.
+    pub(crate) fn stream_packet(&mut self, stream: StreamId, packet: &[u8]) {
+        match self.streams.send(stream, packet) {
+            Ok(()) => self.counters.packet_out(packet.len()),
+            Err(_) => self.counters.dropped(Dropped::Stream, 1),
+        }
+    }
+
+    /// Does what the TURN server wants done.
+    pub(crate) fn empty_relay(&mut self) {
+        while let Some(output) = self.relay.poll() {
+            match output {
+                Output::ToClient { client: Client::Udp { remote, local }, packet } => {
+                    self.datagram(remote, local, packet);
+                }
+                Output::ToClient { client: Client::Stream { id, .. }, packet } => self.stream_packet(id, &packet),
+                Output::ToPeer { from, to, payload } => self.relayed.push_back(Relayed { from, to, payload }),
+                Output::CloseStream(stream) => self.close_stream(stream),
+            }
+        }
+    }
+
+    /// Closes a stream that nothing depends on any more.
+    pub(crate) fn close_stream(&mut self, stream: StreamId) {
+        self.streams.close(stream);
+        self.timers.set(Deadline::Stream(stream), None);
+    }
+
+    /// A leg has ended.
+    pub(crate) fn forget_leg(&mut self, leg: LegRef, path: Option<PathKind>, end: End) {
+        for stream in self.routes.forget(leg) {
+            self.close_stream(stream);
+        }
+        self.timers.set(Deadline::Leg(leg), None);
+        self.legs -= 1;
+        self.counters.legs.set(self.legs as f64);
+        self.counters.moved(path, None);
+        self.counters.ended(end);
     }
 }

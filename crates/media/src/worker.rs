@@ -1,13 +1,16 @@
 //! The media thread: the plane with its socket and clock.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::watch;
 
 use crate::counters::Dropped;
 use crate::mailbox::{Command, Mailbox};
+use crate::order::group;
 use crate::plane::Plane;
 use crate::socket::MediaSocket;
+use crate::stream::Hub;
 
 /// Commands carried out in one turn, so that packets never wait long for them.
 const COMMANDS_PER_TURN: usize = 64;
@@ -17,11 +20,19 @@ const BATCHES_PER_TURN: usize = 8;
 const MOST_WAITING: usize = 4_096;
 
 /// Runs the plane until it is told to stop.
-pub(crate) async fn run(mut plane: Plane, mut socket: MediaSocket, mailbox: Mailbox, ended: watch::Sender<bool>) {
+pub(crate) async fn run(
+    mut plane: Plane,
+    mut socket: MediaSocket,
+    mailbox: Mailbox,
+    hub: Arc<Hub>,
+    ended: watch::Sender<bool>,
+) {
     // Whatever ends this function, those who wait for answers learn of it.
-    let _stop = StopOnDrop { mailbox: mailbox.clone(), ended };
+    let _stop = StopOnDrop { mailbox: mailbox.clone(), hub, ended };
     loop {
         wait(&mut plane, &socket, &mailbox).await;
+        // What waits since the last turn is in order already.
+        let waited = plane.outgoing().len();
         let now = Instant::now();
         let mut running = true;
         let mut commands = 0;
@@ -46,8 +57,10 @@ pub(crate) async fn run(mut plane: Plane, mut socket: MediaSocket, mailbox: Mail
                 }
             }
         }
+        plane.receive_streams(now);
         plane.expire(now);
         plane.settle(now);
+        group(&mut plane.outgoing()[waited..]);
         send(&mut plane, &mut socket);
         if !running {
             return;
@@ -90,12 +103,14 @@ fn send(plane: &mut Plane, socket: &mut MediaSocket) {
 
 struct StopOnDrop {
     mailbox: Mailbox,
+    hub: Arc<Hub>,
     ended: watch::Sender<bool>,
 }
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {
         self.mailbox.stop();
+        self.hub.stop();
         self.ended.send_replace(true);
     }
 }

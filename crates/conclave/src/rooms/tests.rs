@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use conclave_media::{MediaConfig, MediaLimits};
+use conclave_media::{MediaConfig, MediaLimits, RelayConfig};
 use conclave_proto::{Reply, ServerMessage, close};
 use conclave_turn::TurnSecret;
 use serde_json::json;
@@ -17,10 +17,12 @@ fn rig(limit: usize) -> Rig {
     let data = tempfile::tempdir().expect("folder");
     let (storage, _thread) = Storage::open(data.path()).expect("opens");
     let udp = conclave_media::bind_udp(([127, 0, 0, 1], 0).into()).expect("bound");
-    let announce = vec![IpAddr::from([127, 0, 0, 1])];
-    let (media, _events) =
-        conclave_media::start(MediaConfig { udp, announce, limits: MediaLimits::default() }).expect("starts");
-    let ice = IceServers::new(TurnSecret::from_bytes(b"north"), media.announced(), &ExternalIce::default());
+    let announce = vec![IpAddr::from([127, 0, 0, 1]).into()];
+    let secret = TurnSecret::from_bytes(b"north");
+    let relay = RelayConfig { secret: secret.clone(), limits: conclave_turn::Limits::default() };
+    let limits = MediaLimits::default();
+    let (media, _events) = conclave_media::start(MediaConfig { udp, announce, relay, limits }).expect("starts");
+    let ice = IceServers::new(secret, media.announced(), &ExternalIce::default());
     Rig { rooms: Rooms::new(RoomConfig::default(), limit, storage, media, ice), _data: data }
 }
 

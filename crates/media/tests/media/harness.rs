@@ -5,8 +5,9 @@ use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use conclave_media::{MediaConfig, MediaEvent, MediaHandle, MediaLimits, RoomKey, bind_udp, start};
+use conclave_media::{MediaConfig, MediaEvent, MediaHandle, MediaLimits, RelayConfig, RoomKey, bind_udp, start};
 use conclave_proto::{LegNumber, MediaState, Mid, ParticipantId, Slots, SourceKind, View, ViewItem};
+use conclave_turn::TurnSecret;
 use tokio::sync::mpsc;
 
 use crate::client::{Client, Layout};
@@ -47,7 +48,9 @@ impl Server {
 
     pub fn with(bind: SocketAddr, announce: std::net::IpAddr, limits: MediaLimits) -> Self {
         let udp = bind_udp(bind).expect("a free port");
-        let (handle, events) = start(MediaConfig { udp, announce: vec![announce], limits }).expect("starts");
+        let relay = RelayConfig { secret: secret(), limits: conclave_turn::Limits::default() };
+        let announce = vec![announce.into()];
+        let (handle, events) = start(MediaConfig { udp, announce, relay, limits }).expect("starts");
         Self { handle, events, seen: Vec::new(), slots: HashMap::new() }
     }
 
@@ -133,6 +136,11 @@ impl Server {
     pub fn view(&self, name: &str, whose: &[&str]) {
         self.handle.set_view(ROOM, id(name), LEG, view(whose));
     }
+}
+
+/// What TURN credentials are made with.
+pub fn secret() -> TurnSecret {
+    TurnSecret::from_bytes(b"the secret of the tests")
 }
 
 pub fn id(name: &str) -> ParticipantId {

@@ -53,8 +53,12 @@ async fn noise_from_strangers_has_no_effect() {
         stranger.send_to(&bytes, server.address()).await.expect("sent");
     }
     ada.receives(&camera, "bob", 20).await;
-    // Nothing was said in return.
-    assert!(stranger.try_recv_from(&mut [0; 100]).is_err());
+    // What looks like the beginning of a QUIC connection is refused, now and then; nothing else is
+    // answered.
+    let mut answer = [0; 2_000];
+    while let Ok((length, _)) = stranger.try_recv_from(&mut answer) {
+        assert!(length < 1_200 && answer[0] >= 0x80 && answer[1..5] == [0; 4], "{:02x?}", &answer[..length]);
+    }
     no_leg_failed(&server);
     server.handle.shutdown().await;
 }

@@ -4,6 +4,8 @@
 //! [`Step`]s come out. Everything above speaks of sources, layers and slots; SSRCs, payload types
 //! and header extensions end here. A panic of the engine ends here too: it becomes a [`Fault`].
 
+mod ice;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,19 +14,21 @@ use std::time::{Duration, Instant};
 
 use conclave_proto::{ErrorCode, Mid, ProtocolError, SourceKind};
 use conclave_sfu::{AudioLevel, Bitrate, Codec, Forward, LayerIndex, SlotId, Vp8Rewrite};
-use rand::Rng;
-use rand::distr::Alphanumeric;
+use conclave_turn::demux::{DatagramKind, classify};
 use str0m::bwe::BweKind;
 use str0m::change::SdpOffer;
 use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::format::Codec as EngineCodec;
 use str0m::media::{KeyframeRequestKind, Mid as EngineMid, Pt, Rid};
-use str0m::net::{Protocol, Receive};
+use str0m::net::Receive;
 use str0m::rtp::{Extension, ExtensionValues, RtpPacket, RtpWrite, Ssrc, Vp8Descriptor};
-use str0m::{Candidate, Event, IceConnectionState, IceCreds, Input, Output, Rtc};
+use str0m::{Event, IceConnectionState, IceCreds, Input, Output, Rtc};
 
+use crate::check::Check;
+use crate::datagram::Packet;
 use crate::offer::{CheckedOffer, Role};
 use crate::probing::Plan;
+use crate::remote::Transport;
 
 /// What all sessions share: cryptography, and the certificate that clients know the server by.
 #[derive(Clone, Debug)]
@@ -55,16 +59,26 @@ pub(crate) enum Fault {
 #[derive(Debug)]
 pub(crate) enum Step {
     /// Send this.
-    Transmit {
-        /// The announced address that it is sent from.
-        source: SocketAddr,
-        destination: SocketAddr,
-        contents: Vec<u8>,
-    },
+    Transmit(Transmit),
     /// Something happened.
     Event(SessionEvent),
     /// Nothing more before this time or the next input.
     Idle(Instant),
+}
+
+/// A packet of a session.
+#[derive(Debug)]
+pub(crate) enum Transmit {
+    /// The answer to a connectivity check, which goes back where the check came from.
+    Answer {
+        /// The announced address that the check came to.
+        source: SocketAddr,
+        over: Transport,
+        destination: SocketAddr,
+        contents: Vec<u8>,
+    },
+    /// DTLS or SRTP, which goes where the client wants it.
+    Media(Vec<u8>),
 }
 
 /// Something happened to a session.
@@ -174,7 +188,7 @@ const MOST_STREAMS: usize = 64;
 impl Session {
     /// A session that awaits its first offer.
     pub(crate) fn new(now: Instant, identity: &Identity, announced: &[SocketAddr]) -> Result<Self, Fault> {
-        let ice = ice_credentials();
+        let ice = ice::credentials();
         let rtc = contain(|| {
             let mut config = Rtc::builder()
                 .set_crypto_provider(identity.crypto.clone())
@@ -197,11 +211,7 @@ impl Session {
             // H.264 that every browser with H.264 has.
             config.codec_config().add_h264(108.into(), Some(109.into()), true, 0x42_e0_1f);
             let mut rtc = config.build(now);
-            for address in announced {
-                if let Ok(candidate) = Candidate::host(*address, Protocol::Udp) {
-                    rtc.add_local_candidate(candidate);
-                }
-            }
+            ice::add_candidates(&mut rtc, announced);
             rtc
         })?;
         Ok(Self {
@@ -248,7 +258,7 @@ impl Session {
         if engines == self.ice {
             return answer;
         }
-        self.ice = ice_credentials();
+        self.ice = ice::credentials();
         self.rtc.direct_api().set_local_ice_credentials(self.ice.clone());
         answer.replace(&engines.ufrag, &self.ice.ufrag).replace(&engines.pass, &self.ice.pass)
     }
@@ -307,34 +317,17 @@ impl Session {
         video.all(|(_, slot)| slot.payload_type(codec).is_some())
     }
 
-    /// Whether a STUN message is genuine: its MESSAGE-INTEGRITY (RFC 8489 section 14.5) was made
-    /// with this session's password. What the session already nominated is taken as it is; the
-    /// engine checks it again before it acts on it.
-    pub(crate) fn vouches_for(
-        &mut self,
-        now: Instant,
-        source: SocketAddr,
-        destination: SocketAddr,
-        stun: &[u8],
-    ) -> bool {
-        let vouches = self.guarded(|this| {
-            let Ok(receive) = Receive::new(Protocol::Udp, source, destination, stun) else { return false };
-            this.rtc.accepts(&Input::Receive(now, receive))
-        });
-        vouches.unwrap_or(false)
+    /// Whether a connectivity check was made with this session's password.
+    pub(crate) fn vouches_for(&self, check: &Check<'_>) -> bool {
+        check.is_genuine(&self.ice.pass)
     }
 
-    /// Takes a datagram. What cannot be a packet of this protocol is ignored.
-    pub(crate) fn receive(
-        &mut self,
-        now: Instant,
-        source: SocketAddr,
-        destination: SocketAddr,
-        contents: &[u8],
-    ) -> Result<(), Fault> {
+    /// Takes a packet. What cannot be one of this protocol is ignored.
+    pub(crate) fn receive(&mut self, packet: &Packet<'_>) -> Result<(), Fault> {
         self.guarded(|this| {
-            let Ok(receive) = Receive::new(Protocol::Udp, source, destination, contents) else { return Ok(()) };
-            this.rtc.handle_input(Input::Receive(now, receive)).map_err(|_| Fault::Failed)
+            let (over, source) = (packet.source.transport().into(), packet.source.address());
+            let Ok(receive) = Receive::new(over, source, packet.to, packet.contents) else { return Ok(()) };
+            this.rtc.handle_input(Input::Receive(packet.at, receive)).map_err(|_| Fault::Failed)
         })?
     }
 
@@ -351,11 +344,7 @@ impl Session {
                 match this.rtc.poll_output().map_err(|_| Fault::Failed)? {
                     Output::Timeout(at) => return Ok(Step::Idle(at)),
                     Output::Transmit(transmit) => {
-                        return Ok(Step::Transmit {
-                            source: transmit.source,
-                            destination: transmit.destination,
-                            contents: transmit.contents.into(),
-                        });
+                        return Ok(Step::Transmit(sorted(transmit)));
                     }
                     Output::Event(event) => {
                         if let Some(event) = this.understand(event) {
@@ -508,6 +497,15 @@ fn contain<T>(run: impl FnOnce() -> T) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|_| Fault::Panicked)
 }
 
+/// The engine sends everything but answers by the pair that it prefers itself.
+fn sorted(transmit: str0m::net::Transmit) -> Transmit {
+    let str0m::net::Transmit { proto, source, destination, contents } = transmit;
+    match classify(&contents) {
+        DatagramKind::Stun => Transmit::Answer { source, over: proto.into(), destination, contents: contents.into() },
+        _ => Transmit::Media(contents.into()),
+    }
+}
+
 fn vp8_patch(payload: &[u8], rewrite: Vp8Rewrite) -> Result<str0m::rtp::Vp8Patch, NotSent> {
     let descriptor = Vp8Descriptor::parse(payload).map_err(|_| NotSent::BadRewrite)?;
     let mut patch = descriptor.patch();
@@ -531,10 +529,4 @@ fn known_codec(codec: EngineCodec) -> Option<Codec> {
 
 fn engine_mid(mid: &Mid) -> EngineMid {
     EngineMid::from(mid.as_str())
-}
-
-/// 95 and 142 bits from the system's generator (RFC 8445 section 5.3 asks for 24 and 128).
-fn ice_credentials() -> IceCreds {
-    let text = |length| rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect();
-    IceCreds { ufrag: text(16), pass: text(24) }
 }

@@ -3,18 +3,24 @@
 //! The handles are made once: looking a metric up by name costs more than forwarding a packet. The
 //! program installs its recorder before it starts the media plane.
 
+mod turn;
+
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
+
+use crate::remote::PathKind;
+
+pub(crate) use turn::TurnCounters;
 
 /// Why something was dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dropped {
-    /// Neither STUN, DTLS nor SRTP.
+    /// Nothing that is served where it came to.
     Alien,
-    /// A STUN message for no leg.
+    /// A connectivity check for no leg.
     UnknownStun,
-    /// A STUN message that names a leg, but was not made with its password.
+    /// A connectivity check that names a leg, but was not made with its password.
     ForgedStun,
-    /// A genuine STUN check from an address that another leg uses.
+    /// A genuine STUN check from an address that another leg uses, or from one too many.
     TakenAddress,
     /// DTLS or SRTP from an address that no STUN check validated.
     Unvalidated,
@@ -28,10 +34,20 @@ pub(crate) enum Dropped {
     Unsendable,
     /// Too much waits for the socket.
     Socket,
+    /// A datagram that claims to come from a relayed address.
+    ForgedRelay,
+    /// QUIC, which is not served; beginnings of connections are refused, most of them with an answer.
+    Quic,
+    /// Too much waits for a TCP connection, or it has closed.
+    Stream,
+    /// A leg's packet, while the leg has no path to go by.
+    NoPath,
+    /// A leg's packet to a TURN client that is gone, or gets too much.
+    Relay,
 }
 
 impl Dropped {
-    const ALL: [(Self, &'static str); 10] = [
+    const ALL: [(Self, &'static str); 15] = [
         (Self::Alien, "alien"),
         (Self::UnknownStun, "unknown-stun"),
         (Self::ForgedStun, "forged-stun"),
@@ -42,6 +58,11 @@ impl Dropped {
         (Self::Backlog, "backlog"),
         (Self::Unsendable, "unsendable"),
         (Self::Socket, "socket"),
+        (Self::ForgedRelay, "forged-relay"),
+        (Self::Quic, "quic"),
+        (Self::Stream, "stream"),
+        (Self::NoPath, "no-path"),
+        (Self::Relay, "relay"),
     ];
 }
 
@@ -93,10 +114,11 @@ impl End {
 pub(crate) struct Counters {
     pub(crate) legs: Gauge,
     pub(crate) rooms: Gauge,
-    pub(crate) packets_in: Counter,
-    pub(crate) packets_out: Counter,
-    pub(crate) bytes_in: Counter,
-    pub(crate) bytes_out: Counter,
+    pub(crate) streams: Gauge,
+    packets_in: Counter,
+    packets_out: Counter,
+    bytes_in: Counter,
+    bytes_out: Counter,
     pub(crate) forwarded: Counter,
     pub(crate) nacks_in: Counter,
     pub(crate) nacks_out: Counter,
@@ -109,14 +131,19 @@ pub(crate) struct Counters {
     pub(crate) socket_errors: Counter,
     dropped: [Counter; Dropped::ALL.len()],
     ended: [Counter; End::ALL.len()],
+    paths: [Gauge; PathKind::ALL.len()],
+    moved: Counter,
 }
 
 impl Counters {
     pub(crate) fn new() -> Self {
         describe_gauge!("conclave_media_legs", "Legs, connected or not");
         describe_gauge!("conclave_media_rooms", "Rooms with media");
-        describe_counter!("conclave_media_packets_total", "UDP datagrams by direction");
-        describe_counter!("conclave_media_bytes_total", "Bytes of UDP datagrams by direction");
+        describe_gauge!("conclave_media_streams", "TCP and TLS connections that carry media");
+        describe_gauge!("conclave_media_leg_paths", "Legs by the path that their media takes");
+        describe_counter!("conclave_media_leg_moves_total", "Legs whose media moved to another kind of path");
+        describe_counter!("conclave_media_packets_total", "UDP datagrams and packets in TCP connections by direction");
+        describe_counter!("conclave_media_bytes_total", "Bytes of those packets by direction");
         describe_counter!("conclave_media_forwarded_total", "RTP packets queued for a receiver");
         describe_counter!(
             "conclave_media_nacks_total",
@@ -132,6 +159,7 @@ impl Counters {
         Self {
             legs: gauge!("conclave_media_legs"),
             rooms: gauge!("conclave_media_rooms"),
+            streams: gauge!("conclave_media_streams"),
             packets_in: counter!("conclave_media_packets_total", "direction" => "in"),
             packets_out: counter!("conclave_media_packets_total", "direction" => "out"),
             bytes_in: counter!("conclave_media_bytes_total", "direction" => "in"),
@@ -148,6 +176,38 @@ impl Counters {
             socket_errors: counter!("conclave_media_socket_errors_total"),
             dropped: Dropped::ALL.map(|(_, reason)| counter!("conclave_media_dropped_total", "reason" => reason)),
             ended: End::ALL.map(|(_, reason)| counter!("conclave_media_ended_total", "reason" => reason)),
+            paths: PathKind::ALL.map(|(_, path)| gauge!("conclave_media_leg_paths", "path" => path)),
+            moved: counter!("conclave_media_leg_moves_total"),
+        }
+    }
+
+    /// A packet of this many bytes has come from the network.
+    pub(crate) fn packet_in(&self, bytes: usize) {
+        self.packets_in.increment(1);
+        self.bytes_in.increment(bytes as u64);
+    }
+
+    /// A packet of this many bytes goes to the network.
+    pub(crate) fn packet_out(&self, bytes: usize) {
+        self.packets_out.increment(1);
+        self.bytes_out.increment(bytes as u64);
+    }
+
+    /// The media of a leg takes another path, its first, or none any more.
+    pub(crate) fn moved(&self, from: Option<PathKind>, to: Option<PathKind>) {
+        if from == to {
+            return;
+        }
+        // The variants stand in `ALL` in their own order.
+        let gauge = |kind: Option<PathKind>| kind.and_then(|kind| self.paths.get(kind as usize));
+        if let Some(gauge) = gauge(from) {
+            gauge.decrement(1.0);
+        }
+        if let Some(gauge) = gauge(to) {
+            gauge.increment(1.0);
+        }
+        if from.is_some() && to.is_some() {
+            self.moved.increment(1);
         }
     }
 
@@ -177,6 +237,9 @@ mod tests {
         for (i, (reason, label)) in End::ALL.iter().enumerate() {
             assert_eq!(*reason as usize, i, "{label}");
             assert_eq!(reason.label(), *label);
+        }
+        for (i, (kind, label)) in PathKind::ALL.iter().enumerate() {
+            assert_eq!(*kind as usize, i, "{label}");
         }
     }
 }
