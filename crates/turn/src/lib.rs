@@ -7,6 +7,10 @@
 //! because a list forbids it, but because there is no socket by which it could. There is no port
 //! range to open, and no way into the owner's network.
 //!
+//! As all relays of a family share one IP address, and permissions are given to addresses (RFC 8656
+//! section 9), who permits one relay permits all: packets of any participant who guesses the port
+//! then reach the client, as those of anybody would on an open UDP port. ICE and DTLS discard them.
+//!
 //! # Use
 //! Feed [`Server`] what arrives; after every `handle_*` call take [`Server::poll_output`] until it
 //! gives nothing; call [`Server::handle_timeout`] no later than [`Server::poll_timeout`] says.

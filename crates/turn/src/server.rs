@@ -1,6 +1,7 @@
 //! The server: see [`Server`].
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -38,8 +39,9 @@ pub use stats::Stats;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub u64);
 
-/// A client as the network shows it: the 5-tuple of RFC 8656 section 2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// A client as the network shows it: the 5-tuple of RFC 8656 section 2. Its `Debug` form keeps the
+/// address to itself.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Client {
     /// By datagrams.
     Udp {
@@ -63,6 +65,15 @@ impl Client {
     pub fn remote(&self) -> SocketAddr {
         match self {
             Self::Udp { remote, .. } | Self::Stream { remote, .. } => *remote,
+        }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Udp { .. } => f.write_str("Udp(***)"),
+            Self::Stream { id, .. } => write!(f, "Stream({}, ***)", id.0),
         }
     }
 }
@@ -146,6 +157,11 @@ impl Server {
     /// Handles a whole packet of a client: a STUN message or ChannelData, without a stream's padding.
     pub fn handle_packet(&mut self, now: Instant, client: Client, packet: &[u8]) {
         let now = self.clock.time(now);
+        if let Client::Stream { id, .. } = client
+            && !self.streams.contains_key(&id)
+        {
+            self.touch_stream(now, id);
+        }
         if packet.len() > LARGEST_PACKET {
             self.stats.dropped_malformed += 1;
             return;

@@ -217,6 +217,29 @@ fn a_stream_without_an_allocation_is_closed_and_one_whose_allocation_expires() {
 }
 
 #[test]
+fn a_stream_that_sends_nothing_of_use_is_closed_all_the_same() {
+    let mut world = World::new();
+    let client = Client::Stream { id: StreamId(6), remote: address("203.0.113.9:1000") };
+    for _ in 0..31 {
+        let now = world.now;
+        world.server.handle_packet(now, client, b"\x40\x00\x00\x01x");
+        world.wait(SECOND);
+    }
+    assert_eq!(world.closed, [StreamId(6)]);
+}
+
+#[test]
+fn nothing_that_could_be_logged_shows_an_address_or_a_key() {
+    let mut world = World::new();
+    let (by_udp, by_stream) = (world.join("a"), world.join_by_stream("b", 1));
+    world.allocate(by_udp);
+    world.allocate(by_stream);
+    let shown = format!("{:?} {:?} {:?}", world.client(by_udp), world.client(by_stream), world.server);
+    assert!(!shown.contains("203.0.113"));
+    assert!(shown.contains("Key(***)") && !shown.contains("key: ["));
+}
+
+#[test]
 fn a_stream_that_ended_its_allocation_may_make_another() {
     let mut world = World::new();
     let who = world.join_by_stream("a", 3);

@@ -1,6 +1,7 @@
 use crate::stun::TransactionId;
 
 use super::Client;
+use super::auth::Key;
 use super::peer::{Host, Peer, Relay};
 use super::rate::Meter;
 use super::time::Time;
@@ -14,7 +15,7 @@ pub(super) struct Allocation {
     /// The username that made it, and the key that this and the password give: requests must go on
     /// with them (RFC 8656 section 5).
     pub(super) username: Box<str>,
-    pub(super) key: [u8; 16],
+    pub(super) key: Key,
     /// Of the request that made it, so that its repetition gets the same answer.
     pub(super) transaction: TransactionId,
     /// What that answer said, in seconds.
@@ -54,7 +55,7 @@ pub(super) struct NewAllocation {
     pub(super) client: Client,
     pub(super) relay: Relay,
     pub(super) username: Box<str>,
-    pub(super) key: [u8; 16],
+    pub(super) key: Key,
     pub(super) transaction: TransactionId,
     pub(super) granted_s: u32,
     pub(super) expires: Time,

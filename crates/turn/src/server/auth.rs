@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::fmt;
 use std::net::IpAddr;
 
 use aws_lc_rs::{constant_time, hmac};
@@ -18,6 +19,22 @@ const NONCE_TIME: usize = 4;
 const NONCE_PROOF: usize = 8;
 /// A realm is in every answer to a stranger.
 const LONGEST_REALM: usize = 32;
+
+/// What a client signs with, and is answered with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key([u8; 16]);
+
+impl Key {
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(***)")
+    }
+}
 
 /// Recognises clients without remembering them.
 #[derive(Debug)]
@@ -90,13 +107,13 @@ impl Authenticator {
 
     /// The user and key of a username that may allocate now; `None` if it is not in our form, has
     /// expired or was revoked. Only a message signed with the key proves that it was issued here.
-    pub(super) fn key<'a>(&self, unix: u64, username: &'a str) -> Option<(&'a str, [u8; 16])> {
+    pub(super) fn key<'a>(&self, unix: u64, username: &'a str) -> Option<(&'a str, Key)> {
         let Username { expires_unix, user } = Username::parse(username)?;
         let is_revoked = self.revoked.get(user).is_some_and(|valid_from| expires_unix < *valid_from);
         if expires_unix <= unix || is_revoked {
             return None;
         }
-        Some((user, long_term_key(username, &self.realm, &self.secret.password(username))))
+        Some((user, Key(long_term_key(username, &self.realm, &self.secret.password(username)))))
     }
 
     /// Voids the credentials that were issued to `user` before this second.

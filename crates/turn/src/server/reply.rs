@@ -1,5 +1,7 @@
 use crate::stun::{Class, Integrity, Message, Method, TransactionId, Writer, attributes};
 
+use super::auth::Key;
+
 /// Why a request is refused (RFC 8489 section 14.8, RFC 8656 section 19).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
@@ -65,7 +67,7 @@ pub(super) struct Reply {
     transaction: TransactionId,
     fingerprint: bool,
     /// By what and with which key answers are signed, once the client has proved itself.
-    signed: Option<(Integrity, [u8; 16])>,
+    signed: Option<(Integrity, Key)>,
 }
 
 impl Reply {
@@ -80,7 +82,7 @@ impl Reply {
     }
 
     /// Answers that are signed as the request was.
-    pub(super) fn signed(self, integrity: Integrity, key: [u8; 16]) -> Self {
+    pub(super) fn signed(self, integrity: Integrity, key: Key) -> Self {
         Self { signed: Some((integrity, key)), ..self }
     }
 
@@ -118,7 +120,7 @@ impl Reply {
         let mut writer = Writer::new(class, self.method, self.transaction, CAPACITY);
         write(&mut writer);
         if let Some((integrity, key)) = &self.signed {
-            writer.integrity(*integrity, key);
+            writer.integrity(*integrity, key.as_bytes());
         }
         if self.fingerprint {
             writer.fingerprint();

@@ -6,6 +6,7 @@ use crate::credentials::{CHECK_PREFIX, Username};
 use crate::stun::{Integrity, Message, Method, attributes, decode_xor_address};
 
 use super::allocation::{Allocation, ChannelError, NewAllocation};
+use super::auth::Key;
 use super::peer::{Family, Host};
 use super::reply::{Refusal, Reply};
 use super::table::Slot;
@@ -52,7 +53,7 @@ const UNDERSTOOD: [u16; 15] = [
 struct Proven<'a> {
     username: &'a str,
     user: &'a str,
-    key: [u8; 16],
+    key: Key,
     integrity: Integrity,
 }
 
@@ -140,7 +141,7 @@ impl Server {
             Some(allocation) => (Username::parse(username).ok_or(Refusal::Unauthorized)?.user, allocation.key),
             None => self.auth.key(self.clock.unix(now), username).ok_or(Refusal::Unauthorized)?,
         };
-        if !request.is_authentic(&key) {
+        if !request.is_authentic(key.as_bytes()) {
             Err(Refusal::Unauthorized)
         } else if !nonce_is_fresh {
             Err(Refusal::StaleNonce)
@@ -207,7 +208,7 @@ impl Server {
             expires,
         });
         let packet = allocated(&allocation, wish.both_families, reply);
-        let slot = self.table.insert(who.user, allocation);
+        let slot = self.table.insert(who.user, allocation).ok_or(Refusal::InsufficientCapacity)?;
         self.start_allocation(slot, client, expires);
         self.stats.allocations_made += 1;
         Ok(packet)

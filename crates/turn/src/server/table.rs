@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 
 use rand::Rng;
 
@@ -13,7 +14,19 @@ const PORTS: u16 = u16::MAX - FIRST_PORT + 1;
 
 /// The place of an allocation in the table, until it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Slot(u32);
+pub(super) struct Slot(NonZeroU32);
+
+impl Slot {
+    /// The place with this index; `None` beyond what a table holds.
+    fn new(index: usize) -> Option<Self> {
+        // Counted from one, so that "nobody" takes no room in the table of ports.
+        u32::try_from(index).ok()?.checked_add(1).and_then(NonZeroU32::new).map(Self)
+    }
+
+    fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
 
 /// All allocations, found by client, by relayed address and by user.
 #[derive(Debug)]
@@ -48,11 +61,11 @@ impl Table {
     }
 
     pub(super) fn get(&self, slot: Slot) -> Option<&Allocation> {
-        self.slots.get(slot.0 as usize)?.as_ref()
+        self.slots.get(slot.index())?.as_ref()
     }
 
     pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut Allocation> {
-        self.slots.get_mut(slot.0 as usize)?.as_mut()
+        self.slots.get_mut(slot.index())?.as_mut()
     }
 
     pub(super) fn of_client(&self, client: &Client) -> Option<Slot> {
@@ -72,17 +85,17 @@ impl Table {
         self.ports(family).unused(random).map(|port| Relay { family, port })
     }
 
-    /// Adds the allocation of `user`. Neither its client nor its relay may have one already.
-    pub(super) fn insert(&mut self, user: &str, allocation: Allocation) -> Slot {
+    /// Adds the allocation of `user`. Neither its client nor its relay may have one already; `None` if
+    /// the table is full, which it cannot be as long as there are unused relays.
+    pub(super) fn insert(&mut self, user: &str, allocation: Allocation) -> Option<Slot> {
         let (client, relay) = (allocation.client, allocation.relay);
         let slot = match self.free.pop() {
             Some(slot) => {
-                self.slots[slot.0 as usize] = Some(allocation);
+                self.slots[slot.index()] = Some(allocation);
                 slot
             }
             None => {
-                // There are fewer allocations than ports of both families.
-                let slot = Slot(self.slots.len() as u32);
+                let slot = Slot::new(self.slots.len())?;
                 self.slots.push(Some(allocation));
                 slot
             }
@@ -95,12 +108,12 @@ impl Table {
                 self.by_user.insert(user.into(), vec![slot]);
             }
         }
-        slot
+        Some(slot)
     }
 
     /// Takes an allocation of `user` out.
     pub(super) fn remove(&mut self, user: &str, slot: Slot) {
-        let Some(allocation) = self.slots.get_mut(slot.0 as usize).and_then(Option::take) else { return };
+        let Some(allocation) = self.slots.get_mut(slot.index()).and_then(Option::take) else { return };
         self.by_client.remove(&allocation.client);
         self.ports_mut(allocation.relay.family).set(allocation.relay.port, None);
         if let Some(slots) = self.by_user.get_mut(user) {
@@ -178,7 +191,7 @@ mod tests {
         let mut given = Vec::new();
         while let Some(port) = ports.unused(&mut random) {
             assert_eq!(ports.get(port), None);
-            ports.set(port, Some(Slot(port.into())));
+            ports.set(port, Slot::new(port.into()));
             given.push(port);
         }
         assert_eq!(given.len(), usize::from(PORTS));
