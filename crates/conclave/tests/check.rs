@@ -5,12 +5,13 @@ mod common;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Answer, PATIENCE, TestServer};
 use conclave::check::{self, Options, Report, RungName, Verdict};
 use conclave::config::PublicAddress;
 use conclave_proto::{CheckReply, CheckRequest, ErrorCode};
+use conclave_turn::client::{Event, Family, Transport, TurnClient};
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::copy_bidirectional;
@@ -91,6 +92,25 @@ async fn whoever_connects_is_told_servers_credentials_and_addresses_and_gets_pon
 }
 
 #[tokio::test]
+async fn offers_reach_the_media_plane_and_are_few() {
+    let server = TestServer::start().await;
+    let mut check = Check::open(server.address, None).await.expect("open");
+    check.welcome().await;
+    let mut codes = Vec::new();
+    for leg in 1..=13 {
+        let offer = json!({ "type": "offer", "body": {
+            "leg": leg, "sdp": "v=0\r\n", "audioSlots": [], "videoSlots": [], "decodes": ["vp8"],
+            "sources": { "microphone": "0", "camera": "1", "screen": "2", "screenAudio": "3" },
+        }});
+        check.say(offer.to_string()).await;
+        let Ok(CheckReply::Refused { error }) = check.hear().await else { panic!("refused") };
+        codes.push(error.code);
+    }
+    assert_eq!(codes.pop(), Some(ErrorCode::TooManyRequests));
+    assert!(codes.iter().all(|code| *code == ErrorCode::BadSdp), "{codes:?}");
+}
+
+#[tokio::test]
 async fn pages_of_other_origins_are_refused() {
     let server = TestServer::start().await;
     assert_eq!(Check::open(server.address, Some("https://evil.example")).await.err(), Some(403));
@@ -134,6 +154,45 @@ async fn who_sends_too_much_is_closed() {
         }
     }
     assert_eq!(heard, Err(1008));
+}
+
+/// What comes of asking for a relay over UDP.
+async fn allocate(server: SocketAddr, username: &str, password: &str) -> Event {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.expect("bound");
+    socket.connect(server).await.expect("connected");
+    let mut client = TurnClient::new(Transport::Udp, username, password, [7; 32]);
+    client.allocate(Instant::now(), Family::V4);
+    let mut buffer = [0; 2_048];
+    loop {
+        while let Some(packet) = client.poll_transmit() {
+            socket.send(&packet).await.expect("sent");
+        }
+        if let Some(event) = client.poll_event() {
+            return event;
+        }
+        let length = timeout(PATIENCE, socket.recv(&mut buffer)).await.expect("answered").expect("received");
+        client.handle_packet(Instant::now(), &buffer[..length]);
+    }
+}
+
+#[tokio::test]
+async fn credentials_end_with_the_check_that_they_were_for() {
+    let server = TestServer::start().await;
+    let mut check = Check::open(server.address, None).await.expect("open");
+    let welcome = check.welcome().await;
+    let own = |field: &str| welcome["ice"]["servers"][0][field].as_str().expect("text").to_owned();
+    let (username, password) = (own("username"), own("credential"));
+    let first = allocate(server.address, &username, &password).await;
+    assert!(matches!(first, Event::Allocated { .. }), "{first:?}");
+    check.0.close(None).await.expect("closed");
+    while check.hear().await.is_ok() {}
+    // The media plane is told, and carries it out a moment later.
+    let refused = async {
+        while !matches!(allocate(server.address, &username, &password).await, Event::Failed { .. }) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, refused).await.expect("void");
 }
 
 /// What stands before a server in a network without UDP: passes TCP connections on, and no datagram.

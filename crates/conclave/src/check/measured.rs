@@ -15,7 +15,7 @@ pub(super) struct Measured {
     pub(super) socket: Result<Socket, SocketFailure>,
     /// Where clients are told that media goes; the URL's own address where that could not be asked.
     pub(super) announced: Vec<Announced>,
-    /// In the order of [`Way::ALL`]; none: there were no credentials.
+    /// Over UDP, TCP and TLS; none: there were no credentials.
     pub(super) relays: Option<[Result<Relayed, RelayFailure>; 3]>,
 }
 
@@ -101,10 +101,6 @@ pub(super) enum Way {
     Udp,
     Tcp,
     Tls,
-}
-
-impl Way {
-    pub(super) const ALL: [Self; 3] = [Self::Udp, Self::Tcp, Self::Tls];
 }
 
 /// Packets went from one relay to another and back.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::super::measured::{Announced, Measured, PageFailure, RelayFailure, SocketFailure, Trust, Way};
+use super::super::measured::{Announced, Measured, PageFailure, RelayFailure, Relayed, SocketFailure, Trust};
 use super::super::target::Target;
 use super::loss;
 
@@ -107,6 +107,13 @@ fn media(target: &Target, measured: &Measured, advice: &mut Vec<String>) {
     let direct_tcp = announced.iter().any(|announced| announced.tcp.is_some());
     let addresses = announced.iter().map(|announced| announced.address.to_string()).collect::<Vec<_>>().join(", ");
 
+    if !direct_udp && !direct_tcp && [udp, tcp, tls].into_iter().all(Result::is_err) {
+        advice.push(format!(
+            "Only the page gets through, and no media: open UDP port {port} in every firewall before the server, and let what \
+             stands before it pass TCP port {port} on as it is, without ending TLS."
+        ));
+        return refusals([udp, tcp, tls], advice);
+    }
     let is_wrong_address = (!direct_udp && udp.is_ok()) || (!direct_tcp && tcp.is_ok());
     if is_wrong_address && !announced.is_empty() {
         advice.push(format!(
@@ -139,19 +146,13 @@ fn media(target: &Target, measured: &Measured, advice: &mut Vec<String>) {
                 .into(),
         );
     }
-    for (way, relayed) in Way::ALL.into_iter().zip([udp, tcp, tls]) {
-        match relayed {
-            Ok(relayed) if way == Way::Udp && loss(relayed) > AUDIBLE_LOSS => advice.push(
-                "Packets are lost between here and the server: a crowded line or weak Wi-Fi. A cable helps, and so does less \
-                 on the same line."
-                    .into(),
-            ),
-            Err(RelayFailure::Refused(code)) => {
-                advice.push(format!("The server refuses relays (error {code}): see its log, and how many it has already."));
-                break;
-            }
-            _ => {}
-        }
+    refusals([udp, tcp, tls], advice);
+    if udp.as_ref().is_ok_and(|relayed| loss(relayed) > AUDIBLE_LOSS) {
+        advice.push(
+            "Packets are lost between here and the server: a crowded line or weak Wi-Fi. A cable helps, and so does less on \
+             the same line."
+                .into(),
+        );
     }
     let families: Vec<_> = announced.iter().filter(|a| a.address.is_ipv6()).collect();
     if !families.is_empty() && families.iter().all(|a: &&Announced| a.udp.is_none()) && direct_udp {
@@ -160,5 +161,16 @@ fn media(target: &Target, measured: &Measured, advice: &mut Vec<String>) {
              IPv6 too."
                 .into(),
         );
+    }
+}
+
+/// The same reason holds for every way.
+fn refusals(relays: [&Result<Relayed, RelayFailure>; 3], advice: &mut Vec<String>) {
+    let refused = relays.into_iter().find_map(|relayed| match relayed {
+        Err(RelayFailure::Refused(code)) => Some(code),
+        _ => None,
+    });
+    if let Some(code) = refused {
+        advice.push(format!("The server refuses relays (error {code}): see its log, and how many it has already."));
     }
 }
