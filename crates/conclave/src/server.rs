@@ -109,14 +109,10 @@ impl Server {
         crate::metrics::recorder();
         let relay_secret = TurnSecret::random(&mut rand::rng());
         let announce = config.public_addresses.iter().map(|address| Announce { ip: address.ip, port: address.port });
-        let relay_limits = conclave_turn::Limits {
-            bits_per_second: u64::from(config.relay_mbits) * 1_000_000,
-            ..conclave_turn::Limits::default()
-        };
         let (media, events) = conclave_media::start(MediaConfig {
             udp: bound.udp,
             announce: announce.collect(),
-            relay: RelayConfig { secret: relay_secret.clone(), limits: relay_limits },
+            relay: RelayConfig { secret: relay_secret.clone(), limits: relay_limits(config.relay_mbits) },
             limits: MediaLimits::default(),
         })?;
 
@@ -205,6 +201,21 @@ impl Server {
         drop(self.app);
         let _ = timeout(STOP, self.storage_thread.finish()).await;
         tracing::info!("stopped");
+    }
+}
+
+/// Voices alone make some 50 packets of 20 kbit/s each second; with several of them, packets are what
+/// is bounded first.
+const FEWEST_PACKETS: u64 = 1_000;
+/// Media that is not voices: packets of 500 bytes on average.
+const PACKETS_PER_MBIT: u64 = 250;
+
+fn relay_limits(mbits: u32) -> conclave_turn::Limits {
+    let mbits = u64::from(mbits);
+    conclave_turn::Limits {
+        bits_per_second: mbits * 1_000_000,
+        packets_per_second: (mbits * PACKETS_PER_MBIT).max(FEWEST_PACKETS),
+        ..conclave_turn::Limits::default()
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use conclave_media::MediaHandle;
+use conclave_media::{MediaHandle, StreamKind};
 use conclave_turn::demux::{StreamStart, classify_stream};
 use conclave_turn::proxy::{self, Parsed};
 use socket2::SockRef;
@@ -24,7 +24,7 @@ use super::certificate::ALPN_TURN;
 use super::forwarded::Hop;
 use super::peer::Source;
 use super::prefixed::Prefixed;
-use super::relay::{self, StreamKind};
+use super::relay;
 use super::waiting::{Place, WaitingRoom};
 use super::web::Web;
 use crate::config::Proxies;
@@ -264,10 +264,14 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let _ = (&self.media, kind, hop.local);
-        dropped("media");
-        close(stream).await;
-        drop(place);
+        match self.media.open_stream(kind, hop.remote, hop.local) {
+            Ok(plane) => relay::pump(stream, kind, plane, place, &self.web.stop).await,
+            Err(_) => {
+                dropped("streams-full");
+                close(stream).await;
+                drop(place);
+            }
+        }
     }
 
     /// Closes a connection that is not served, so that its peer knows at once.

@@ -9,12 +9,9 @@ const BUFFER_BYTES: usize = 32 * 1024;
 /// Kept by each thread for the next one who needs one. More are in use only while the media plane or
 /// the network stands still.
 const KEPT: usize = 4;
-/// A batch that has grown beyond this is not kept.
-const BATCH_BYTES: usize = 256 * 1024;
 
 thread_local! {
     static FREE: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
-    static FREE_BATCHES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// [`BUFFER_BYTES`] bytes to read into, with anything in them; given back when dropped.
@@ -47,49 +44,6 @@ impl Drop for Buffer {
             let mut free = free.borrow_mut();
             if let Some(buffer) = self.0.take().filter(|_| free.len() < KEPT) {
                 free.push(buffer);
-            }
-        });
-    }
-}
-
-/// Bytes to be sent together, none at first; given back when dropped.
-#[allow(dead_code)]
-pub(super) struct Batch(Vec<u8>);
-
-#[allow(dead_code)]
-impl Batch {
-    pub(super) fn take() -> Self {
-        Self(FREE_BATCHES.with_borrow_mut(Vec::pop).unwrap_or_default())
-    }
-}
-
-impl From<Vec<u8>> for Batch {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self(bytes)
-    }
-}
-
-impl Deref for Batch {
-    type Target = Vec<u8>;
-    fn deref(&self) -> &Vec<u8> {
-        &self.0
-    }
-}
-
-impl DerefMut for Batch {
-    fn deref_mut(&mut self) -> &mut Vec<u8> {
-        &mut self.0
-    }
-}
-
-impl Drop for Batch {
-    fn drop(&mut self) {
-        let mut bytes = std::mem::take(&mut self.0);
-        bytes.clear();
-        let _ = FREE_BATCHES.try_with(|free| {
-            let mut free = free.borrow_mut();
-            if free.len() < KEPT && (1..=BATCH_BYTES).contains(&bytes.capacity()) {
-                free.push(bytes);
             }
         });
     }
