@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use conclave_turn::client::{Event, Failure, Family, Request};
 use conclave_turn::credentials::LIFETIME_S;
-use conclave_turn::stun::{Integrity, Method, Writer, attributes, error_code};
+use conclave_turn::stun::{Integrity, Method, Writer, attributes, decode_xor_address, error_code};
 use conclave_turn::{Client, Limits, StreamId};
 use support::{REALM, Raw, SFU_V4, UDP, UNIX, World, address, ip, udp};
 
@@ -175,6 +175,7 @@ fn an_allocate_request_is_held_to_its_rules() {
         (440, &[(REQUESTED_TRANSPORT, &UDP), (REQUESTED_ADDRESS_FAMILY, &[3, 0, 0, 0])]),
         (400, &[(REQUESTED_TRANSPORT, &UDP), (REQUESTED_ADDRESS_FAMILY, &[1])]),
         (508, &[(REQUESTED_TRANSPORT, &UDP), (EVEN_PORT, &[0x80])]),
+        (400, &[(REQUESTED_TRANSPORT, &UDP), (EVEN_PORT, &[])]),
         (508, &[(REQUESTED_TRANSPORT, &UDP), (RESERVATION_TOKEN, TOKEN)]),
         (400, &[(REQUESTED_TRANSPORT, &UDP), (RESERVATION_TOKEN, TOKEN), (EVEN_PORT, &[0])]),
         (400, &[(REQUESTED_TRANSPORT, &UDP), (RESERVATION_TOKEN, TOKEN), (REQUESTED_ADDRESS_FAMILY, &IPV6)]),
@@ -193,6 +194,23 @@ fn an_allocate_request_is_held_to_its_rules() {
             });
         });
         assert_eq!(code, *expected, "{parts:x?}");
+    }
+}
+
+#[test]
+fn an_even_port_is_had_by_asking() {
+    let mut world = World::new();
+    for index in 0..20 {
+        let mut raw = Raw::new(&mut world, "a", udp(&format!("203.0.113.1:{}", 4_000 + index)));
+        let request = raw.signed(Method::Allocate, |writer| {
+            transport(writer);
+            writer.attribute(attributes::EVEN_PORT, &[0]);
+        });
+        let answer = world.exchange(raw.client, &request).expect("an answer");
+        let message = answer.message();
+        let relayed = message.attribute(attributes::XOR_RELAYED_ADDRESS).expect("an allocation has an address");
+        let relayed = decode_xor_address(relayed, message.transaction()).expect("well formed");
+        assert_eq!(relayed.port() % 2, 0);
     }
 }
 

@@ -25,6 +25,8 @@ const CHANNEL_LIFETIME: Duration = Duration::from_secs(600);
 const CHANNEL_NUMBERS: std::ops::RangeInclusive<u16> = 0x4000..=0x4FFF;
 /// REQUESTED-TRANSPORT: UDP, the only one of RFC 8656.
 const UDP: u8 = 17;
+/// The bit of EVEN-PORT that asks for the next port, too (RFC 8656 section 18.7).
+const RESERVE_NEXT_PORT: u8 = 0x80;
 /// Addresses that one CreatePermission may name; a client's packet holds fewer.
 const MOST_PEERS: usize = 64;
 
@@ -196,7 +198,8 @@ impl Server {
         if self.table.len() >= self.limits.allocations {
             return Err(Refusal::InsufficientCapacity);
         }
-        let relay = self.table.unused_relay(wish.family, &mut self.random).ok_or(Refusal::InsufficientCapacity)?;
+        let relay = self.table.unused_relay(wish.family, wish.even_port, &mut self.random);
+        let relay = relay.ok_or(Refusal::InsufficientCapacity)?;
         let expires = now.after(seconds(wish.lifetime_s));
         let allocation = Allocation::new(NewAllocation {
             client,
@@ -338,6 +341,7 @@ impl Server {
 #[derive(Clone, Copy, Debug)]
 struct AllocationWish {
     family: Family,
+    even_port: bool,
     /// It would like an IPv6 address besides the IPv4 one.
     both_families: bool,
     lifetime_s: u32,
@@ -351,14 +355,18 @@ impl AllocationWish {
             _ => return Err(Refusal::BadRequest),
         }
         let family = requested_family(request)?;
-        let has_even_port = request.attribute(attributes::EVEN_PORT).is_some();
+        let (even_port, next_port) = match request.attribute(attributes::EVEN_PORT) {
+            None => (false, false),
+            Some([bits]) => (true, bits & RESERVE_NEXT_PORT != 0),
+            Some(_) => return Err(Refusal::BadRequest),
+        };
         let has_token = request.attribute(attributes::RESERVATION_TOKEN).is_some();
         let additional = request.attribute(attributes::ADDITIONAL_ADDRESS_FAMILY);
-        if has_token && (has_even_port || family.is_some() || additional.is_some()) {
+        if has_token && (even_port || family.is_some() || additional.is_some()) {
             return Err(Refusal::BadRequest);
         }
-        // Pairs of ports are of no use to anybody since RTP and RTCP share one.
-        if has_token || has_even_port {
+        // Pairs of ports are of no use to anybody since RTP and RTCP share one: none is reserved.
+        if has_token || next_port {
             return Err(Refusal::InsufficientCapacity);
         }
         let both_families = match (additional, family) {
@@ -367,7 +375,7 @@ impl AllocationWish {
             _ => return Err(Refusal::BadRequest),
         };
         let lifetime_s = granted_lifetime(u32_attribute(request, attributes::LIFETIME)?);
-        Ok(Self { family: family.unwrap_or(Family::V4), both_families, lifetime_s })
+        Ok(Self { family: family.unwrap_or(Family::V4), even_port, both_families, lifetime_s })
     }
 }
 

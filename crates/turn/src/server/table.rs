@@ -80,9 +80,9 @@ impl Table {
         self.by_user.get(user).map_or(&[], Vec::as_slice)
     }
 
-    /// A relayed address that nobody has; `None` if all are taken.
-    pub(super) fn unused_relay(&self, family: Family, random: &mut impl Rng) -> Option<Relay> {
-        self.ports(family).unused(random).map(|port| Relay { family, port })
+    /// A relayed address that nobody has, with an even port if need be; `None` if all are taken.
+    pub(super) fn unused_relay(&self, family: Family, even: bool, random: &mut impl Rng) -> Option<Relay> {
+        self.ports(family).unused(even, random).map(|port| Relay { family, port })
     }
 
     /// Adds the allocation of `user`. Neither its client nor its relay may have one already; `None` if
@@ -168,12 +168,13 @@ impl Ports {
     }
 
     /// A port that nobody has, hard to guess (RFC 8656 section 7.2).
-    fn unused(&self, random: &mut impl Rng) -> Option<u16> {
+    fn unused(&self, even: bool, random: &mut impl Rng) -> Option<u16> {
         if self.taken == PORTS {
             return None;
         }
         let start = random.random_range(0..PORTS);
-        let offset = (start..PORTS).chain(0..start).find(|offset| self.slots[usize::from(*offset)].is_none())?;
+        let fits = |offset: &u16| self.slots[usize::from(*offset)].is_none() && !(even && offset % 2 == 1);
+        let offset = (start..PORTS).chain(0..start).find(fits)?;
         Some(FIRST_PORT + offset)
     }
 }
@@ -189,8 +190,10 @@ mod tests {
     fn every_port_is_given_once_and_in_no_order() {
         let (mut ports, mut random) = (Ports::new(), ChaCha12Rng::from_seed([1; 32]));
         let mut given = Vec::new();
-        while let Some(port) = ports.unused(&mut random) {
+        let even = PORTS / 2;
+        while let Some(port) = ports.unused(given.len() < usize::from(even), &mut random) {
             assert_eq!(ports.get(port), None);
+            assert!(port % 2 == 0 || given.len() >= usize::from(even));
             ports.set(port, Slot::new(port.into()));
             given.push(port);
         }
@@ -199,7 +202,7 @@ mod tests {
         assert!((20_000..45_000).contains(&ascents), "{ascents}");
 
         ports.set(given[7], None);
-        assert_eq!(ports.unused(&mut random), Some(given[7]));
+        assert_eq!(ports.unused(true, &mut random), Some(given[7]));
         given.sort_unstable();
         assert!(given.iter().copied().eq(FIRST_PORT..=u16::MAX));
         assert_eq!((ports.get(0), ports.get(FIRST_PORT - 1)), (None, None));
