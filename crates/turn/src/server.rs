@@ -188,7 +188,7 @@ impl Server {
     }
 
     /// Ends all allocations of `user` and closes their streams. What credentials the user has are void
-    /// from now on; those issued later are good.
+    /// from now on; those issued two seconds later are good.
     pub fn revoke_user(&mut self, now: Instant, user: &str) {
         let now = self.clock.time(now);
         self.auth.revoke(self.clock.unix(now), user);

@@ -327,7 +327,6 @@ fn who_leaves_loses_allocations_streams_and_credentials() {
     for who in [by_udp, by_stream, other] {
         world.allocate(who);
     }
-    world.wait(SECOND);
     let now = world.now;
     world.server.revoke_user(now, "a");
     world.settle();
@@ -338,6 +337,7 @@ fn who_leaves_loses_allocations_streams_and_credentials() {
     world.turn(by_udp).allocate(now, Family::V4);
     assert_eq!(world.code(by_udp), 401, "the credential of before is void");
     // Who comes back under the same id gets a new one.
+    world.wait(2 * SECOND);
     let client = world.client(by_udp);
     let again = world.join_as("a", client);
     world.allocate(again);

@@ -116,13 +116,14 @@ impl Authenticator {
         Some((user, Key(long_term_key(username, &self.realm, &self.secret.password(username)))))
     }
 
-    /// Voids the credentials that were issued to `user` before this second.
+    /// Voids the credentials that were issued to `user` until now, this second included.
     pub(super) fn revoke(&mut self, unix: u64, user: &str) {
         if self.revoked.len() >= self.revoked_sweep {
             self.revoked.retain(|_, valid_from| *valid_from > unix);
             self.revoked_sweep = SMALLEST_SWEEP.max(self.revoked.len() * 2);
         }
-        // What is issued now expires a lifetime later.
-        self.revoked.insert(user.into(), unix.saturating_add(LIFETIME_S));
+        // What is issued now expires a lifetime later, by a clock that may have been rounded to the
+        // other side of a second.
+        self.revoked.insert(user.into(), unix.saturating_add(LIFETIME_S + 2));
     }
 }
