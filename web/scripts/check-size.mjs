@@ -12,8 +12,8 @@ const LIMIT = 120_000;
 /** What both screens load: the page's entry, and one language (the largest is counted). */
 const ENTRY = 'index.html';
 const isLanguage = (key) => /^src\/locales\/[^/]+\/index\.ts$/.test(key);
-/** What is loaded for the meeting only. */
-const MEETING = [/^src\/core\/meeting\.ts$/, /^src\/ui\/meeting\//];
+/** What is loaded for the meeting, or for the connectivity check, only. */
+const LATER = [/^src\/core\/meeting\.ts$/, /^src\/ui\/meeting\//, /^src\/ui\/check\//];
 
 const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 
@@ -23,7 +23,7 @@ function main() {
   const lazy = (manifest[ENTRY]?.dynamicImports ?? []).concat(
     Object.keys(manifest).filter((key) => isLanguage(key)),
   );
-  const unknown = lazy.filter((key) => !isLanguage(key) && !MEETING.some((pattern) => pattern.test(key)));
+  const unknown = lazy.filter((key) => !isLanguage(key) && !LATER.some((pattern) => pattern.test(key)));
   // Whatever else is imported dynamically is loaded sooner or later on these screens.
   for (const key of unknown) for (const file of scriptsOf(manifest, key)) files.add(file);
 

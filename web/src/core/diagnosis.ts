@@ -43,7 +43,7 @@ export interface Tried {
 /** Best rung first. */
 export function judgeAttempts(tried: Tried): Attempt[] {
   return RUNGS.map((rung) => {
-    const code = refusal(rung, tried.errors);
+    const code = refusalOf(rung, tried.errors);
     return { rung, outcome: outcomeOf(rung, tried, code), code };
   });
 }
@@ -58,7 +58,8 @@ function outcomeOf(rung: Rung, { direct, servers, pairs, relays }: Tried, code: 
   return offered ? 'no-relay' : 'not-offered';
 }
 
-function refusal(rung: Rung, errors: readonly ServerError[]): number | null {
+/** The error with which the TURN server of a rung has answered, if it has. */
+export function refusalOf(rung: Rung, errors: readonly ServerError[]): number | null {
   const own = errors.filter(({ url, code }) => rungOfUrl(url) === rung && code < UNREACHED);
   return own.at(-1)?.code ?? null;
 }

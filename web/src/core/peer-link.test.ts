@@ -92,7 +92,7 @@ class FakeConnection {
   }
   addEventListener(): void {}
   getStats(): Promise<Map<string, unknown>> {
-    return Promise.resolve(new Map());
+    return Promise.resolve(new Map<string, unknown>());
   }
   restartIce(): void {
     this.restarts += 1;

@@ -2,14 +2,18 @@ import { checkName, roomOfPath, roomPath } from '../core/room-name';
 
 export type Route =
   | { name: 'home' }
+  | { name: 'check' }
   | { name: 'meeting'; room: string }
   /** `/m/…` with something that no room can be called. */
   | { name: 'bad-room' }
   | { name: 'not-found' };
 
+export const CHECK_PATH = '/check';
+
 /** What an address shows. Names are compared in their normal form, so that every spelling is one room. */
 export function routeOf(path: string): Route {
   if (path === '/') return { name: 'home' };
+  if (path === CHECK_PATH) return { name: 'check' };
   const asked = roomOfPath(path);
   if (asked === null) return { name: path.startsWith('/m/') ? 'bad-room' : 'not-found' };
   const checked = checkName(asked);
@@ -30,6 +34,10 @@ class Router {
 
   home(): void {
     this.#go('/');
+  }
+
+  check(): void {
+    this.#go(CHECK_PATH);
   }
 
   meeting(room: string): void {

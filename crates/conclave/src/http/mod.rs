@@ -79,6 +79,7 @@ pub fn router(app: App) -> Router {
         .route("/readyz", get(operation::readyz))
         .route("/metrics", get(operation::metrics))
         .route("/", get(page::index))
+        .route("/check", get(page::index))
         .route("/m/{room}", get(page::index))
         .fallback(page::asset)
         .method_not_allowed_fallback(error::method_not_allowed)

@@ -1,3 +1,4 @@
+import check from './check';
 import common from './common';
 import error from './errors';
 import greenroom from './greenroom';
@@ -5,4 +6,4 @@ import home from './home';
 import meeting from './meeting';
 import notice from './notices';
 
-export default { common, error, greenroom, home, meeting, notice };
+export default { check, common, error, greenroom, home, meeting, notice };
