@@ -161,13 +161,13 @@ impl Plane {
     }
 
     fn close_room(&mut self, now: Instant, key: RoomKey) {
-        if let Some(room) = self.rooms.get(&key) {
-            for member in room.members() {
-                self.shared.relay.revoke(now, member.participant.as_str());
-            }
-            self.shared.empty_relay();
-        }
+        let members = self.rooms.get(&key).map(Room::members).unwrap_or_default();
         self.enter(key, |room, shared| room.close(now, shared));
+        // Their relays may just have carried the farewell.
+        for member in members {
+            self.shared.relay.revoke(now, member.participant.as_str());
+        }
+        self.shared.empty_relay();
         self.rooms.remove(&key);
         self.touched.remove(&key);
     }

@@ -1,7 +1,7 @@
 //! A client: sends a microphone and a camera in three layers, and notes what it receives.
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,12 @@ use str0m::format::Codec;
 use str0m::media::{Direction, MediaKind, Mid as EngineMid, Pt, Rid, Simulcast, SimulcastLayer};
 use str0m::net::{Protocol, Receive};
 use str0m::rtp::{ExtensionValues, RtpWrite};
-use str0m::{Candidate, Event, Input, Output, Rtc};
-use tokio::net::UdpSocket;
+use str0m::{Event, Input, Output, Rtc};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::harness::{id, soon};
+use crate::network::{Arrived, Network, Way};
 
 /// How many slots a client offers.
 #[derive(Clone, Copy)]
@@ -83,6 +83,11 @@ enum Order {
     Media(bool),
     /// Neither sends nor hears anything any more.
     Unplug,
+    Block(Way),
+    StopReading,
+    HangUp,
+    Remember,
+    Repeat(oneshot::Sender<usize>),
     Close,
 }
 
@@ -96,13 +101,20 @@ pub struct Client {
 
 impl Client {
     pub async fn new(name: &str, leg: LegNumber, layout: Layout) -> (Self, SfuOffer) {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket");
-        let local = socket.local_addr().expect("bound");
-        let mut rtc = Rtc::builder().set_rtp_mode(true).enable_bwe(None).build(Instant::now());
-        rtc.add_local_candidate(Candidate::host(local, Protocol::Udp).expect("valid"));
+        Self::on(Network::udp().await, name, leg, layout)
+    }
+
+    /// A client on a network of its own.
+    pub fn on(network: Network, name: &str, leg: LegNumber, layout: Layout) -> (Self, SfuOffer) {
+        let mut config = Rtc::builder().set_rtp_mode(true).enable_bwe(None);
+        // A path that has gone is given up after two seconds.
+        config.set_max_stun_rto(Duration::from_millis(300));
+        config.set_max_stun_retransmits(5);
+        let mut rtc = config.build(Instant::now());
+        network.add_candidates(&mut rtc);
         let (observe, observed) = watch::channel(Observed::default());
         let (orders, received) = mpsc::unbounded_channel();
-        let mut task = Task::new(name, leg, rtc, socket, observe);
+        let mut task = Task::new(name, leg, rtc, network, observe);
         let offer = task.first_offer(layout);
         tokio::spawn(task.run(received));
         (Self { id: id(name), offer: offer.clone(), orders, observed }, offer)
@@ -136,6 +148,33 @@ impl Client {
 
     pub fn unplug(&self) {
         self.order(Order::Unplug);
+    }
+
+    /// Nothing passes by this way any more, in either direction.
+    pub fn block(&self, way: Way) {
+        self.order(Order::Block(way));
+    }
+
+    /// Reads nothing more from its connections.
+    pub fn stop_reading(&self) {
+        self.order(Order::StopReading);
+    }
+
+    /// Closes its connections.
+    pub fn hang_up(&self) {
+        self.order(Order::HangUp);
+    }
+
+    /// Remembers the SRTP packets that it sends from now on.
+    pub fn remember(&self) {
+        self.order(Order::Remember);
+    }
+
+    /// Sends what it has remembered once more, as it was. Returns how many packets that were.
+    pub async fn repeat(&self) -> usize {
+        let (reply, repeated) = oneshot::channel();
+        self.order(Order::Repeat(reply));
+        soon("repeated", repeated).await.expect("the client runs")
     }
 
     pub fn close(&self) {
@@ -175,8 +214,11 @@ struct Task {
     name: String,
     leg: LegNumber,
     rtc: Rtc,
-    socket: UdpSocket,
-    server: Option<SocketAddr>,
+    network: Network,
+    /// By what, from where and whereto it last sent.
+    last: Option<(Protocol, SocketAddr, SocketAddr)>,
+    /// SRTP packets that were sent since it was asked to remember them.
+    remembered: Option<Vec<Vec<u8>>>,
     pending: Option<SdpPendingOffer>,
     observe: watch::Sender<Observed>,
     sources: Vec<EngineMid>,
@@ -190,13 +232,14 @@ struct Task {
 }
 
 impl Task {
-    fn new(name: &str, leg: LegNumber, rtc: Rtc, socket: UdpSocket, observe: watch::Sender<Observed>) -> Self {
+    fn new(name: &str, leg: LegNumber, rtc: Rtc, network: Network, observe: watch::Sender<Observed>) -> Self {
         Self {
             name: name.to_owned(),
             leg,
             rtc,
-            socket,
-            server: None,
+            network,
+            last: None,
+            remembered: None,
             pending: None,
             observe,
             sources: Vec::new(),
@@ -260,19 +303,17 @@ impl Task {
 
     async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
         let mut media = ticker();
-        let mut buffer = vec![0; 2_000];
         loop {
-            let wake = self.drain().await;
+            let wake = self.drain();
             tokio::select! {
                 order = orders.recv() => match order {
-                    Some(order) => self.obey(order).await,
+                    Some(order) => self.obey(order),
                     // The test has dropped the client, as a browser that was killed.
                     None => return,
                 },
-                received = self.socket.recv_from(&mut buffer) => {
-                    let Ok((length, source)) = received else { continue };
+                arrived = self.network.receive() => {
                     if !self.unplugged {
-                        self.receive(source, &buffer[..length]);
+                        self.receive(&arrived);
                     }
                 }
                 _ = media.tick(), if self.observe.borrow().connected => self.send_media(),
@@ -285,26 +326,36 @@ impl Task {
         self.rtc.handle_input(Input::Timeout(Instant::now())).expect("the client's engine works");
     }
 
-    fn receive(&mut self, source: SocketAddr, bytes: &[u8]) {
-        let destination = self.socket.local_addr().expect("bound");
-        if let Ok(receive) = Receive::new(Protocol::Udp, source, destination, bytes) {
+    fn receive(&mut self, arrived: &Arrived) {
+        let Arrived { protocol, source, destination, bytes } = arrived;
+        if let Ok(receive) = Receive::new(*protocol, *source, *destination, bytes) {
             let _ = self.rtc.handle_input(Input::Receive(Instant::now(), receive));
         }
     }
 
-    async fn drain(&mut self) -> Instant {
+    fn drain(&mut self) -> Instant {
         loop {
             match self.rtc.poll_output().expect("the client's engine works") {
                 Output::Timeout(at) => return at.max(Instant::now() + Duration::from_millis(1)),
                 Output::Transmit(transmit) => {
-                    self.server = Some(transmit.destination);
-                    if !self.unplugged {
-                        let _ = self.socket.send_to(&transmit.contents, transmit.destination).await;
+                    self.last = Some((transmit.proto, transmit.source, transmit.destination));
+                    if self.unplugged {
+                        continue;
                     }
+                    if let (Some(remembered), 128..=191) = (&mut self.remembered, transmit.contents[0]) {
+                        remembered.push(transmit.contents.to_vec());
+                    }
+                    self.send(&transmit.contents);
                 }
                 Output::Event(event) => self.observe_event(event),
             }
         }
+    }
+
+    /// Sends bytes as they are, the way of the last packet.
+    fn send(&mut self, bytes: &[u8]) {
+        let (protocol, source, destination) = self.last.expect("it has sent");
+        self.network.send(protocol, source, destination, bytes);
     }
 
     fn observe_event(&mut self, event: Event) {
@@ -345,7 +396,7 @@ impl Task {
         }
     }
 
-    async fn obey(&mut self, order: Order) {
+    fn obey(&mut self, order: Order) {
         match order {
             Order::Answer(sdp) => {
                 let answer = SdpAnswer::from_sdp_string(&sdp).expect("a good answer");
@@ -356,16 +407,12 @@ impl Task {
                 let offer = self.renegotiate(more_video, restart_ice);
                 let _ = reply.send(offer);
             }
-            Order::Raw(bytes) => {
-                let server = self.server.expect("connected");
-                let _ = self.socket.send_to(&bytes, server).await;
-            }
+            Order::Raw(bytes) => self.send(&bytes),
             Order::Flood(packets) => {
-                let server = self.server.expect("connected");
                 let mut packet = vec![0x55; 1_000];
                 packet[..2].copy_from_slice(&[0x80, 96]);
                 for _ in 0..packets {
-                    let _ = self.socket.send_to(&packet, server).await;
+                    self.send(&packet);
                 }
             }
             Order::Lie { section, rid, pt, sequence, payload } => {
@@ -375,6 +422,15 @@ impl Task {
             }
             Order::Media(on) => self.sends_media = on,
             Order::Unplug => self.unplugged = true,
+            Order::Block(way) => self.network.block(way),
+            Order::StopReading => self.network.stop_reading(),
+            Order::HangUp => self.network.hang_up(),
+            Order::Remember => self.remembered = Some(Vec::new()),
+            Order::Repeat(reply) => {
+                let remembered = self.remembered.take().unwrap_or_default();
+                remembered.iter().for_each(|packet| self.send(packet));
+                let _ = reply.send(remembered.len());
+            }
             Order::Close => self.rtc.close().expect("closes"),
         }
     }

@@ -2,15 +2,19 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use conclave_media::{MediaConfig, MediaEvent, MediaHandle, MediaLimits, RelayConfig, RoomKey, bind_udp, start};
-use conclave_proto::{LegNumber, MediaState, Mid, ParticipantId, Slots, SourceKind, View, ViewItem};
+use conclave_proto::{LegNumber, MediaState, Mid, ParticipantId, SfuOffer, Slots, SourceKind, View, ViewItem};
 use conclave_turn::TurnSecret;
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::client::{Client, Layout};
+use crate::counted::Counted;
+use crate::listener;
+use crate::network::{Network, Way};
 
 pub const ROOM: RoomKey = RoomKey(1);
 pub const LEG: LegNumber = LegNumber(1);
@@ -30,6 +34,7 @@ pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
 
 pub struct Server {
     pub handle: MediaHandle,
+    pub counted: Counted,
     events: mpsc::Receiver<MediaEvent>,
     /// Events that came while another was awaited.
     pub seen: Vec<MediaEvent>,
@@ -47,15 +52,37 @@ impl Server {
     }
 
     pub fn with(bind: SocketAddr, announce: std::net::IpAddr, limits: MediaLimits) -> Self {
-        let udp = bind_udp(bind).expect("a free port");
+        let (tcp, udp) = bind_both(bind);
         let relay = RelayConfig { secret: secret(), limits: conclave_turn::Limits::default() };
-        let announce = vec![announce.into()];
-        let (handle, events) = start(MediaConfig { udp, announce, relay, limits }).expect("starts");
-        Self { handle, events, seen: Vec::new(), slots: HashMap::new() }
+        let config = MediaConfig { udp, announce: vec![announce.into()], relay, limits };
+        let counted = Counted::default();
+        let (handle, events) = metrics::with_local_recorder(&counted, || start(config)).expect("starts");
+        tokio::spawn(listener::serve(tcp, handle.clone()));
+        Self { handle, counted, events, seen: Vec::new(), slots: HashMap::new() }
     }
 
     pub fn address(&self) -> SocketAddr {
         self.handle.announced()[0]
+    }
+
+    /// How many packets were dropped for this reason.
+    pub fn dropped(&self, reason: &str) -> u64 {
+        self.counted.counter(&format!("conclave_media_dropped_total/{reason}"))
+    }
+
+    /// How many legs have this kind of path.
+    pub fn by_path(&self, path: &str) -> f64 {
+        self.counted.gauge(&format!("conclave_media_leg_paths/{path}"))
+    }
+
+    /// Waits until what is counted is so. Nobody tells of that, so it is looked at again and again.
+    pub async fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        soon(what, async {
+            while !is_so(self) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
     }
 
     /// Waits for an event; one that was seen and not taken before counts. For slots see
@@ -123,10 +150,24 @@ impl Server {
         client
     }
 
+    /// Brings a client in that has these ways to the server, and no other.
+    pub async fn join_by(&self, name: &str, ways: &[Way]) -> Client {
+        let network = Network::connect(ways, self.address(), name).await;
+        let (client, offer) = Client::on(network, name, LEG, Layout::default());
+        let client = self.take_offer(ROOM, client, offer).await;
+        client.connected().await;
+        client
+    }
+
     /// Brings a client in as far as its answer.
     pub async fn offer(&self, room: RoomKey, name: &str, leg: LegNumber, layout: Layout) -> Client {
         let (client, offer) = Client::new(name, leg, layout).await;
-        let answer = self.handle.offer(room, id(name), offer, ALL_ON).await.expect("a good offer");
+        self.take_offer(room, client, offer).await
+    }
+
+    async fn take_offer(&self, room: RoomKey, client: Client, offer: SfuOffer) -> Client {
+        let (leg, name) = (offer.leg, client.id.clone());
+        let answer = self.handle.offer(room, name, offer, ALL_ON).await.expect("a good offer");
         assert_eq!(answer.leg, leg);
         client.answer(answer.sdp.as_str());
         client
@@ -136,6 +177,20 @@ impl Server {
     pub fn view(&self, name: &str, whose: &[&str]) {
         self.handle.set_view(ROOM, id(name), LEG, view(whose));
     }
+}
+
+/// TCP and UDP on one port.
+fn bind_both(bind: SocketAddr) -> (TcpListener, UdpSocket) {
+    // A free TCP port may be taken by UDP.
+    for _ in 0..16 {
+        let tcp = std::net::TcpListener::bind(bind).expect("a free port");
+        let address = tcp.local_addr().expect("bound");
+        if let Ok(udp) = bind_udp(address) {
+            tcp.set_nonblocking(true).expect("set");
+            return (TcpListener::from_std(tcp).expect("usable"), udp);
+        }
+    }
+    panic!("no port is free for both");
 }
 
 /// What TURN credentials are made with.
