@@ -304,8 +304,10 @@ async fn while_the_authority_finds_nobody_it_is_said_why_and_the_self_signed_cer
     let pebble = Pebble::start(1).await;
     let data = tempfile::tempdir().expect("folder");
     let (mut program, address) = conclave(data.path(), &pebble).await;
-    let line = program.line_with("no certificate for meet.example.org").await;
-    assert!(line.contains("no answer at TCP port 443 of meet.example.org"), "{line}");
+    let line = program.line_with(&format!("no certificate for {NAME}, {SECOND_NAME}")).await;
+    // Which of the names the authority looks at first is its own affair.
+    let named = [NAME, SECOND_NAME].map(|name| line.contains(&format!("no answer at TCP port 443 of {name}")));
+    assert!(named.contains(&true), "{line}");
     assert!(
         line.contains(&format!("forward it to port {}", address.port())) && line.contains("next attempt in"),
         "{line}"

@@ -56,8 +56,8 @@ pub fn announcement(facts: &Facts) -> String {
     if findings.is_empty() {
         line("Looked at itself:", "ports, addresses, certificate and clock are in order");
     }
-    for finding in &findings {
-        let _ = write!(text, "\n{finding}");
+    for (index, finding) in findings.iter().enumerate() {
+        let _ = write!(text, "{}{finding}", if index == 0 { "\n" } else { "" });
     }
     text.push_str("\nStop it with Ctrl+C.\n");
     text

@@ -72,10 +72,14 @@ fn certificate(target: &Target, measured: &Measured) -> Option<String> {
         Trust::OtherName => {
             format!("Get a certificate for {host}, or give people an address with one of the certificate's names.")
         }
-        Trust::SelfSigned => format!(
-            "Browsers show a warning instead of the page. Get a certificate: --acme-domain {host}, or --tls-certificate and \
-             --tls-key. If that is meant to be so, check with --insecure."
-        ),
+        Trust::SelfSigned => {
+            // Authorities issue for names that everybody can look up.
+            let name = if host.contains('.') && host.parse::<IpAddr>().is_err() { host.as_str() } else { "NAME" };
+            format!(
+                "Browsers show a warning instead of the page. Get a certificate: --acme-domain {name}, or --tls-certificate and \
+                 --tls-key. If that is meant to be so, check with --insecure."
+            )
+        }
         Trust::UnknownIssuer => {
             "Browsers trust it only where its issuer's root is installed. If the issuer is a public one, the file with the \
              certificate lacks those between it and the root: use the full chain."

@@ -9,6 +9,9 @@ use super::report::{Report, Rung, RungName, Verdict};
 use super::target::Target;
 use crate::net::day_of;
 
+/// Why a rung was not climbed.
+const WITHOUT_PAGE: &str = "not tried without the page";
+
 /// Turns measurements into a report. `insecure`: a certificate that browsers do not trust counts as
 /// in order.
 pub(super) fn judge(target: &Target, insecure: bool, measured: &Measured) -> Report {
@@ -20,7 +23,12 @@ pub(super) fn judge(target: &Target, insecure: bool, measured: &Measured) -> Rep
     let names = [RungName::TurnUdp, RungName::TurnTcp, RungName::TurnTls];
     match &measured.relays {
         Some(relays) => rungs.extend(names.into_iter().zip(relays).map(|(name, relayed)| relay(name, relayed))),
-        None => rungs.extend(names.map(|name| not_tried(name, "the server gave no credentials for it"))),
+        None if matches!(measured.socket, Err(SocketFailure::NotTried)) => {
+            rungs.extend(names.map(|name| not_tried(name, WITHOUT_PAGE)));
+        }
+        None => {
+            rungs.extend(names.map(|name| not_tried(name, "not tried without credentials, which the WebSocket gives")))
+        }
     }
     let verdict = verdict(&rungs);
     Report {
@@ -109,7 +117,7 @@ fn websocket(measured: &Measured) -> Rung {
             milliseconds: Some(milliseconds(socket.round_trip)),
             loss: None,
         },
-        Err(SocketFailure::NotTried) => not_tried(name, "not tried without the page"),
+        Err(SocketFailure::NotTried) => not_tried(name, WITHOUT_PAGE),
         Err(SocketFailure::Status(status)) => failed(format!("refused with status {status}")),
         Err(SocketFailure::Refused(words)) => failed(printable(&format!("the server refused: {words}"))),
         Err(SocketFailure::NoAnswer) => failed("no answer".into()),
@@ -121,7 +129,7 @@ fn websocket(measured: &Measured) -> Rung {
 /// everybody.
 fn media(measured: &Measured, name: RungName) -> Rung {
     if measured.announced.is_empty() {
-        return not_tried(name, "the server's addresses are not known");
+        return not_tried(name, WITHOUT_PAGE);
     }
     let answers = measured
         .announced
