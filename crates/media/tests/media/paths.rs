@@ -14,8 +14,8 @@ async fn they_meet(server: &mut Server, ada: &Client, bob: &Client) {
         server.view(client.id.as_str(), &[other.id.as_str()]);
         let camera = server.shows(&client.id, &other.id, SourceKind::Camera).await;
         let sound = server.shows(&client.id, &other.id, SourceKind::Microphone).await;
-        client.receives(&camera, other.id.as_str(), 25).await;
-        client.receives(&sound, other.id.as_str(), 25).await;
+        client.receives(&camera, other.id.as_str(), 10).await;
+        client.receives(&sound, other.id.as_str(), 10).await;
     }
 }
 
@@ -45,8 +45,8 @@ async fn frames_pass_both_ways_by_relays_reached_by_udp_and_by_tcp() {
     let (ada, bob) = tokio::join!(server.join_by("ada", &[Way::TurnUdp]), server.join_by("bob", &[Way::TurnTcp]));
     they_meet(&mut server, &ada, &bob).await;
     assert_eq!((server.by_path("relay"), server.by_path("udp")), (2.0, 0.0));
-    assert!(server.counted.counter("conclave_turn_relayed_packets_total/in") > 100);
-    assert!(server.counted.counter("conclave_turn_relayed_packets_total/out") > 100);
+    assert!(server.counted.counter("conclave_turn_relayed_packets_total/in") > 50);
+    assert!(server.counted.counter("conclave_turn_relayed_packets_total/out") > 50);
     assert_eq!(server.counted.gauge("conclave_turn_allocations"), 2.0);
 
     // With the participant go its relay, and the connection to it.
