@@ -199,6 +199,7 @@ mod tests {
 
     use super::*;
     use crate::config::{MediaLimits, RelayConfig};
+    use crate::datagram::Datagram;
     use crate::event::Outbox;
     use crate::relay::Relay;
     use crate::stream::{Hub, Streams};
@@ -228,6 +229,20 @@ mod tests {
         plane.settle(now);
         assert_eq!(plane.rooms.keys().collect::<Vec<_>>(), [&RoomKey(2)]);
         assert_eq!(plane.enter(RoomKey(2), |_, _| 7), Some(7));
+    }
+
+    #[test]
+    fn a_datagram_that_claims_to_come_from_a_relay_is_dropped() {
+        let now = Instant::now();
+        let (mut plane, _events) = plane(now);
+        let binding = [&[0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42][..], &[7; 12]].concat();
+        for (source, answers) in [("192.0.0.8:5000", 0), ("[100::8]:5000", 0), ("192.0.0.9:5000", 1)] {
+            let source = source.parse().expect("an address");
+            for contents in [&binding[..], &[0x80; 100], &[22; 100], &[0x40, 0, 0, 0]] {
+                plane.receive(now, &Datagram { source, local: None, at: now, contents });
+            }
+            assert_eq!(plane.outgoing().len(), answers, "{source}");
+        }
     }
 
     #[test]

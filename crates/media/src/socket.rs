@@ -182,6 +182,23 @@ mod tests {
     }
 
     #[test]
+    fn packets_of_a_turn_leave_in_one_run_for_each_destination_however_they_were_made() {
+        let runs = |packets: &[Outgoing]| {
+            let (mut runs, mut at) = (0, 0);
+            while at < packets.len() {
+                at += run_length(&packets[at..], 64);
+                runs += 1;
+            }
+            runs
+        };
+        // Ten packets to each of 30 people, as a conference makes them: packet by packet.
+        let mut packets: Vec<_> = (0..300).map(|number| packet(1 + number % 30, 1_000)).collect();
+        assert_eq!(runs(&packets), 300);
+        crate::order::group(&mut packets);
+        assert_eq!(runs(&packets), 30);
+    }
+
+    #[test]
     fn a_packet_that_waited_arrived_earlier_unless_the_clock_was_set() {
         let clock = Clock { monotonic: Instant::now(), wall: Duration::from_secs(1_000) };
         let waited = |stamp| clock.monotonic - clock.arrival(stamp);

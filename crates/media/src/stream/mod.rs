@@ -8,10 +8,14 @@
 mod half;
 mod hub;
 mod registry;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use half::open;
 pub use half::{StreamError, StreamSink, StreamSource, StreamsFull};
 pub(crate) use hub::Hub;
+#[cfg(test)]
+use registry::NotTaken;
 pub(crate) use registry::{Arrival, Streams};
 
 use std::net::{IpAddr, SocketAddr};

@@ -69,7 +69,7 @@ async fn two_clients_reach_each_other_from_relay_to_relay() {
     ada.permit(bob.own()).await;
     bob.permit(ada.own()).await;
     for (from, to) in [(0, 1), (1, 0)] {
-        let mut both = [&mut ada, &mut bob];
+        let both = [&mut ada, &mut bob];
         let (source, destination) = (both[from].own(), both[to].own());
         for number in 0..PACKETS {
             both[from].send(Protocol::Udp, source, destination, &vec![number; 1 + usize::from(number) * 6]);
