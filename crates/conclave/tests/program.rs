@@ -7,7 +7,8 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use common::tls::tls;
+use common::tls::{tls, tls_over};
+use common::turn::{Turn, credentials};
 use common::{Client, Closed, PATIENCE, TestServer};
 use conclave_proto::Event;
 use rustix::process::{Pid, Signal, kill_process};
@@ -119,7 +120,7 @@ fn help_shows_every_option_with_its_variable() {
 fn it_says_where_it_is() {
     let program = Program::start(&[]);
     assert!(
-        program.said.contains(&format!("Media (UDP):         127.0.0.1:{}", program.address.port())),
+        program.said.contains(&format!("Media (UDP, TCP):    127.0.0.1:{}", program.address.port())),
         "{}",
         program.said
     );
@@ -233,6 +234,13 @@ async fn at_no_level_is_anything_personal_logged() {
     let mut bob = connect().await;
     let second = bob.join("hidden-room", "Hopper", json!({ "accessToken": token })).await.expect("let in");
     for reply in [&joined, &second] {
+        let (username, password) = credentials(&reply.ice);
+        secrets.extend([username.to_owned(), password.to_owned()]);
+        let stream = from(0).connect(program.address).await.expect("connects");
+        let mut relay = Turn::over(tls_over(stream, &[]).await.expect("TLS"), (username, password));
+        relay.allocate().await.expect("allocated");
+        let mut refused = Turn::over(from(0).connect(program.address).await.expect("connects"), (username, "wrong"));
+        refused.allocate().await.expect_err("refused");
         secrets.push(reply.resume_token.as_str().to_owned());
         secrets.extend(reply.host_token.iter().map(|token| token.as_str().to_owned()));
     }

@@ -210,25 +210,19 @@ impl Acceptor {
         };
         match stream.get_ref().1.alpn_protocol() {
             Some(b"h2") => Box::pin(self.web.serve(stream, true, hop, place)).await,
-            Some(b"http/1.1") => Box::pin(self.web.serve(stream, false, hop, place)).await,
             Some(protocol) if ALPN_TURN.contains(&protocol) => {
                 self.serve_media_over_tls(Prefixed::new(stream), hop, place).await;
             }
+            // TURN clients that offer HTTP as well (coturn's do) get it, and speak TURN all the same.
+            None | Some(b"http/1.1") => self.serve_unnamed(stream, hop, deadline, place).await,
             // A certificate authority that tries a name has seen all that it wanted (RFC 8737,
             // section 3).
             Some(_) => close(stream).await,
-            None => self.serve_without_alpn(stream, hop, deadline, place).await,
         }
     }
 
-    /// Browsers name no protocol on a TURN connection.
-    async fn serve_without_alpn(
-        &self,
-        stream: TlsStream<Prefixed<TcpStream>>,
-        hop: Hop,
-        deadline: Instant,
-        place: Place,
-    ) {
+    /// Browsers name no protocol on a TURN connection: the first bytes tell it from HTTP/1.1.
+    async fn serve_unnamed(&self, stream: TlsStream<Prefixed<TcpStream>>, hop: Hop, deadline: Instant, place: Place) {
         let mut stream = Prefixed::new(stream);
         let start = loop {
             match classify_stream(stream.prefix()) {

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 
 pub mod tls;
+pub mod turn;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
