@@ -21,7 +21,7 @@ async function rungStates(page: Page): Promise<Record<string, string>> {
       .evaluateAll((rungs) =>
         rungs.map((rung) => [rung.getAttribute('data-rung') ?? '', rung.getAttribute('data-state') ?? '']),
       ),
-  ) as Record<string, string>;
+  );
 }
 
 async function done(page: Page): Promise<void> {

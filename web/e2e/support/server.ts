@@ -108,6 +108,14 @@ export class Server {
     return this.metric('conclave_media_packets_total');
   }
 
+  /** Legs that the media plane has had, and RTP packets that it has passed on, so far. */
+  async carriedMedia(): Promise<number> {
+    return (
+      (await this.metric('conclave_media_connected_total')) +
+      (await this.metric('conclave_media_forwarded_total'))
+    );
+  }
+
   /** The metrics whose name starts so, summed over their labels. */
   async metric(name: string): Promise<number> {
     const text = await (await this.place.fetch('/metrics')).text();

@@ -113,7 +113,11 @@ function index(report: Iterable<[string, unknown]>): Map<string, Stats> {
 
 function rungOfPair(pair: Stats, byId: ReadonlyMap<string, Stats>): Rung | null {
   const local = byId.get(text(pair, 'localCandidateId'));
-  return local ? rungOfCandidate(local) : null;
+  if (!local) return null;
+  const rung = rungOfCandidate(local);
+  // The other end's relay is reached like any address; what goes there is relayed all the same.
+  const remote = byId.get(text(pair, 'remoteCandidateId'));
+  return rung === 'webrtc-udp' && remote?.candidateType === 'relay' ? 'webrtc-turn-udp' : rung;
 }
 
 function rungOfCandidate(local: Stats): Rung {

@@ -9,6 +9,5 @@ export function browserCheck(): CheckEnvironment {
     fetchPage: async () => (await fetch('/healthz', { cache: 'no-store' })).status,
     createConnection: (configuration) => new RTCPeerConnection(configuration),
     online: () => navigator.onLine,
-    secure: location.protocol === 'https:',
   };
 }

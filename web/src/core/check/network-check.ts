@@ -35,8 +35,6 @@ export interface CheckEnvironment {
   readonly createConnection: (configuration: RTCConfiguration) => RTCPeerConnection;
   /** What the device believes of its network. */
   readonly online: () => boolean;
-  /** The page came over TLS. */
-  secure: boolean;
 }
 
 const RELAYS = [
@@ -73,8 +71,7 @@ export class NetworkCheck {
     ]);
     if (run !== this.#run) return;
     this.view.update((view) => {
-      const { online, secure } = this.#environment;
-      return { ...view, done: true, hints: hintsOf(byName(view.rungs), online(), secure) };
+      return { ...view, done: true, hints: hintsOf(byName(view.rungs), this.#environment.online()) };
     });
   }
 

@@ -32,7 +32,7 @@ export function verdictOf(rungs: Rungs): Verdict {
 }
 
 /** Only once everything has been tested: a hint that comes too soon may be wrong. */
-export function hintsOf(rungs: Rungs, online: boolean, secure: boolean): Hint[] {
+export function hintsOf(rungs: Rungs, online: boolean): Hint[] {
   const verdict = verdictOf(rungs);
   const works = (name: CheckRung): boolean => rungs[name].state === 'works';
   const fails = (name: CheckRung): boolean => rungs[name].state === 'fails';
@@ -49,7 +49,7 @@ export function hintsOf(rungs: Rungs, online: boolean, secure: boolean): Hint[] 
   } else if (fails('udp')) hints.push(works('turn-udp') ? 'announced-address' : 'open-udp');
   if (relays.some((name) => rungs[name].failure === 'refused')) hints.push('turn-refused');
   if (relays.every((name) => rungs[name].failure === 'not-offered')) hints.push('no-turn');
-  if (secure && works('turn-tcp') && fails('turn-tls')) hints.push('turn-tls-certificate');
+  if (works('turn-tcp') && fails('turn-tls')) hints.push('turn-tls-certificate');
   const measured = Object.values(rungs).flatMap((rung) => rung.measured ?? []);
   if (measured.some(({ loss }) => loss !== null && loss >= LOSSY)) hints.push('lossy');
   const roundTrip = bestRoundTrip(rungs);

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { adviceOn, attemptText } from './blocked';
 import { Preferences } from '../../../core/preferences';
 import { VirtualClock } from '../../../core/virtual-clock';
 import { setLocale } from '../../../locales';
@@ -6,7 +7,7 @@ import { FakeMeeting, type FakePerson } from '../../../testing/fake-meeting';
 import { sayings } from './announcer';
 import { atEnd, chatGroups, chatLength } from './chat';
 import { connectionNotice } from './connection';
-import { cardPosition, pathText, qualityRows } from './numbers';
+import { cardPosition, pathText, qualityRows, transportMeaning } from './numbers';
 import { reactionPills } from './overlay';
 import { peopleRows } from './people';
 import { MeetingScreen, type ScreenPlatform } from './screen';
@@ -238,6 +239,31 @@ describe('the truth about the call', () => {
   });
 });
 
+describe('a call that needs a relay', () => {
+  it('is not called direct, and its pictures neither', () => {
+    const { meeting } = setUp(2);
+    meeting.set({ topology: 'p2p', transport: 'webrtc-turn-tls' });
+    expect(truthOf(meeting.view.get())).toMatchObject({
+      short: 'meeting.truth.relayed',
+      travels: 'meeting.truth.p2p-relayed',
+      encryption: 'meeting.truth.encrypted-direct',
+    });
+    expect(pathText({ direct: true, transport: 'webrtc-turn-tls' })).toBe('Relayed · TLS by way of a relay');
+    expect(transportMeaning(meeting.view.get())).toBe('meeting.transport-means.webrtc-turn-tls');
+    meeting.set({ topology: 'sfu' });
+    expect(truthOf(meeting.view.get()).short).toBe('meeting.truth.server');
+  });
+
+  it('without a way says what was tried, and blames the network for silence only', () => {
+    const silent = { rung: 'webrtc-udp', outcome: 'silent', code: null } as const;
+    const refused = { rung: 'webrtc-turn-udp', outcome: 'refused', code: 401 } as const;
+    expect(attemptText(silent)).toBe('no answer');
+    expect(attemptText(refused)).toBe('refused with code 401');
+    expect(adviceOn([silent], 'meet.example')).toContain('UDP and TCP to meet.example');
+    expect(adviceOn([silent, refused], 'meet.example')).toContain('tell whoever runs the server');
+  });
+});
+
 describe('people, tiles and numbers', () => {
   it('lists raised hands first, in their order', () => {
     const { meeting } = setUp(4);
@@ -276,7 +302,7 @@ describe('people, tiles and numbers', () => {
       path: { direct: true, transport: null },
     });
     expect(rows.map(({ value }) => value)).toEqual(['0 kbit/s', '12.5%', '–', '–', '–', '–', '–', 'Direct']);
-    expect(pathText({ direct: false, transport: 'webrtc-udp' })).toBe('Through the server · WebRTC over UDP');
+    expect(pathText({ direct: false, transport: 'webrtc-udp' })).toBe('Through the server · UDP');
   });
 
   it('keeps the numbers within the stage', () => {

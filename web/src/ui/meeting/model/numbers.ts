@@ -1,9 +1,10 @@
 /** The numbers of a tile or of one's own connection, as rows of text. */
 import type { Rect, Size } from '../../../core/layout';
+import { RUNGS } from '../../../core/ladder';
 import type { MeetingView, TileQuality } from '../../../core/model';
 import type { NetworkReport } from '../../../core/proto';
 import { formatNumber, t, type PlainKey } from '../../../locales';
-import { truthOf } from './truth';
+import { truthOf, wayOf } from './truth';
 
 export interface NumberRow {
   label: PlainKey;
@@ -43,9 +44,15 @@ export function ownRows(report: NetworkReport | null, view: MeetingView): Number
   ];
 }
 
-/** For example "Direct · WebRTC over UDP". */
+/** What the path means for whoever uses it; null where there is no path, or nothing to say about it. */
+export function transportMeaning(view: MeetingView): PlainKey | null {
+  const rung = truthOf(view).transport && RUNGS.find((other) => other === view.transport);
+  return rung ? `meeting.transport-means.${rung}` : null;
+}
+
+/** For example "Direct · UDP". */
 export function pathText({ direct, transport }: TileQuality['path']): string {
-  const side = t(direct ? 'meeting.truth.direct' : 'meeting.truth.server');
+  const side = t(wayOf(direct, transport));
   return transport ? `${side} · ${t(`meeting.transport.${transport}`)}` : side;
 }
 

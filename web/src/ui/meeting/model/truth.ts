@@ -1,5 +1,6 @@
 /** What the page knows about how the call travels, and nothing that it does not know. */
-import type { MeetingView } from '../../../core/model';
+import { isRelay, rungOf } from '../../../core/ladder';
+import type { MeetingView, Transport } from '../../../core/model';
 import type { PlainKey } from '../../../locales';
 
 export interface Truth {
@@ -24,12 +25,24 @@ export function truthOf(view: MeetingView): Truth {
   // In between, either path may carry a picture.
   if (moving) return { short: 'meeting.truth.moving', ...UNKNOWN };
   return {
-    short: direct ? 'meeting.truth.direct' : 'meeting.truth.server',
-    travels: `meeting.truth.${topology}`,
+    short: wayOf(direct, transport),
+    travels:
+      direct && isRelayed(transport) ? `meeting.truth.${topology}-relayed` : `meeting.truth.${topology}`,
     why: topologyReason ? `meeting.reason.${topologyReason}` : null,
     transport: transport ? `meeting.transport.${transport}` : null,
     encryption: encryption(direct, transport !== null),
   };
+}
+
+/** Between whom: a direct call that needs a relay is not quite direct. */
+export function wayOf(direct: boolean, transport: Transport | null): PlainKey {
+  if (!direct) return 'meeting.truth.server';
+  return isRelayed(transport) ? 'meeting.truth.relayed' : 'meeting.truth.direct';
+}
+
+function isRelayed(transport: Transport | null): boolean {
+  const rung = transport && rungOf(transport);
+  return rung !== null && isRelay(rung);
 }
 
 /** Without a path nothing is sent, so nothing can be said about how. */
