@@ -10,7 +10,7 @@ use common::{Client, PATIENCE, TestServer};
 use conclave::config::Proxies;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::{Instant, timeout};
 
 /// Where the tests' proxy is; the other clients are at 127.0.0.1.
@@ -83,6 +83,21 @@ async fn what_is_not_served_is_closed_cleanly_and_counted() {
         assert_eq!(say(stream, bytes).await, Some(vec![]), "{bytes:?}");
     }
     assert!(dropped(&server, "unknown").await >= before + noise.len() as u64);
+}
+
+#[tokio::test]
+async fn whoever_tries_quic_is_told_at_once_that_it_is_not_served() {
+    let server = TestServer::start().await;
+    let socket = UdpSocket::bind("127.0.0.1:0").await.expect("bound");
+    // A long header of version 1 with two connection ids (RFC 9000, section 17.2).
+    let mut initial = b"\xc3\0\0\0\x01\x04dest\x03src".to_vec();
+    initial.resize(1_200, 0);
+    socket.send_to(&initial, server.address).await.expect("sent");
+    let mut answer = [0; 1_500];
+    let (length, _) = timeout(PATIENCE, socket.recv_from(&mut answer)).await.expect("in time").expect("received");
+    // Version Negotiation with the ids swapped (section 17.2.1).
+    assert_eq!(&answer[1..14], b"\0\0\0\0\x03src\x04dest");
+    assert!(length < initial.len());
 }
 
 #[tokio::test]

@@ -79,6 +79,26 @@ async fn two_people_reach_each_other_relay_to_relay_whatever_their_ways() {
     }
 }
 
+#[tokio::test]
+async fn a_burst_over_tls_arrives_whole_and_in_order() {
+    let (server, _ada, joined) = joined().await;
+    let mut turn = Turn::over_tls(server.address, &[], credentials(&joined.ice)).await;
+    let mut peer = Turn::over_tls(server.address, &[], credentials(&joined.ice)).await;
+    let (here, there) = (turn.allocate().await.expect("allocated"), peer.allocate().await.expect("allocated"));
+    turn.bind(there).await;
+    peer.bind(here).await;
+    for round in 0..10_u8 {
+        for number in 0..200_u8 {
+            turn.client.send(there, &[[round, number].as_slice(), &[7; 150]].concat());
+        }
+        turn.flush().await;
+        for number in 0..200_u8 {
+            let (from, payload) = peer.data().await;
+            assert_eq!((from, &payload[..2], payload.len()), (here, &[round, number][..], 152));
+        }
+    }
+}
+
 /// The relayed address, allocated at the first call.
 async fn turn_relayed(turn: &mut Turn) -> SocketAddr {
     match turn.allocate().await {
