@@ -1,7 +1,8 @@
 //! Conclave: a private meeting system in one program.
 //!
 //! One TCP port carries the page, the API and the signalling (HTTPS, and plain HTTP for this machine
-//! itself); the UDP port of the same number carries media. A WebSocket's messages go to the task of
+//! itself), and media where UDP does not get through (ICE-TCP, TURN over TCP and TLS): [`net`] tells
+//! them apart. The UDP port of the same number carries media. A WebSocket's messages go to the task of
 //! its meeting ([`rooms`]), which owns a `conclave_room::Room` and does what it decides: sends,
 //! writes to the database, orders to the media plane.
 
