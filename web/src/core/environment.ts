@@ -12,6 +12,8 @@ export interface MeetingEnvironment {
   /** 0 to 1. */
   random(): number;
   openSocket: OpenSocket;
+  /** The server's name or address, as a URL has it. */
+  serverHost: string;
   createConnection(): RTCPeerConnection;
   /** Kept by the browser; shared by all its tabs. */
   storage: KeyValue;
@@ -36,6 +38,7 @@ export function browserEnvironment(): MeetingEnvironment {
     wallClock: () => Date.now(),
     random: () => Math.random(),
     openSocket: webSocketTo('/api/v1/signal'),
+    serverHost: location.hostname,
     createConnection: () =>
       // STUN and TURN servers are those that the server names, and come later; one transport carries all.
       new RTCPeerConnection({ iceServers: [], bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' }),

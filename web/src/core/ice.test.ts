@@ -28,6 +28,7 @@ let answer: () => Promise<Reply>;
 function servers(rung: Rung | null = null): IceServers {
   return new IceServers(rung, {
     clock,
+    serverHost: 'meet.example',
     request: (message) => {
       asked.push(message);
       return answer();
@@ -36,7 +37,7 @@ function servers(rung: Rung | null = null): IceServers {
 }
 
 function configure(ice: IceServers, connection = new FakeConnection()): FakeConnection {
-  ice.configure(connection as unknown as RTCPeerConnection);
+  ice.configure(connection as unknown as RTCPeerConnection, 'peer');
   return connection;
 }
 
@@ -59,7 +60,7 @@ describe('the servers of a session', () => {
     await clock.advance(571_000);
     await Promise.all([ice.renew(), ice.renew(), ice.renew()]);
     expect(asked).toEqual([{ type: 'get-ice-servers', body: {} }]);
-    expect(ice.servers[0]?.username).toBe('next');
+    expect(ice.serversTo('peer')[0]?.username).toBe('next');
     await ice.renew();
     expect(asked).toHaveLength(1);
   });
@@ -70,7 +71,7 @@ describe('the servers of a session', () => {
     answer = () => Promise.reject(new Error('lost'));
     await clock.advance(60_000);
     await ice.renew();
-    expect(ice.servers).toEqual([turn]);
+    expect(ice.serversTo('peer')).toEqual([turn]);
   });
 
   it('are not asked for where there are none', async () => {
@@ -103,6 +104,20 @@ describe('configuring a connection', () => {
     ice.take({ servers: [turn, { urls: ['turn.example', 'turn:b.example'] }], lifetimeS: 600 });
     const urls = configure(ice).configuration.iceServers?.flatMap((server) => server.urls);
     expect(urls).toEqual([...turn.urls, 'turn:b.example']);
+  });
+
+  it('hides no path to the server behind the server’s own STUN and TURN', () => {
+    const ice = servers();
+    const own: IceServer = {
+      urls: ['turn:meet.example:443?transport=udp', 'turns:meet.example:443?transport=tcp'],
+    };
+    ice.take({ servers: [{ urls: ['stun:meet.example:443'] }, own, turn], lifetimeS: 600 });
+    const connection = new FakeConnection();
+    ice.configure(connection as unknown as RTCPeerConnection, 'sfu');
+    const left = [{ urls: ['turns:meet.example:443?transport=tcp'] }, turn];
+    expect(connection.configuration.iceServers).toEqual(left);
+    expect(ice.serversTo('sfu')).toEqual(left);
+    expect(ice.serversTo('peer')).toHaveLength(3);
   });
 
   it('leaves one rung when a preset asks for it', () => {

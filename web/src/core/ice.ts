@@ -1,27 +1,32 @@
 import type { Clock } from './clock';
 import type { Rung } from './ladder';
-import { isRelay, mayUse, restrict, serversFor } from './ladder';
+import { isRelay, mayUse, restrict, serversFor, serversToSfu } from './ladder';
 import type { ClientMessage, IceConfig, IceServer, Reply } from './proto';
 
 /** Renewed so long before the end, in milliseconds: gathering takes a while, and clocks differ. */
 const RENEW_BEFORE_MS = 30_000;
+
+/** Who is at the other end of a connection: another page, or the server itself. */
+export type FarEnd = 'peer' | 'sfu';
 
 /** What connections need of the ladder. */
 export interface Ice {
   /** Resolves when the servers may be asked for new relays; with the old ones if there are no others to be had. */
   renew(): Promise<void>;
   /** Lets a connection use the servers for what it gathers next. */
-  configure(connection: RTCPeerConnection): void;
+  configure(connection: RTCPeerConnection, farEnd: FarEnd): void;
   /** The other end's description without the candidates that a preset rules out. */
   restrict(sdp: string): string;
   /** Whether a preset lets a candidate of the other end be used. */
   mayUse(candidate: string): boolean;
   /** Those that connections are configured with, to tell what was tried. */
-  readonly servers: readonly IceServer[];
+  serversTo(farEnd: FarEnd): readonly IceServer[];
 }
 
 export interface IceEnvironment {
   clock: Clock;
+  /** Under which the page reaches the server, as its URL has it. */
+  serverHost: string;
   request(message: ClientMessage): Promise<Reply>;
 }
 
@@ -30,7 +35,7 @@ export class IceServers implements Ice {
   readonly #environment: IceEnvironment;
   /** The only rung that may be used, for those who test theirs. */
   readonly #rung: Rung | null;
-  #servers: readonly IceServer[] = [];
+  #servers: Readonly<Record<FarEnd, readonly IceServer[]>> = { peer: [], sfu: [] };
   /** On the clock. Nothing to renew is never too old. */
   #goodUntil = Infinity;
   #renewing: Promise<void> | null = null;
@@ -42,12 +47,13 @@ export class IceServers implements Ice {
     this.#environment = environment;
   }
 
-  get servers(): readonly IceServer[] {
-    return this.#servers;
+  serversTo(farEnd: FarEnd): readonly IceServer[] {
+    return this.#servers[farEnd];
   }
 
   take({ servers, lifetimeS }: IceConfig): void {
-    this.#servers = serversFor(this.#rung, servers);
+    const peer = serversFor(this.#rung, servers);
+    this.#servers = { peer, sfu: serversToSfu(this.#rung, peer, this.#environment.serverHost) };
     const lifetime = lifetimeS * 1_000;
     this.#goodUntil =
       servers.length === 0
@@ -71,9 +77,10 @@ export class IceServers implements Ice {
     }
   }
 
-  configure(connection: RTCPeerConnection): void {
-    if (this.#given.get(connection) === this.#servers) return;
-    this.#given.set(connection, this.#servers);
+  configure(connection: RTCPeerConnection, farEnd: FarEnd): void {
+    const servers = this.#servers[farEnd];
+    if (this.#given.get(connection) === servers) return;
+    this.#given.set(connection, servers);
     const before = connection.getConfiguration();
     const iceTransportPolicy = this.#rung !== null && isRelay(this.#rung) ? 'relay' : 'all';
     const set = (iceServers: readonly IceServer[]): boolean => {
@@ -85,7 +92,7 @@ export class IceServers implements Ice {
       }
     };
     // An administrator's address that this browser cannot read must not cost the call the others.
-    if (!set(this.#servers)) set(singleUrls(this.#servers).filter((server) => set([server])));
+    if (!set(servers)) set(singleUrls(servers).filter((server) => set([server])));
   }
 
   restrict(sdp: string): string {

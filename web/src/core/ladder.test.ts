@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { mayUse, restrict, rungOfUrl, serversFor } from './ladder';
+import { mayUse, restrict, rungOfUrl, serversFor, serversToSfu } from './ladder';
 import type { IceServer } from './proto';
 
 const servers: IceServer[] = [
@@ -27,6 +27,24 @@ describe('a server’s address', () => {
     ['', null],
   ])('%s is of %s', (url, rung) => {
     expect(rungOfUrl(url)).toBe(rung);
+  });
+});
+
+describe('a connection to the SFU', () => {
+  const urls = (rung: Parameters<typeof serversToSfu>[0], of: readonly IceServer[], host: string) =>
+    serversToSfu(rung, of, host).flatMap((server) => server.urls);
+
+  it('has no STUN and no TURN over UDP at the SFU’s own address', () => {
+    const left = ['turn:meet.example:443?transport=tcp', 'turns:meet.example:443?transport=tcp'];
+    expect(urls(null, servers, 'meet.example')).toEqual(left);
+    expect(urls(null, servers, 'MEET.example')).toEqual(left);
+    const six = [{ urls: ['stun:[2001:db8::1]:443', 'turn:[2001:db8::1]:443?transport=udp'] }];
+    expect(urls(null, six, '[2001:db8::1]')).toEqual([]);
+  });
+
+  it('has those of other servers, and the relay that a preset asks for', () => {
+    expect(serversToSfu(null, servers, 'other.example')).toEqual(servers);
+    expect(urls('webrtc-turn-udp', servers, 'meet.example')).toContain('turn:meet.example:443?transport=udp');
   });
 });
 

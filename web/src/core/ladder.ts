@@ -40,8 +40,39 @@ export function serversFor(rung: Rung | null, servers: readonly IceServer[]): Ic
     // STUN finds the addresses by which two people reach each other over UDP.
     return of === rung || (of === null && rung === 'webrtc-udp');
   };
+  return keep(servers, belongs);
+}
+
+/**
+ * What is left of the servers for a connection to the SFU, which has the address of this server's own STUN and
+ * TURN. Chromium gives all that comes from such a server's address over UDP to the code that speaks STUN or TURN
+ * with it (libwebrtc, `UDPPort::OnReadPacket`): answers of the SFU to checks from the same socket would be
+ * lost, and UDP never used. Nothing is lost without: UDP that reaches the relay reaches the SFU.
+ *
+ * @param host of this server, as a URL has it.
+ */
+export function serversToSfu(
+  rung: Rung | null,
+  servers: readonly IceServer[],
+  host: string,
+): readonly IceServer[] {
+  // Who asks for that relay sends no checks but through it.
+  if (rung === 'webrtc-turn-udp') return servers;
+  const hides = (url: string): boolean => {
+    const of = rungOfUrl(url);
+    return (of === null || of === 'webrtc-turn-udp') && hostOfUrl(url) === host.toLowerCase();
+  };
+  return keep(servers, (url) => !hides(url));
+}
+
+/** The host of a STUN or TURN server's address (RFC 7064, RFC 7065), IPv6 in brackets as in a page's address. */
+function hostOfUrl(url: string): string | undefined {
+  return /^(?:stuns?|turns?):(\[[^\]]*\]|[^:?]*)/i.exec(url.trim())?.[1]?.toLowerCase();
+}
+
+function keep(servers: readonly IceServer[], kept: (url: string) => boolean): IceServer[] {
   return servers
-    .map((server) => ({ ...server, urls: server.urls.filter(belongs) }))
+    .map((server) => ({ ...server, urls: server.urls.filter(kept) }))
     .filter(({ urls }) => urls.length > 0);
 }
 

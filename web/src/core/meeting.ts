@@ -98,6 +98,7 @@ export class Meeting implements MeetingHandle {
     this.#name = options.name;
     this.#ice = new IceServers(rungOf(options.transport), {
       clock: environment.clock,
+      serverHost: environment.serverHost,
       request: (message) => this.#request(message),
     });
     this.#notices = new Notices(environment.clock);

@@ -9,12 +9,14 @@ import { RETRY_TIMES } from './retry';
 import { VirtualClock, settle } from './virtual-clock';
 
 class FakeIce implements Ice {
-  readonly servers = [];
   configured = 0;
   /** What asking for fresh credentials waits for. */
   renewing: Promise<void> = Promise.resolve();
   renew(): Promise<void> {
     return this.renewing;
+  }
+  serversTo(): [] {
+    return [];
   }
   configure(): void {
     this.configured += 1;

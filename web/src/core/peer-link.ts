@@ -172,7 +172,7 @@ export class PeerLink {
 
   async #prepareToGather(): Promise<void> {
     await this.#environment.ice.renew();
-    if (!this.#closed) this.#environment.ice.configure(this.connection);
+    if (!this.#closed) this.#environment.ice.configure(this.connection, 'peer');
   }
 
   async #answer(sdp: string): Promise<void> {
@@ -302,7 +302,7 @@ export class PeerLink {
 
   async #explain(): Promise<void> {
     try {
-      const attempts = await this.#diagnosis.attempts(this.#environment.ice.servers);
+      const attempts = await this.#diagnosis.attempts(this.#environment.ice.serversTo('peer'));
       if (this.#state === 'failed' && !this.#closed) this.#environment.onAttempts(attempts);
     } catch {
       // The browser does not say.

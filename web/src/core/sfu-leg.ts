@@ -139,7 +139,7 @@ export class SfuLeg {
     const gathers = iceRestart || this.connection.localDescription === null;
     if (gathers) {
       await this.#environment.ice.renew();
-      if (!this.#closed) this.#environment.ice.configure(this.connection);
+      if (!this.#closed) this.#environment.ice.configure(this.connection, 'sfu');
     }
     if (iceRestart) this.connection.restartIce();
     await this.connection.setLocalDescription(await this.connection.createOffer());
@@ -149,7 +149,7 @@ export class SfuLeg {
   async accept(answer: SfuAnswer): Promise<void> {
     if (this.#closed) return;
     if (this.#prepared) {
-      this.#environment.ice.configure(this.connection);
+      this.#environment.ice.configure(this.connection, 'sfu');
       await this.connection.setLocalDescription(this.#prepared);
       this.#prepared = null;
     }
@@ -168,7 +168,7 @@ export class SfuLeg {
   /** Why there is no connection. Null when the browser cannot tell. */
   async attempts(): Promise<Attempt[] | null> {
     try {
-      return await this.#diagnosis.attempts(this.#environment.ice.servers);
+      return await this.#diagnosis.attempts(this.#environment.ice.serversTo('sfu'));
     } catch {
       return null;
     }
