@@ -33,7 +33,7 @@ export async function testMedia(
   });
   outcome.catch(() => undefined);
   const ice: Ice = {
-    servers: [],
+    serversTo: () => [],
     renew: () => Promise.resolve(),
     configure: () => undefined,
     restrict: (sdp) => restrict(rung, sdp),
