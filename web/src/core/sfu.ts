@@ -70,16 +70,16 @@ export class SfuPath implements MediaPath {
   readonly #answered = new Map<SfuLeg, string>();
   /** Looks for another way for the present leg. */
   readonly #restarts: Retry;
-  /** An ICE restart that waits for its turn, and one whose answer is awaited. */
-  #restartQueued = false;
-  #restarting = false;
+  /** Whose ICE restart waits for its turn, and whose has no answer yet. */
+  #restartQueued: SfuLeg | null = null;
+  #restarting: SfuLeg | null = null;
   #failed = false;
   #attempts: readonly Attempt[] | null = null;
   #attempt = 0;
   #openedAt = -Infinity;
   #closed = false;
-  /** Negotiations, one after the other. */
-  #steps: Promise<void> = Promise.resolve();
+  /** Negotiations of a leg, one after the other; an old one's do not hold up those of the leg that replaces it. */
+  readonly #steps = new WeakMap<SfuLeg, Promise<void>>();
   readonly #deadlines = new Map<SfuLeg, () => void>();
   #cancelRetry: (() => void) | null = null;
   #cancelSwap: (() => void) | null = null;
@@ -91,7 +91,7 @@ export class SfuPath implements MediaPath {
     this.#environment = environment;
     this.#restarts = new Retry(environment.clock, () => {
       // One whose answer is awaited is not overtaken: it may only be waiting for the server.
-      if (!this.#restarting) this.#restart();
+      if (!this.#isRestarting()) this.#restart();
     });
   }
 
@@ -107,7 +107,7 @@ export class SfuPath implements MediaPath {
     const leg = this.#current;
     if (!leg || leg.number !== answer.leg) return;
     this.#awaitConnection(leg);
-    this.#step(() => this.#accept(leg, answer));
+    this.#step(leg, () => this.#accept(leg, answer));
   }
 
   /** Connects a path that was not prepared. */
@@ -172,7 +172,7 @@ export class SfuPath implements MediaPath {
     }
     this.#restarts.hurry();
     // What an unanswered restart has gathered was of the network before.
-    if (this.#restarting) this.#restart();
+    if (this.#isRestarting()) this.#restart();
     else if (this.#current?.state === 'connected') this.#restarts.once();
     else if (this.#current) this.#restarts.start();
   }
@@ -359,7 +359,7 @@ export class SfuPath implements MediaPath {
   // Negotiation.
 
   #negotiate(leg: SfuLeg, iceRestart: boolean): void {
-    this.#step(() => this.#exchange(leg, iceRestart));
+    this.#step(leg, () => this.#exchange(leg, iceRestart));
   }
 
   async #exchange(leg: SfuLeg, iceRestart: boolean): Promise<void> {
@@ -380,17 +380,21 @@ export class SfuPath implements MediaPath {
   #restart(): void {
     const leg = this.#current;
     // Before its first answer there is nothing to restart; the deadline judges that one.
-    if (!leg || !this.#answered.has(leg) || this.#restartQueued) return;
-    this.#restartQueued = true;
-    this.#step(async () => {
-      this.#restartQueued = false;
-      this.#restarting = true;
+    if (!leg || !this.#answered.has(leg) || this.#restartQueued === leg) return;
+    this.#restartQueued = leg;
+    this.#step(leg, async () => {
+      this.#restartQueued = null;
+      this.#restarting = leg;
       try {
         await this.#exchange(leg, true);
       } finally {
-        this.#restarting = false;
+        if (this.#restarting === leg) this.#restarting = null;
       }
     });
+  }
+
+  #isRestarting(): boolean {
+    return this.#restarting !== null && this.#restarting === this.#current;
   }
 
   async #accept(leg: SfuLeg, answer: SfuAnswer): Promise<void> {
@@ -400,8 +404,9 @@ export class SfuPath implements MediaPath {
     this.#sendView(leg);
   }
 
-  #step(run: () => Promise<void>): void {
-    this.#steps = this.#steps.then(async () => {
+  #step(leg: SfuLeg, run: () => Promise<void>): void {
+    const before = this.#steps.get(leg) ?? Promise.resolve();
+    const step = before.then(async () => {
       if (this.#closed) return;
       try {
         await run();
@@ -409,6 +414,7 @@ export class SfuPath implements MediaPath {
         // The leg's deadline judges what came of it.
       }
     });
+    this.#steps.set(leg, step);
   }
 
   #sendView(leg: SfuLeg): void {
