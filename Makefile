@@ -52,9 +52,11 @@ test: ## Sets everything up (browsers included) and runs every test
 	@node scripts/test.mjs $(STEPS)
 
 .PHONY: bench
-bench: ## Measures; figures are also appended to target/bench/results.jsonl
+bench: $(PAGE) ## Measures; figures are also appended to target/bench/results.jsonl
+	@scripts/setup.sh bench
 	cargo bench --locked -p conclave-sfu --bench forwarding
 	cargo bench --locked -p conclave-turn --bench relaying
+	cargo bench --locked -p conclave --bench relay
 
 .PHONY: fuzz
 fuzz: ## Feeds the parsers with made-up input: make fuzz FUZZ_SECONDS=600

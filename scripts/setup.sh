@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing on a Debian machine, and says what. `build`: what compiling needs;
-# `test`: what the tests need besides. What is there already costs no time.
+# `test`, `bench`: what tests or measuring need besides. What is there already costs no time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,6 +11,10 @@ say() { printf '\n== %s\n' "$*"; }
 
 need_command() {
     command -v "$1" >/dev/null || { echo "$1 is missing: $2" >&2; exit 1; }
+}
+
+as_root() {
+    if ((EUID == 0)); then "$@"; else sudo "$@"; fi
 }
 
 # install_packages COMMAND:PACKAGE... installs the packages whose command is not there. A COMMAND
@@ -24,10 +28,8 @@ install_packages() {
     ((${#missing[@]})) || return 0
     say "installing ${missing[*]}"
     need_command apt-get "install ${missing[*]} by your system's own means"
-    local as_root=()
-    ((EUID == 0)) || as_root=(sudo)
-    "${as_root[@]}" apt-get update -qq
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
 }
 
 setup_build() {
@@ -36,9 +38,17 @@ setup_build() {
     install_packages cc:build-essential
 }
 
+# The other side of TURN. Debian starts a server that it installs; here only tests start one.
+setup_coturn() {
+    [[ -e /usr/bin/turnserver ]] && return
+    if [[ -d /run/systemd/system ]]; then as_root systemctl --quiet mask coturn.service; fi
+    install_packages /usr/bin/turnserver:coturn
+}
+
 setup_test() {
+    setup_coturn
     install_packages chromium:chromium firefox-esr:firefox-esr shellcheck:shellcheck pebble:pebble \
-        /usr/sbin/ip:iproute2 /usr/sbin/nft:nftables /usr/bin/turnserver:coturn unshare:util-linux \
+        /usr/sbin/ip:iproute2 /usr/sbin/nft:nftables unshare:util-linux \
         /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc:fonts-noto-cjk
     if command -v rustup >/dev/null; then
         cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
@@ -56,5 +66,6 @@ setup_test() {
 case "${1:-}" in
     build) setup_build ;;
     test) setup_build; setup_test ;;
-    *) echo "usage: $0 build|test" >&2; exit 2 ;;
+    bench) setup_build; setup_coturn ;;
+    *) echo "usage: $0 build|test|bench" >&2; exit 2 ;;
 esac

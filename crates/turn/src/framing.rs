@@ -136,6 +136,45 @@ impl TurnFramer {
     }
 }
 
+/// Either of both, where the first bytes of a connection decide which.
+#[derive(Debug)]
+pub enum Framer {
+    /// As ICE-TCP has it.
+    Ice(IceFramer),
+    /// As TURN has it.
+    Turn(TurnFramer),
+}
+
+impl Framer {
+    /// Takes bytes as they arrive.
+    pub fn push(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Ice(framer) => framer.push(bytes),
+            Self::Turn(framer) => framer.push(bytes),
+        }
+    }
+
+    /// The next whole packet.
+    ///
+    /// # Errors
+    /// [`Malformed`] as either has it.
+    #[expect(clippy::should_implement_trait, reason = "what it gives is lent, which an Iterator cannot say")]
+    pub fn next(&mut self) -> Result<Option<&[u8]>, Malformed> {
+        match self {
+            Self::Ice(framer) => framer.next(),
+            Self::Turn(framer) => framer.next(),
+        }
+    }
+
+    /// Appends a packet as the stream carries it.
+    pub fn write(&self, packet: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Self::Ice(_) => IceFramer::write(packet, out),
+            Self::Turn(_) => TurnFramer::write(packet, out),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

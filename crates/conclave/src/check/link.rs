@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use conclave_turn::framing::{IceFramer, LARGEST_PACKET, Malformed, TurnFramer};
+use conclave_turn::framing::{Framer, IceFramer, LARGEST_PACKET, TurnFramer};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -19,39 +19,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 pub(super) enum Link {
     Udp(UdpSocket),
     Stream { stream: Box<dyn Stream>, framer: Framer },
-}
-
-/// How packets are told apart on a stream.
-pub(super) enum Framer {
-    /// As ICE does (RFC 4571).
-    Ice(IceFramer),
-    /// As TURN does (RFC 8656, section 12.5).
-    Turn(TurnFramer),
-}
-
-impl Framer {
-    fn push(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Ice(framer) => framer.push(bytes),
-            Self::Turn(framer) => framer.push(bytes),
-        }
-    }
-
-    fn next(&mut self) -> Result<Option<&[u8]>, Malformed> {
-        match self {
-            Self::Ice(framer) => framer.next(),
-            Self::Turn(framer) => framer.next(),
-        }
-    }
-
-    fn write(&self, packet: &[u8]) -> Vec<u8> {
-        let mut framed = Vec::with_capacity(packet.len() + 4);
-        match self {
-            Self::Ice(_) => IceFramer::write(packet, &mut framed),
-            Self::Turn(_) => TurnFramer::write(packet, &mut framed),
-        }
-        framed
-    }
 }
 
 impl Link {
@@ -94,7 +61,9 @@ impl Link {
                 result => result.map(drop),
             },
             Self::Stream { stream, framer } => {
-                stream.write_all(&framer.write(packet)).await?;
+                let mut framed = Vec::with_capacity(packet.len() + 4);
+                framer.write(packet, &mut framed);
+                stream.write_all(&framed).await?;
                 stream.flush().await
             }
         }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use conclave_turn::framing::{IceFramer, LARGEST_PACKET, Malformed, TurnFramer};
+use conclave_turn::framing::{Framer, IceFramer, LARGEST_PACKET, Malformed, TurnFramer};
 use tokio::sync::Notify;
 
 use super::{Hub, MOST_WAITING, State, Stream, StreamKind};
@@ -35,28 +35,6 @@ pub struct StreamSink {
 #[derive(Debug)]
 pub struct StreamSource {
     stream: Arc<Stream>,
-}
-
-#[derive(Debug)]
-enum Framer {
-    Ice(IceFramer),
-    Turn(TurnFramer),
-}
-
-impl Framer {
-    fn push(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Ice(framer) => framer.push(bytes),
-            Self::Turn(framer) => framer.push(bytes),
-        }
-    }
-
-    fn next(&mut self) -> Result<Option<&[u8]>, Malformed> {
-        match self {
-            Self::Ice(framer) => framer.next(),
-            Self::Turn(framer) => framer.next(),
-        }
-    }
 }
 
 /// Opens a stream; the media thread learns of it at once.
