@@ -27,6 +27,7 @@ test('no way for sound and picture is a reason, not a spinner', async ({ server,
     await expect(blocked).toBeVisible({ timeout: FAILED_MS });
     await blocked.locator('summary').click();
     await expect(blocked.locator('[data-rung=webrtc-turn-tls]')).toHaveAttribute('data-outcome', 'no-relay');
+    await expect(blocked.locator('[data-rung]'), 'only what was tried').toHaveCount(1);
     expect(await seriousFaults(driver.page), name).toEqual([]);
   }
   await expect(wide.driver.page.locator(testId('blocked'))).toContainText('no relay was given');

@@ -28,10 +28,10 @@ describe('why there is no connection', () => {
   it('tells silence from what was not there to try', () => {
     expect(outcomes({ direct: new Set(['webrtc-udp']), servers: [] })).toEqual({
       'webrtc-udp': 'silent',
-      'webrtc-tcp': 'not-offered',
-      'webrtc-turn-udp': 'not-offered',
-      'webrtc-turn-tcp': 'not-offered',
-      'webrtc-turn-tls': 'not-offered',
+      'webrtc-tcp': 'untried',
+      'webrtc-turn-udp': 'untried',
+      'webrtc-turn-tcp': 'untried',
+      'webrtc-turn-tls': 'untried',
     });
   });
 

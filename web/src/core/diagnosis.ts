@@ -6,14 +6,14 @@ import type { PairSample } from './stats';
 import { readPairs, readRelays } from './stats';
 
 /**
- * - `not-offered`: there was nothing to try.
+ * - `untried`: there was nothing to try, or it was not to be tried.
  * - `silent`: tried, and nothing came back (whether somebody refused or dropped it cannot be told from here).
  * - `answered`: something came back on it, yet no connection came of it.
  * - `no-relay`: the TURN server gave no relay: it was not reached, as far as the browser says.
  * - `refused`: the TURN server answered with an error.
  * - `relay-silent`: there was a relay, and nothing came through it.
  */
-export type Outcome = 'not-offered' | 'silent' | 'answered' | 'no-relay' | 'refused' | 'relay-silent';
+export type Outcome = 'untried' | 'silent' | 'answered' | 'no-relay' | 'refused' | 'relay-silent';
 
 export interface Attempt {
   readonly rung: Rung;
@@ -51,11 +51,11 @@ export function judgeAttempts(tried: Tried): Attempt[] {
 function outcomeOf(rung: Rung, { direct, servers, pairs, relays }: Tried, code: number | null): Outcome {
   const own = pairs.filter((pair) => pair.rung === rung);
   if (own.some((pair) => pair.answered)) return 'answered';
-  if (!isRelay(rung)) return direct.has(rung) || own.length > 0 ? 'silent' : 'not-offered';
+  if (!isRelay(rung)) return direct.has(rung) || own.length > 0 ? 'silent' : 'untried';
   if (relays.has(rung)) return 'relay-silent';
   if (code !== null) return 'refused';
   const offered = servers.some(({ urls }) => urls.some((url) => rungOfUrl(url) === rung));
-  return offered ? 'no-relay' : 'not-offered';
+  return offered ? 'no-relay' : 'untried';
 }
 
 /** The error with which the TURN server of a rung has answered, if it has. */
@@ -94,8 +94,9 @@ export class Diagnosis {
   /** What has been tried so far. Rejects for a connection that the browser has forgotten. */
   async attempts(servers: readonly IceServer[]): Promise<Attempt[]> {
     const report = await this.#connection.getStats();
+    const relaysOnly = this.#connection.getConfiguration().iceTransportPolicy === 'relay';
     return judgeAttempts({
-      direct: candidateRungs(this.#connection.remoteDescription?.sdp ?? ''),
+      direct: relaysOnly ? new Set() : candidateRungs(this.#connection.remoteDescription?.sdp ?? ''),
       servers,
       pairs: readPairs(report),
       relays: readRelays(report),

@@ -93,6 +93,9 @@ class FakeConnection {
     return Promise.resolve();
   }
   addEventListener(): void {}
+  getConfiguration(): RTCConfiguration {
+    return {};
+  }
   getStats(): Promise<Map<string, unknown>> {
     return Promise.resolve(new Map<string, unknown>());
   }

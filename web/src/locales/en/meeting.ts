@@ -221,7 +221,6 @@ export default {
   'blocked.title': 'Sound and picture find no way through your network',
   'blocked.text': 'The connection to the server works: you can still chat. It is being tried again.',
   'blocked.tried': 'What was tried',
-  'blocked.not-offered': 'not offered by the server',
   'blocked.silent': 'no answer',
   'blocked.answered': 'answered, but no connection came of it',
   'blocked.no-relay': 'no relay was given',

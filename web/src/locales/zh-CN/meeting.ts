@@ -219,7 +219,6 @@ const meeting: Localized<typeof english> = {
   'blocked.title': '声音和画面过不了你的网络',
   'blocked.text': '与服务器的连接正常，仍可聊天。正在继续尝试。',
   'blocked.tried': '尝试过的路径',
-  'blocked.not-offered': '服务器没有提供',
   'blocked.silent': '没有应答',
   'blocked.answered': '有应答，但没能接通',
   'blocked.no-relay': '没有得到中继',

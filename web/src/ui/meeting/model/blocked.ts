@@ -2,7 +2,15 @@
 import type { Attempt } from '../../../core/diagnosis';
 import { t } from '../../../locales';
 
-export function attemptText({ outcome, code }: Attempt): string {
+/** An attempt that was one. */
+type Made = Attempt & { outcome: Exclude<Attempt['outcome'], 'untried'> };
+
+/** What was not tried says nothing about the network. */
+export function attemptsMade(attempts: readonly Attempt[]): Made[] {
+  return attempts.filter((attempt): attempt is Made => attempt.outcome !== 'untried');
+}
+
+export function attemptText({ outcome, code }: Made): string {
   return outcome === 'refused'
     ? t('meeting.blocked.refused', { code: String(code ?? '?') })
     : t(`meeting.blocked.${outcome}`);
