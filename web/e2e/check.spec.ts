@@ -117,3 +117,37 @@ test('a server that goes away is told apart from a network that blocks', async (
   expect(states).toMatchObject({ page: 'fails', websocket: 'fails', udp: 'unknown', 'turn-tls': 'unknown' });
   expect(await seriousFaults(page)).toEqual([]);
 });
+
+test.describe('in another browser', () => {
+  test.use({ reach: 'interfaces' });
+
+  test('Firefox finds the same', async ({ server, guests }) => {
+    const { driver } = await guests.firefox(ada);
+    await driver.goto(`${server.origin}/check`);
+    const rungs = () =>
+      driver.evaluate(
+        () =>
+          Object.fromEntries(
+            [...document.querySelectorAll<HTMLElement>('[data-testid=check-rung]')].map(({ dataset }) => [
+              dataset.rung,
+              dataset.state,
+            ]),
+          ),
+        undefined,
+      );
+    const isDone = () =>
+      driver.evaluate(
+        () => document.querySelector<HTMLElement>('[data-testid=check-verdict]')?.dataset.done,
+        undefined,
+      );
+    await expect.poll(isDone, { timeout: EVERYTHING_MS }).toBe('true');
+    expect(await rungs()).toMatchObject({
+      page: 'works',
+      websocket: 'works',
+      udp: 'works',
+      tcp: 'works',
+      'turn-udp': 'works',
+      'turn-tcp': 'works',
+    });
+  });
+});
