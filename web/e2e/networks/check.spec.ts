@@ -24,7 +24,12 @@ for (const { network, closed } of CASES) {
   test(`conclave check: ${inWords[network]}`, async ({ world, guests }) => {
     const { home } = await guests.arrive(ada);
     home.use(network);
-    const { output } = home.machine.attempt(program, ['check', '--insecure', '--json', world.server.origin]);
+    const { output } = await home.machine.attempt(program, [
+      'check',
+      '--insecure',
+      '--json',
+      world.server.origin,
+    ]);
     const report = JSON.parse(output) as Report;
     expect(report.verdict).toBe(closed.length === 0 ? 'works' : 'partly');
     const found = RUNGS.filter((name) =>

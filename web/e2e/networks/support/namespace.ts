@@ -1,5 +1,5 @@
 /** A network namespace: a machine, as far as its network is concerned. */
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
@@ -8,6 +8,8 @@ import { basename, join } from 'node:path';
 
 /** How long a command that sets something up may take. */
 const COMMAND_MS = 10_000;
+/** How long one that measures something may take. */
+const ATTEMPT_MS = 60_000;
 
 export class Namespace {
   readonly #scratch = mkdtempSync(join(tmpdir(), 'conclave-networks-'));
@@ -42,18 +44,21 @@ export class Namespace {
     return run('ip', ['netns', 'exec', this.name, command, ...args], input, timeout);
   }
 
-  /** Runs a command that may say no by its exit code. */
-  attempt(
+  /** Runs a command that takes a while, or says no by its exit code. */
+  async attempt(
     command: string,
     args: readonly string[],
-    timeout = 60_000,
-  ): { code: number | null; output: string } {
-    const { status, stdout, error } = spawnSync('ip', ['netns', 'exec', this.name, command, ...args], {
-      timeout,
-      encoding: 'utf8',
-    });
-    if (error !== undefined) throw error;
-    return { code: status, output: stdout };
+    timeout = ATTEMPT_MS,
+  ): Promise<{ code: number | null; output: string }> {
+    const child = this.spawn(command, args);
+    let output = '';
+    child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child.stderr?.resume();
+    child.stdin?.end();
+    const timer = setTimeout(() => child.kill('SIGKILL'), timeout);
+    const [code] = (await once(child, 'close')) as [number | null];
+    clearTimeout(timer);
+    return { code, output };
   }
 
   /** Starts a program that ends at the latest when the namespace does. */

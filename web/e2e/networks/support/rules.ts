@@ -30,7 +30,7 @@ const UDP_KBYTES = 50;
 
 /**
  * @param inside the person's address
- * @param except an address to which nothing is restricted: another service that the firewall allows
+ * @param except `address . port` of another service that the firewall lets people use over UDP
  */
 export function rules(network: Network, inside: string, except?: string): string {
   return `
@@ -38,7 +38,7 @@ table ip site {
   counter limited {}
   chain forward {
     type filter hook forward priority filter; policy drop;
-    ${except === undefined ? '' : `ip daddr ${except} accept\n    ip saddr ${except} ct state established accept`}
+    ${except === undefined ? '' : `ip daddr . udp dport { ${except} } accept\n    ip saddr . udp sport { ${except} } accept`}
     ${restriction(network)}
     ct state established,related accept
     iifname "lan" accept
