@@ -126,10 +126,10 @@ test.describe('in another browser', () => {
     await driver.goto(`${server.origin}/check`);
     const rungs = () =>
       driver.evaluate(
-        () =>
+        (): Record<string, string | undefined> =>
           Object.fromEntries(
             [...document.querySelectorAll<HTMLElement>('[data-testid=check-rung]')].map(({ dataset }) => [
-              dataset.rung,
+              dataset.rung ?? '',
               dataset.state,
             ]),
           ),

@@ -98,6 +98,9 @@ export default {
   'people.microphone-on': 'Microphone on',
   'people.sharing': 'Sharing a screen',
   'people.search': 'Find someone',
+  'people.change-name': 'Change your name',
+  'people.own-name': 'Your name in this meeting',
+  'people.save-name': 'Save the name',
   'people.none': 'Nobody by that name',
 
   'network.title': 'Network',
@@ -218,7 +221,7 @@ export default {
   'end.text': 'Everyone is taken out at once. The link works again for a new meeting.',
   'end.confirm': 'End for everyone',
 
-  'blocked.title': 'Sound and picture find no way through your network',
+  'blocked.title': 'No way was found for sound and picture',
   'blocked.text': 'The connection to the server works: you can still chat. It is being tried again.',
   'blocked.tried': 'What was tried',
   'blocked.silent': 'no answer',

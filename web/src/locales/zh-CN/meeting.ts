@@ -100,6 +100,9 @@ const meeting: Localized<typeof english> = {
   'people.microphone-on': '麦克风已打开',
   'people.sharing': '正在共享屏幕',
   'people.search': '查找成员',
+  'people.change-name': '更改名字',
+  'people.own-name': '你在本次会议中的名字',
+  'people.save-name': '保存名字',
   'people.none': '没有叫这个名字的人',
 
   'network.title': '网络',
@@ -216,7 +219,7 @@ const meeting: Localized<typeof english> = {
   'end.text': '所有人会立即离开。之后仍可用同一链接开新的会议。',
   'end.confirm': '结束会议',
 
-  'blocked.title': '声音和画面过不了你的网络',
+  'blocked.title': '没有找到传送声音和画面的路',
   'blocked.text': '与服务器的连接正常，仍可聊天。正在继续尝试。',
   'blocked.tried': '尝试过的路径',
   'blocked.silent': '没有应答',

@@ -24,6 +24,7 @@ import MicOff from '@lucide/svelte/icons/mic-off';
 import Minimize from '@lucide/svelte/icons/minimize';
 import MonitorUp from '@lucide/svelte/icons/monitor-up';
 import MonitorX from '@lucide/svelte/icons/monitor-x';
+import Pencil from '@lucide/svelte/icons/pencil';
 import Pause from '@lucide/svelte/icons/pause';
 import PhoneOff from '@lucide/svelte/icons/phone-off';
 import PictureInPicture from '@lucide/svelte/icons/picture-in-picture-2';
@@ -48,6 +49,7 @@ export const ICONS = {
   close: X,
   done: Check,
   down: ArrowDown,
+  edit: Pencil,
   encrypted: ShieldCheck,
   end: CircleX,
   enlarge: Expand,
