@@ -55,8 +55,10 @@ test.describe('through a real coturn', () => {
       if (server === null || coturn === null) throw new Error('started before all tests');
       const [first, second] = [await guests.arrive(ada, server), await guests.arrive(bo, server)];
       for (const { home } of [first, second]) home.use('only-tls-443', `${coturn.address} . ${Coturn.PORT}`);
-      await first.join(server.origin, room, { topology });
-      await second.join(server.origin, room);
+      // Of the relays that they could use, this rung leaves only coturn's.
+      const transport = 'webrtc-turn-udp';
+      await first.join(server.origin, room, { topology, transport });
+      await second.join(server.origin, room, { transport });
       for (const guest of [first, second]) {
         await guest.expectTopology(topology);
         await guest.expectToSee([ada, bo]);

@@ -2,17 +2,17 @@
 import { ada, bo } from '../support/people.ts';
 import { expect, test } from './support/fixtures.ts';
 import { inWords, type Network } from './support/rules.ts';
-import type { Way } from './support/path.ts';
+import type { Promised } from './support/path.ts';
 import { record } from './support/table.ts';
 
 interface Case {
   networks: readonly [Network, Network];
   /** How the media of each leaves their browser. */
-  ways: readonly [Way, Way];
+  ways: readonly [Promised, Promised];
 }
 
 const direct = ['udp', 'udp'] as const;
-const relayed = ['turn-udp', 'turn-udp'] as const;
+const relayed = ['turn', 'turn'] as const;
 
 const CASES: readonly Case[] = [
   { networks: ['open', 'open'], ways: direct },
@@ -28,10 +28,10 @@ const CASES: readonly Case[] = [
   { networks: ['port-restricted', 'symmetric'], ways: relayed },
   { networks: ['symmetric', 'symmetric'], ways: relayed },
   { networks: ['open', 'udp-limited'], ways: direct },
-  { networks: ['open', 'udp-blocked'], ways: ['turn-udp', 'turn-tcp'] },
-  { networks: ['open', 'only-tcp-443'], ways: ['turn-udp', 'turn-tcp'] },
-  { networks: ['open', 'only-tls-443'], ways: ['turn-udp', 'turn-tls'] },
-  { networks: ['udp-blocked', 'only-tls-443'], ways: ['turn-tcp', 'turn-tls'] },
+  { networks: ['open', 'udp-blocked'], ways: ['turn', 'turn-stream'] },
+  { networks: ['open', 'only-tcp-443'], ways: ['turn', 'turn-stream'] },
+  { networks: ['open', 'only-tls-443'], ways: ['turn', 'turn-tls'] },
+  { networks: ['udp-blocked', 'only-tls-443'], ways: ['turn-stream', 'turn-tls'] },
 ];
 
 for (const { networks, ways } of CASES) {

@@ -3,7 +3,7 @@ import type { ChromiumDriver, Driver } from '../../support/driver.ts';
 import { Participant, testId } from '../../support/participant.ts';
 import type { Person } from '../../support/people.ts';
 import type { Home } from './internet.ts';
-import { selectedPairs, wayOf, type SelectedPair, type Way } from './path.ts';
+import { keeps, selectedPairs, wayOf, type Promised, type SelectedPair } from './path.ts';
 
 /** Somebody in a meeting, behind a network of their own. */
 export class Guest<D extends Driver = ChromiumDriver> extends Participant<D> {
@@ -46,21 +46,22 @@ export class Guest<D extends Driver = ChromiumDriver> extends Participant<D> {
   }
 
   /** The one way that this person's media takes, when the page says the same. */
-  async expectWay(way: Way, timeout = 20_000): Promise<SelectedPair> {
+  async expectWay(promised: Promised, timeout = 20_000): Promise<SelectedPair> {
     let pairs: SelectedPair[] = [];
     await expect
       .poll(
         async () => {
           pairs = await selectedPairs(this.driver);
-          return pairs.map(wayOf);
+          return pairs.map(wayOf).map((way) => (keeps(promised, way) ? promised : way));
         },
         { message: `${this.name}'s connections`, timeout },
       )
-      .toEqual([way]);
+      .toEqual([promised]);
+    const [pair] = pairs as [SelectedPair];
     await expect
       .poll(() => this.attribute('data-transport'), { message: `what ${this.name}'s page says`, timeout })
-      .toBe(`webrtc-${way}`);
-    return pairs[0] as SelectedPair;
+      .toBe(`webrtc-${wayOf(pair)}`);
+    return pair;
   }
 
   #firstFrame(person: Person): Promise<number> {

@@ -16,6 +16,19 @@ export interface SelectedPair {
 /** The ways that a table names; the page calls them `webrtc-…`. */
 export type Way = 'udp' | 'tcp' | 'turn-udp' | 'turn-tcp' | 'turn-tls';
 
+/**
+ * What is promised of a way. Of several relays a browser keeps to the one that has connected first, and gathers no
+ * more: by how much UDP comes before TCP, and TCP before TLS, is a matter of round trips, of which these networks
+ * have none.
+ */
+export type Promised = Way | 'turn' | 'turn-stream';
+
+export function keeps(promised: Promised, way: Way): boolean {
+  if (promised === 'turn') return way.startsWith('turn-');
+  if (promised === 'turn-stream') return way === 'turn-tcp' || way === 'turn-tls';
+  return way === promised;
+}
+
 export function wayOf(pair: SelectedPair): Way {
   if (pair.relayProtocol !== null) return `turn-${pair.relayProtocol}` as Way;
   return pair.protocol === 'tcp' ? 'tcp' : 'udp';
@@ -23,7 +36,8 @@ export function wayOf(pair: SelectedPair): Way {
 
 /** Candidate types of both ends, for people: `host → prflx`. */
 export function typesOf(pair: SelectedPair): string {
-  return `${pair.localType} → ${pair.remoteType}`;
+  const relay = pair.relayProtocol === null ? '' : ` by ${pair.relayProtocol.toUpperCase()}`;
+  return `${pair.localType}${relay} → ${pair.remoteType}`;
 }
 
 export function selectedPairs(driver: Driver): Promise<SelectedPair[]> {

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from '@playwright/test';
-import { typesOf, type SelectedPair, type Way } from './path.ts';
+import { typesOf, type Promised, type SelectedPair } from './path.ts';
 import { inWords, NETWORKS, type Network } from './rules.ts';
 
 const DOCUMENT = fileURLToPath(new URL('../../../../docs/networks.md', import.meta.url));
@@ -11,7 +11,7 @@ const COLUMNS = ['Call', 'Network', 'Way', 'Candidates', 'First picture'] as con
 export interface Measured {
   kind: 'direct' | 'room';
   networks: readonly Network[];
-  ways: readonly Way[];
+  ways: readonly Promised[];
   pairs: readonly SelectedPair[];
   firstFrameMs: number;
 }
@@ -23,12 +23,14 @@ const KINDS: Record<Measured['kind'], string> = {
   room: 'three, through the server',
 };
 
-const WAYS: Record<Way, string> = {
+const WAYS: Record<Promised, string> = {
   udp: 'UDP',
   tcp: 'ICE-TCP',
   'turn-udp': 'TURN/UDP',
   'turn-tcp': 'TURN/TCP',
   'turn-tls': 'TURN/TLS',
+  'turn-stream': 'TURN/TCP or TLS',
+  turn: 'TURN',
 };
 
 /**
