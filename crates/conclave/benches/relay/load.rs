@@ -20,9 +20,19 @@ pub enum Way {
     Tls,
 }
 
+/// Who is at the other end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Another client of the server, as when two people meet who both need a relay.
+    Relay,
+    /// A socket of nobody's. Here this is a relay all the same, for there is nothing else to reach.
+    Socket,
+}
+
 /// One case.
 pub struct Load {
     pub way: Way,
+    pub end: End,
     pub bytes: usize,
     pub allocations: usize,
     /// Packets a second, of all together.
@@ -34,7 +44,8 @@ impl fmt::Display for Load {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let way = if self.way == Way::Udp { "UDP" } else { "TLS" };
         let plural = if self.allocations == 1 { "" } else { "s" };
-        write!(f, "{way}, {:>4} bytes, {:>3} allocation{plural}", self.bytes, self.allocations)
+        let end = if self.end == End::Relay { "relay" } else { "peer" };
+        write!(f, "{way} to {end}, {} bytes, {} allocation{plural}", self.bytes, self.allocations)
     }
 }
 
@@ -68,7 +79,7 @@ pub fn run<R: Relay>(server: &mut R, load: &Load) -> Measured {
     let mut ends = Vec::new();
     let mut credentials = Credentials::default();
     for _ in 0..load.allocations {
-        let (end, peer) = if R::VIRTUAL {
+        let (end, peer) = if R::VIRTUAL || load.end == End::Relay {
             let issued = credentials.next(server);
             let mut end = Allocated::make(server, Way::Udp, &issued);
             end.permit_relays();

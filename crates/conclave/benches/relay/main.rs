@@ -12,12 +12,12 @@ mod servers;
 
 use std::time::Duration;
 
-use load::{Load, Way};
+use load::{End, Load, Way};
 use report::Report;
 use servers::{Conclave, Coturn, Relay};
 
 /// Packets a second, of all allocations together.
-const RATE: u32 = 40_000;
+const RATE: u32 = 15_000;
 const SPAN: Duration = Duration::from_secs(2);
 /// Runs of each case; the median counts.
 const RUNS: usize = 3;
@@ -32,28 +32,36 @@ fn main() {
     }
     // What is awaited below ends or panics within its own deadlines; this is for the deadlines' own faults.
     process::end_after(Duration::from_secs(600));
+    // `cargo bench --bench relay -- UDP` runs the cases whose name has the word in it.
+    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with('-')).unwrap_or_default();
     let mut report = Report::new();
-    for way in [Way::Udp, Way::Tls] {
-        for bytes in [1_200, 160] {
-            for allocations in [1, 100] {
-                let load = Load { way, bytes, allocations, rate: RATE, span: SPAN };
-                let mut ours = Vec::new();
-                let mut theirs = Vec::new();
-                // In turns, so that whatever else the machine does falls on both.
-                for _ in 0..RUNS {
-                    ours.extend(Conclave::start().map(|mut server| load::run(&mut server, &load)));
-                    theirs.extend(Coturn::start().map(|mut server| load::run(&mut server, &load)));
-                }
-                report.throughput(&load, ours, theirs);
-            }
+    for load in cases().filter(|load| load.to_string().contains(&wanted)) {
+        let mut ours = Vec::new();
+        let mut theirs = Vec::new();
+        // In turns, so that whatever else the machine does falls on both.
+        for _ in 0..RUNS {
+            ours.extend(Conclave::start().map(|mut server| load::run(&mut server, &load)));
+            theirs.extend(Coturn::start().map(|mut server| load::run(&mut server, &load)));
         }
+        report.throughput(&load, ours, theirs);
     }
     for (what, way, count) in
         [("idle allocation", Way::Udp, IDLE_ALLOCATIONS), ("idle TLS connection", Way::Tls, IDLE_CONNECTIONS)]
     {
+        if !what.contains(&wanted) {
+            continue;
+        }
         let ours = Conclave::start().map(|mut server| load::idle(&mut server, way, count));
         let theirs = Coturn::start().map(|mut server| load::idle(&mut server, way, count));
         report.memory(what, count, ours, theirs);
     }
     report.finish();
+}
+
+fn cases() -> impl Iterator<Item = Load> {
+    let ways = [(Way::Udp, End::Relay), (Way::Tls, End::Relay), (Way::Udp, End::Socket), (Way::Tls, End::Socket)];
+    let sizes = ways.into_iter().flat_map(|way| [1_200, 160].map(|bytes| (way, bytes)));
+    sizes.flat_map(|((way, end), bytes)| {
+        [1, 100].map(|allocations| Load { way, end, bytes, allocations, rate: RATE, span: SPAN })
+    })
 }

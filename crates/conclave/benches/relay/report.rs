@@ -15,7 +15,7 @@ impl Report {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench");
         let _ = fs::create_dir_all(&folder);
         let file = OpenOptions::new().create(true).append(true).open(folder.join("results.jsonl")).ok();
-        println!("{:<36} {:>14} {:>14} {:>8}   {:>12}", "relaying", "conclave", "coturn", "ratio", "lost");
+        println!("{:<42} {:>14} {:>14} {:>8}   {:>12}", "relaying", "conclave", "coturn", "ratio", "lost");
         Self { file }
     }
 
@@ -43,7 +43,7 @@ impl Report {
         let shown = |figure: Option<f64>| figure.map_or("-".to_owned(), |figure| format!("{figure:.0}"));
         let ratio = ours.zip(theirs).map(|(ours, theirs)| ours / theirs);
         let ratio_shown = ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
-        println!("{case:<36} {:>14} {:>14} {ratio_shown:>8}   {note:>12}", shown(ours), shown(theirs));
+        println!("{case:<42} {:>14} {:>14} {ratio_shown:>8}   {note:>12}", shown(ours), shown(theirs));
         for (metric, figure, unit) in
             [("conclave", ours, unit), ("coturn", theirs, unit), ("ratio", ratio, "conclave/coturn")]
         {

@@ -48,14 +48,14 @@ impl Relay for Conclave {
     fn start() -> Option<Self> {
         let data = tempfile::tempdir().expect("a folder");
         let address = free_port();
-        let process = Process::start(
+        let mut process = Process::start(
             Command::new(env!("CARGO_BIN_EXE_conclave"))
                 .args(["serve", "--listen", &address.to_string(), "--public-address", "127.0.0.1", "--data"])
                 .arg(data.path())
-                .args(["--relay-bitrate", "10000", "--log", "error"]),
+                .args(["--relay-bitrate", "1000", "--log", "error"]),
         )
         .expect("the program that cargo built starts");
-        wait_for(address);
+        wait_for(&mut process, address);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         Some(Self { process, address, runtime, participants: Vec::new(), _data: data })
     }
@@ -124,7 +124,7 @@ impl Relay for Coturn {
         let (udp, tls) = (free_port(), free_port());
         let (certificate, key) = certificate(data.path());
         let port = |address: SocketAddr| address.port().to_string();
-        let process = Process::start(
+        let mut process = Process::start(
             Command::new("turnserver")
                 .args(["-n", "--no-cli", "--no-dtls", "--no-stdout-log", "--simple-log", "--log-file", "/dev/null"])
                 .args(["--listening-ip", "127.0.0.1", "--relay-ip", "127.0.0.1", "--allow-loopback-peers"])
@@ -139,7 +139,7 @@ impl Relay for Coturn {
                 .current_dir(data.path()),
         )
         .ok()?;
-        wait_for(tls);
+        wait_for(&mut process, tls);
         let secret = TurnSecret::from_bytes(COTURN_SECRET.as_bytes());
         Some(Self { process, udp, tls, secret, users: 0, _data: data })
     }
@@ -199,9 +199,11 @@ fn free_port() -> SocketAddr {
     }
 }
 
-fn wait_for(address: SocketAddr) {
+fn wait_for(process: &mut Process, address: SocketAddr) {
     let deadline = Instant::now() + PATIENCE;
     while TcpStream::connect_timeout(&address, Duration::from_millis(100)).is_err() {
+        let ended = process.0.try_wait().expect("a child of this process");
+        assert!(ended.is_none(), "the server has ended: {ended:?}");
         assert!(Instant::now() < deadline, "the server does not listen");
         std::thread::sleep(Duration::from_millis(20));
     }
