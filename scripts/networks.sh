@@ -11,6 +11,8 @@ cd "$(dirname "$0")/.."
 inside() {
     # A list of named network namespaces that nobody else sees.
     mount -t tmpfs tmpfs /run
+    # What browsers and servers write goes the same way as the namespaces.
+    export TMPDIR=/run
     ip link set lo up
     cd web
     # The only process that must end well: those that it leaves behind are killed with the namespace.
