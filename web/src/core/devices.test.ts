@@ -66,6 +66,50 @@ describe('starting', () => {
     expect(kinds()).toEqual(['microphone-refused', 'camera-busy']);
   });
 
+  it('obeys whoever turns a device off while the browser still asks', async () => {
+    const { browser, devices } = setUp([...MICROPHONE], [...CAMERA]);
+    browser.isSlow = true;
+    const started = devices.start(BOTH);
+    expect(devices.state.get().on).toEqual(BOTH);
+    await vi.waitFor(() => expect(browser.asked).toHaveLength(1));
+    await devices.setMicrophone(false);
+    await devices.setCamera(false);
+    browser.answer();
+    await started;
+    expect(devices.state.get().on).toEqual({ microphone: false, camera: false });
+    expect(devices.microphone.get()).toBeNull();
+    expect(devices.camera.get()).toBeNull();
+    expect(browser.tracks.find(({ kind }) => kind === 'video')?.readyState).toBe('ended');
+  });
+
+  it('needs no second question for a device that is turned off and on again meanwhile', async () => {
+    const { browser, devices } = setUp([...MICROPHONE], [...CAMERA]);
+    browser.isSlow = true;
+    const started = devices.start(BOTH);
+    await vi.waitFor(() => expect(browser.asked).toHaveLength(1));
+    await devices.setCamera(false);
+    const again = devices.setCamera(true);
+    browser.answer();
+    await started;
+    expect(await again).toBe(true);
+    expect(browser.asked).toHaveLength(1);
+    expect(devices.camera.get()).not.toBeNull();
+  });
+
+  it('does not try alone what was turned off while both were refused', async () => {
+    const { browser, devices, kinds } = setUp([...MICROPHONE], [...CAMERA]);
+    browser.isSlow = true;
+    browser.errors.video = 'NotReadableError';
+    const started = devices.start(BOTH);
+    await vi.waitFor(() => expect(browser.asked).toHaveLength(1));
+    await devices.setMicrophone(false);
+    await devices.setCamera(false);
+    browser.answer();
+    await started;
+    expect(browser.asked).toHaveLength(1);
+    expect(kinds()).toEqual([]);
+  });
+
   it('opens nothing that is not wanted', async () => {
     const { browser, devices } = setUp([...MICROPHONE], [...CAMERA]);
     await devices.start({ microphone: false, camera: false });

@@ -75,6 +75,8 @@ export class Devices implements LocalMedia {
   readonly #captures: Record<CaptureKind, Capture>;
   readonly #talking = new TalkingDetector();
   readonly #ended = new AbortController();
+  /** While the browser is asked for both devices at once. */
+  #together: Promise<boolean> | null = null;
   #stopMeter = (): void => undefined;
 
   constructor(preferences: Preferences, environment: DevicesEnvironment = browserEnvironment()) {
@@ -105,13 +107,23 @@ export class Devices implements LocalMedia {
     this.#notices.dismiss(id);
   }
 
-  /** Opens what the person wants to join with, asking for both in one question. */
+  /**
+   * Opens what the person wants to join with, asking for both in one question. What the person turns
+   * off or on meanwhile counts.
+   */
   async start(wanted: Record<CaptureKind, boolean>): Promise<void> {
+    for (const kind of CAPTURES) if (wanted[kind]) this.#setOn(kind, true);
     await this.#refresh();
-    if (wanted.microphone && wanted.camera && (await this.#startBoth())) return;
+    const isOn = (kind: CaptureKind): boolean => this.state.get().on[kind];
+    if (CAPTURES.every(isOn)) {
+      this.#together = this.#startBoth();
+      const opened = await this.#together;
+      this.#together = null;
+      if (opened) return;
+    }
     // Together they failed or were not both wanted; each alone may work, or says what is wrong with it.
-    if (wanted.microphone) await this.setMicrophone(true);
-    if (wanted.camera) await this.setCamera(true);
+    if (isOn('microphone')) await this.setMicrophone(true);
+    if (isOn('camera')) await this.setCamera(true);
   }
 
   async setMicrophone(on: boolean): Promise<boolean> {
@@ -177,9 +189,10 @@ export class Devices implements LocalMedia {
       });
       for (const kind of CAPTURES) {
         const track = (kind === 'microphone' ? stream.getAudioTracks() : stream.getVideoTracks())[0];
-        if (!track) continue;
-        this.#setOn(kind, true);
-        this.#captures[kind].adopt(track, ids[kind]);
+        // A microphone that was turned off is listened to in this page, as a muted one is; a camera is let go.
+        if (!track) this.#setOn(kind, false);
+        else if (kind === 'camera' && !this.state.get().on.camera) track.stop();
+        else this.#captures[kind].adopt(track, ids[kind]);
       }
       await this.#refresh();
       for (const kind of CAPTURES) this.#afterOpening(kind);
@@ -194,6 +207,9 @@ export class Devices implements LocalMedia {
   async #turnOn(kind: CaptureKind): Promise<boolean> {
     const capture = this.#captures[kind];
     this.#setOn(kind, true);
+    // The browser is being asked already.
+    await this.#together;
+    if (!this.state.get().on[kind]) return false;
     const wasOpen = capture.track.get()?.readyState === 'live';
     if (!wasOpen && !(await capture.open(this.#preferredId(kind)))) {
       // Turned off meanwhile: not a failure.
