@@ -52,7 +52,8 @@ impl MediaSocket {
         self.socket.writable().await
     }
 
-    /// Receives one batch and hands over its datagrams. Returns whether there was one.
+    /// Receives one batch and hands over its datagrams. Returns whether it was a full one, so that more
+    /// are likely to wait.
     pub(crate) fn receive(&mut self, mut each: impl FnMut(Datagram<'_>)) -> io::Result<bool> {
         let Self { socket, state, receive, .. } = self;
         let ReceiveBuffers { bytes, meta } = receive;
@@ -79,7 +80,7 @@ impl MediaSocket {
                 each(Datagram { source, local, at, contents });
             }
         }
-        Ok(true)
+        Ok(count == BATCH_SIZE)
     }
 
     /// Sends as many as the socket takes now, from the front. Returns how many were taken; one that

@@ -47,6 +47,8 @@ pub(crate) async fn run(
             mailbox.remind();
         }
         for _ in 0..BATCHES_PER_TURN {
+            // Behind a batch that is not full, the socket is most likely empty. Asking it costs as much as
+            // a packet; the next turn asks, when what this one sends has left and more may have come.
             match socket.receive(|datagram| plane.receive(now, &datagram)) {
                 Ok(true) => {}
                 Ok(false) => break,
