@@ -25,7 +25,8 @@ for (const codec of CODECS) {
     for (const guest of [first, second]) {
       await guest.expectTopology('p2p');
       await guest.expectToSee([ada, bo]);
-      expect(await guest.attribute('data-transport')).toBe('webrtc-udp');
+      // Told by the statistics, which are looked at once a second.
+      await expect.poll(() => guest.attribute('data-transport')).toBe('webrtc-udp');
     }
     await first.expectToHear([bo]);
     await second.expectToHear([ada]);
