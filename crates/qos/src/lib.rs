@@ -1,7 +1,24 @@
 //! Quality of service, without I/O: how much may be sent, and when.
 //!
-//! Time comes in as an argument; what is to be done comes out of `poll_*`.
+//! A sender keeps one [`CongestionController`] ([`Gcc`] is the one there is), one [`SendHistory`] and one
+//! [`Pacer`] per path. Its receiver keeps one [`ArrivalLog`] and sends back what arrived when, as
+//! transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01).
+//!
+//! Time comes in as an argument; what is to be done comes out of `poll_*`. The same calls with the same
+//! arguments give the same answers on every machine. After warm-up nothing is allocated.
 
+mod arrival;
+mod control;
+mod gcc;
+mod history;
+mod pacer;
 mod units;
 
+pub use arrival::{ArrivalLog, Feedback};
+pub use control::{
+    CongestionController, Control, Demand, NetworkState, PacketResult, Probe, ProbeId, SentPacket, Snapshot,
+};
+pub use gcc::{Gcc, Limits};
+pub use history::SendHistory;
+pub use pacer::{Pacer, Queued, Turn};
 pub use units::{Bitrate, Time};
