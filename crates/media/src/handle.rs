@@ -18,6 +18,7 @@ use crate::plane::Plane;
 use crate::relay::Relay;
 use crate::shared::Shared;
 use crate::socket::MediaSocket;
+use crate::stats::MediaSnapshot;
 use crate::stream::{self, Hub, StreamKind, StreamSink, StreamSource, Streams, StreamsFull};
 use crate::webrtc::Identity;
 use crate::worker;
@@ -155,6 +156,17 @@ impl MediaHandle {
     /// The addresses that clients are told, each for UDP and TCP.
     pub fn announced(&self) -> &[SocketAddr] {
         &self.announced
+    }
+
+    /// What the media plane knows of itself now; none when it has stopped, or has too much to do. The
+    /// work grows with the number of streams: ask once a second, not more.
+    pub fn snapshot(&self) -> impl Future<Output = Option<MediaSnapshot>> + Send + use<> {
+        let (reply, answer) = oneshot::channel();
+        let given = self.mailbox.push(Command::Snapshot { reply });
+        async move {
+            given.ok()?;
+            answer.await.ok()
+        }
     }
 
     /// Closes every leg, which clients are told, and ends the thread; resolves when it has ended.

@@ -13,6 +13,7 @@ use crate::counters::{Dropped, End};
 use crate::datagram::rtp_ssrc;
 use crate::paths::Paths;
 use crate::probing::Probing;
+use crate::tally::Tally;
 use crate::webrtc::Session;
 
 /// A leg. Holds state and judges; its room acts.
@@ -23,6 +24,7 @@ pub(crate) struct Leg {
     pub(crate) session: Session,
     pub(crate) paths: Paths,
     pub(crate) probing: Probing,
+    pub(crate) tally: Tally,
     pub(crate) connected: bool,
     /// When the session wants time to pass.
     pub(crate) wake: Instant,
@@ -87,6 +89,7 @@ impl Leg {
             session,
             paths: Paths::default(),
             probing: Probing::new(now),
+            tally: Tally::default(),
             connected: false,
             wake: now,
             retires: None,

@@ -7,6 +7,7 @@ use conclave_proto::{CodecPreference, LegNumber, MediaState, ParticipantId, Prot
 use tokio::sync::{Notify, oneshot};
 
 use crate::event::RoomKey;
+use crate::stats::MediaSnapshot;
 
 /// What the control plane wants.
 #[derive(Debug)]
@@ -45,6 +46,9 @@ pub(crate) enum Command {
     CloseRoom {
         room: RoomKey,
     },
+    Snapshot {
+        reply: oneshot::Sender<MediaSnapshot>,
+    },
     Shutdown,
 }
 
@@ -68,7 +72,7 @@ impl Command {
             Self::CloseLeg { room, participant, leg } => Subject::CloseLeg(*room, participant.clone(), *leg),
             Self::CloseParticipant { room, participant } => Subject::CloseParticipant(*room, participant.clone()),
             Self::CloseRoom { room } => Subject::CloseRoom(*room),
-            Self::Offer { .. } | Self::Shutdown => return None,
+            Self::Offer { .. } | Self::Snapshot { .. } | Self::Shutdown => return None,
         })
     }
 }

@@ -17,6 +17,7 @@ use crate::event::{MediaEvent, RoomKey};
 use crate::mailbox::Command;
 use crate::room::{Member, Room};
 use crate::shared::{Deadline, Shared};
+use crate::stats::{MediaSnapshot, ShardSnapshot};
 use crate::stream::Packets;
 
 /// Every room, and what they share. What arrives is taken in by `ingress`.
@@ -77,12 +78,26 @@ impl Plane {
                 self.shared.empty_relay();
             }
             Command::CloseRoom { room } => self.close_room(now, room),
+            Command::Snapshot { reply } => {
+                // Whoever asked may have gone.
+                let _ = reply.send(self.snapshot(now));
+            }
             Command::Shutdown => {
                 let rooms: Vec<_> = self.rooms.keys().copied().collect();
                 for room in rooms {
                     self.close_room(now, room);
                 }
             }
+        }
+    }
+
+    /// See [`crate::MediaHandle::snapshot`].
+    fn snapshot(&self, now: Instant) -> MediaSnapshot {
+        let shard = ShardSnapshot { legs: self.shared.legs as u32, ..self.shared.counters.shard() };
+        MediaSnapshot {
+            at: now,
+            shards: vec![shard],
+            rooms: self.rooms.values().map(|room| room.snapshot(now)).collect(),
         }
     }
 

@@ -79,6 +79,11 @@ impl Probing {
         self.estimate = Some(estimate);
     }
 
+    /// What may be sent, as it was last told by [`Self::usable`].
+    pub(crate) fn believed(&self) -> Option<Bitrate> {
+        self.usable
+    }
+
     /// The client lost this share of one stream's packets lately (0 to 1).
     pub(crate) fn handle_loss(&mut self, now: Instant, loss: f32) {
         let settled = self.floored.is_none_or(|at| now.saturating_duration_since(at) >= FALL);

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use conclave_proto::MediaPath;
 use conclave_turn::StreamId;
 
 /// Where packets of a leg come from and go to. What one stands for never becomes another: a relayed
@@ -33,6 +34,16 @@ pub(crate) enum PathKind {
 
 impl PathKind {
     pub(crate) const ALL: [(Self, &'static str); 3] = [(Self::Udp, "udp"), (Self::Tcp, "tcp"), (Self::Relay, "relay")];
+}
+
+impl From<PathKind> for MediaPath {
+    fn from(kind: PathKind) -> Self {
+        match kind {
+            PathKind::Udp => Self::Udp,
+            PathKind::Tcp => Self::Tcp,
+            PathKind::Relay => Self::Relay,
+        }
+    }
 }
 
 impl Remote {

@@ -64,6 +64,7 @@ pub(crate) async fn run(
         plane.settle(now);
         group(&mut plane.outgoing()[waited..]);
         send(&mut plane, &mut socket);
+        plane.shared().counters.worked(now.elapsed());
         if !running {
             return;
         }

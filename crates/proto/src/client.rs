@@ -30,6 +30,19 @@ pub enum ClientMessage {
     Ping {},
     /// New credentials for STUN and TURN, before those of [`crate::Joined::ice`] end.
     GetIceServers {},
+    /// A page of the people in the room, in the order of arrival; answered by
+    /// [`crate::Reply::Participants`].
+    GetParticipants {
+        /// Only those who arrived later than this [`crate::Participant::order`]; from the first if
+        /// absent. The cursor of the page before.
+        #[serde(default)]
+        #[ts(optional)]
+        after: Option<u32>,
+        /// Only those whose name holds this, whatever the case.
+        #[serde(default)]
+        #[ts(optional)]
+        search: Option<DisplayName>,
+    },
     /// Which sources are sent now.
     SetMedia {
         /// The new state.

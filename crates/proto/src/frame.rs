@@ -61,12 +61,13 @@ fn place(error: &serde_json::Error) -> String {
 
 impl ClientMessage {
     /// Every value of `type`.
-    pub const KINDS: [&'static str; 18] = [
+    pub const KINDS: [&'static str; 19] = [
         "join",
         "resume",
         "leave",
         "ping",
         "get-ice-servers",
+        "get-participants",
         "set-media",
         "set-name",
         "set-hand",
@@ -90,6 +91,7 @@ impl ClientMessage {
             Self::Leave {} => "leave",
             Self::Ping {} => "ping",
             Self::GetIceServers {} => "get-ice-servers",
+            Self::GetParticipants { .. } => "get-participants",
             Self::SetMedia { .. } => "set-media",
             Self::SetName { .. } => "set-name",
             Self::SetHand { .. } => "set-hand",

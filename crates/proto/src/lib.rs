@@ -7,6 +7,7 @@
 //! Values are checked while they are parsed ([`parse_client_frame`]): a [`DisplayName`] that exists
 //! is short, visible and free of control characters, so nothing behind the edge checks again.
 
+mod admin;
 mod check;
 mod client;
 mod error;
@@ -20,6 +21,12 @@ mod server;
 mod text;
 mod typescript;
 
+pub use admin::{
+    AdminCarried, AdminFeedMessage, AdminFlow, AdminHistory, AdminLeg, AdminLegSeries, AdminOverview, AdminOverviewNow,
+    AdminParticipant, AdminParticipantDetail, AdminParticipantNow, AdminPresence, AdminRoom, AdminRoomNow,
+    AdminRoomRow, AdminSeries, AdminShard, AdminSlot, AdminSource, AdminStreamSeries, AdminTotals, AdminTotalsSeries,
+    MediaCodec, MediaPath,
+};
 pub use check::{CheckReply, CheckRequest};
 pub use client::{
     CandidateText, ClientFrame, ClientMessage, IceUfrag, Join, PathReport, PathState, PeerSignal, Resume,
@@ -37,7 +44,7 @@ pub use room::{
     ChatMessage, CodecPreference, Connection, Generation, LeaveReason, MediaState, Participant, Reaction, Role,
     RoomOptions, RoomState, Topology, TopologyChoice, TopologyReason, TopologyState,
 };
-pub use server::{Event, Joined, Reply, Resumed, ServerLimits, ServerMessage};
+pub use server::{Departed, Event, EventText, Joined, Reply, Resumed, ServerLimits, ServerMessage};
 pub use text::{ChatKey, ChatText, DisplayName, MessageId, ParticipantId, ParticipantKey, RoomName, Secret};
 pub use typescript::typescript;
 
@@ -67,7 +74,11 @@ pub mod limits {
     /// Events kept for a participant whose connection is interrupted.
     pub const REPLAY_EVENTS: usize = 1_024;
     /// Largest capacity that a room may be given, in participants.
-    pub const CAPACITY: u32 = 1_000;
+    pub const CAPACITY: u32 = 5_000;
+    /// Participants whose changes everybody is told of, at most; those of a smaller room are all.
+    pub const ROSTER_LISTED: usize = 50;
+    /// Participants in one answer to `get-participants`, at most.
+    pub const ROSTER_PAGE: usize = 50;
     /// Capacity of a room whose options do not name one, in participants.
     pub const DEFAULT_CAPACITY: u32 = 100;
 }

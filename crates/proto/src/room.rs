@@ -83,7 +83,7 @@ pub enum CodecPreference {
 pub struct RoomOptions {
     /// How media flows.
     pub topology: TopologyChoice,
-    /// Most participants at once: 1 to 1,000.
+    /// Most participants at once: 1 to 5,000.
     pub capacity: u32,
     /// Nobody new may come in.
     pub locked: bool,

@@ -9,7 +9,7 @@ use crate::network::NetworkReport;
 use crate::room::{
     ChatMessage, Generation, LeaveReason, Participant, Reaction, Role, RoomOptions, RoomState, TopologyState,
 };
-use crate::text::{MessageId, ParticipantId, Secret};
+use crate::text::{DisplayName, MessageId, ParticipantId, Secret};
 
 /// One message from the server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
@@ -60,6 +60,18 @@ pub enum Reply {
         /// All of them; they take the place of earlier ones.
         ice: IceConfig,
     },
+    /// Some of the people in the room.
+    Participants {
+        /// At most 50, in the order of arrival.
+        participants: Vec<Participant>,
+        /// How many people are in the room, whatever was searched for.
+        count: u32,
+        /// Ask again with this as `after` for those who follow; absent when nobody does. A page of a
+        /// search can be empty and still have one: each looks at a bounded number of people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        next: Option<u32>,
+    },
     /// The message was taken; the event with this id comes to everybody, the sender included.
     ChatTaken {
         /// The message's.
@@ -83,8 +95,11 @@ pub struct Joined {
     pub host_token: Option<Secret>,
     /// The room.
     pub room: RoomState,
-    /// Everybody, the client included, in the order of arrival.
+    /// The client itself and those who are listed, in the order of arrival: everybody in a room of up
+    /// to 50, otherwise the 50 whom the others most likely see or hear.
     pub participants: Vec<Participant>,
+    /// How many people are in the room, the client included.
+    pub participant_count: u32,
     /// What was said before, oldest first.
     pub chat: Vec<ChatMessage>,
     /// The answer to the join's offer, if the room's media goes through the SFU.
@@ -120,6 +135,36 @@ pub struct Resumed {
     pub resume_token: Secret,
 }
 
+/// Somebody is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Departed {
+    /// Who.
+    pub participant: ParticipantId,
+    /// Why.
+    pub reason: LeaveReason,
+}
+
+/// An event as JSON, written once for everybody who is told it: only its number differs from session
+/// to session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventText(String);
+
+impl EventText {
+    /// Writes an event.
+    ///
+    /// # Errors
+    /// Only those of the serialiser: the protocol's types have none.
+    pub fn new(event: &Event) -> Result<Self, serde_json::Error> {
+        serde_json::to_string(event).map(Self)
+    }
+
+    /// The text of [`ServerMessage::Event`] with this number.
+    pub fn numbered(&self, seq: u32) -> String {
+        format!(r#"{{"type":"event","seq":{seq},"event":{}}}"#, self.0)
+    }
+}
+
 /// Something happened in the room.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "camelCase")]
@@ -148,6 +193,25 @@ pub enum Event {
         /// Why.
         reason: LeaveReason,
     },
+    /// In a room of more than 50: who is listed, and how many there are, has changed. Tells together
+    /// what small rooms tell one by one, at most a few times a second.
+    RosterChanged {
+        /// How many people are in the room, the client included.
+        count: u32,
+        /// Whole states of those who are listed now or have changed; known ones are replaced.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[ts(optional, as = "Option<Vec<Participant>>")]
+        participants: Vec<Participant>,
+        /// Those who are gone, of those who were listed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[ts(optional, as = "Option<Vec<Departed>>")]
+        left: Vec<Departed>,
+        /// Those who are in the room but not listed any more: no change of theirs is told until they
+        /// are listed again.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[ts(optional, as = "Option<Vec<ParticipantId>>")]
+        unlisted: Vec<ParticipantId>,
+    },
     /// A message to everybody.
     Chat {
         /// The message.
@@ -157,6 +221,8 @@ pub enum Event {
     Reacted {
         /// Whose.
         participant: ParticipantId,
+        /// What that person is called: it may be one who is not listed.
+        name: DisplayName,
         /// Which.
         reaction: Reaction,
     },
@@ -216,4 +282,17 @@ pub enum Event {
         /// Milliseconds.
         retry_after_ms: u32,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_written_once_for_all_reads_as_one_written_for_each() {
+        for event in [Event::RoomEnded {}, Event::ServerClosing { retry_after_ms: 3 }] {
+            let text = EventText::new(&event).expect("JSON").numbered(u32::MAX);
+            assert_eq!(text, serde_json::to_string(&ServerMessage::Event { seq: u32::MAX, event }).expect("JSON"));
+        }
+    }
 }

@@ -284,7 +284,7 @@ export type RoomOptions = {
  */
 topology: TopologyChoice, 
 /**
- * Most participants at once: 1 to 1,000.
+ * Most participants at once: 1 to 5,000.
  */
 capacity: number, 
 /**
@@ -428,7 +428,16 @@ export type ClientFrame = {
 /**
  * Chosen by the client; the reply or error carries it.
  */
-id: number, } & ({ "type": "join", "body": Join } | { "type": "resume", "body": Resume } | { "type": "leave", "body": Record<symbol, never> } | { "type": "ping", "body": Record<symbol, never> } | { "type": "get-ice-servers", "body": Record<symbol, never> } | { "type": "set-media", "body": { 
+id: number, } & ({ "type": "join", "body": Join } | { "type": "resume", "body": Resume } | { "type": "leave", "body": Record<symbol, never> } | { "type": "ping", "body": Record<symbol, never> } | { "type": "get-ice-servers", "body": Record<symbol, never> } | { "type": "get-participants", "body": { 
+/**
+ * Only those who arrived later than this [`crate::Participant::order`]; from the first if
+ * absent. The cursor of the page before.
+ */
+after?: number, 
+/**
+ * Only those whose name holds this, whatever the case.
+ */
+search?: DisplayName, } } | { "type": "set-media", "body": { 
 /**
  * The new state.
  */
@@ -489,7 +498,16 @@ view: View, } } | { "type": "report-path", "body": PathReport });
 /**
  * What a client can ask. Each is answered by a [`crate::Reply`] or an error with the same `id`.
  */
-export type ClientMessage = { "type": "join", "body": Join } | { "type": "resume", "body": Resume } | { "type": "leave", "body": Record<symbol, never> } | { "type": "ping", "body": Record<symbol, never> } | { "type": "get-ice-servers", "body": Record<symbol, never> } | { "type": "set-media", "body": { 
+export type ClientMessage = { "type": "join", "body": Join } | { "type": "resume", "body": Resume } | { "type": "leave", "body": Record<symbol, never> } | { "type": "ping", "body": Record<symbol, never> } | { "type": "get-ice-servers", "body": Record<symbol, never> } | { "type": "get-participants", "body": { 
+/**
+ * Only those who arrived later than this [`crate::Participant::order`]; from the first if
+ * absent. The cursor of the page before.
+ */
+after?: number, 
+/**
+ * Only those whose name holds this, whatever the case.
+ */
+search?: DisplayName, } } | { "type": "set-media", "body": { 
 /**
  * The new state.
  */
@@ -736,7 +754,20 @@ answer: SfuAnswer, } | { "type": "ice-servers",
 /**
  * All of them; they take the place of earlier ones.
  */
-ice: IceConfig, } | { "type": "chat-taken", 
+ice: IceConfig, } | { "type": "participants", 
+/**
+ * At most 50, in the order of arrival.
+ */
+participants: Array<Participant>, 
+/**
+ * How many people are in the room, whatever was searched for.
+ */
+count: number, 
+/**
+ * Ask again with this as `after` for those who follow; absent when nobody does. A page of a
+ * search can be empty and still have one: each looks at a bounded number of people.
+ */
+next?: number, } | { "type": "chat-taken", 
 /**
  * The message's.
  */
@@ -767,9 +798,14 @@ hostToken?: Secret,
  */
 room: RoomState, 
 /**
- * Everybody, the client included, in the order of arrival.
+ * The client itself and those who are listed, in the order of arrival: everybody in a room of up
+ * to 50, otherwise the 50 whom the others most likely see or hear.
  */
 participants: Array<Participant>, 
+/**
+ * How many people are in the room, the client included.
+ */
+participantCount: number, 
 /**
  * What was said before, oldest first.
  */
@@ -819,6 +855,19 @@ export type Resumed = {
 resumeToken: Secret, };
 
 /**
+ * Somebody is gone.
+ */
+export type Departed = { 
+/**
+ * Who.
+ */
+participant: ParticipantId, 
+/**
+ * Why.
+ */
+reason: LeaveReason, };
+
+/**
  * Something happened in the room.
  */
 export type Event = { "type": "participant-joined", 
@@ -845,7 +894,24 @@ participant: ParticipantId,
 /**
  * Why.
  */
-reason: LeaveReason, } | { "type": "chat", 
+reason: LeaveReason, } | { "type": "roster-changed", 
+/**
+ * How many people are in the room, the client included.
+ */
+count: number, 
+/**
+ * Whole states of those who are listed now or have changed; known ones are replaced.
+ */
+participants?: Array<Participant>, 
+/**
+ * Those who are gone, of those who were listed.
+ */
+left?: Array<Departed>, 
+/**
+ * Those who are in the room but not listed any more: no change of theirs is told until they
+ * are listed again.
+ */
+unlisted?: Array<ParticipantId>, } | { "type": "chat", 
 /**
  * The message.
  */
@@ -854,6 +920,10 @@ message: ChatMessage, } | { "type": "reacted",
  * Whose.
  */
 participant: ParticipantId, 
+/**
+ * What that person is called: it may be one who is not listed.
+ */
+name: DisplayName, 
 /**
  * Which.
  */
@@ -949,6 +1019,543 @@ answer: SfuAnswer, } } | { "type": "refused", "body": {
  */
 error: ProtocolError, } };
 
+/**
+ * How a leg's media travels between client and server.
+ */
+export type MediaPath = "udp" | "tcp" | "relay";
+
+/**
+ * What media is encoded with.
+ */
+export type MediaCodec = "opus" | "opus-red" | "vp8" | "h264" | "vp9" | "av1";
+
+/**
+ * Packets of one direction, over the last second.
+ */
+export type AdminFlow = { 
+/**
+ * Bits per second, RTP headers included.
+ */
+rateBps: number, 
+/**
+ * Packets per second.
+ */
+packets: number, 
+/**
+ * Share of the packets that were lost, in tenths of a percent (0 to 1,000).
+ */
+lossPermille: number, };
+
+/**
+ * The program as a whole, now.
+ */
+export type AdminTotals = { 
+/**
+ * Live meetings.
+ */
+rooms: number, 
+/**
+ * People in them.
+ */
+participants: number, 
+/**
+ * Connections for media.
+ */
+legs: number, 
+/**
+ * Media from clients.
+ */
+received: AdminFlow, 
+/**
+ * Media to clients.
+ */
+sent: AdminFlow, 
+/**
+ * RTP packets forwarded per second, each receiver counted.
+ */
+forwarded: number, 
+/**
+ * Memory of the process in bytes, where the system tells it.
+ */
+memoryBytes: number | null, 
+/**
+ * CPU time of the process per time, in tenths of a percent of one core.
+ */
+cpuPermille: number, 
+/**
+ * In the order of their numbers.
+ */
+shards: Array<AdminShard>, };
+
+/**
+ * A thread of the media plane, over the last second.
+ */
+export type AdminShard = { 
+/**
+ * Share of the time that it worked, in tenths of a percent (0 to 1,000).
+ */
+busyPermille: number, 
+/**
+ * Packets from the network per second.
+ */
+packetsIn: number, 
+/**
+ * Packets to the network per second.
+ */
+packetsOut: number, 
+/**
+ * Connections for media that it owns.
+ */
+legs: number, };
+
+/**
+ * A room in the list of rooms.
+ */
+export type AdminRoomRow = { 
+/**
+ * Its name.
+ */
+name: RoomName, 
+/**
+ * Since when it is live: milliseconds since 1970-01-01 UTC.
+ */
+sinceMs: number, 
+/**
+ * How its media flows; none for the first second of a room.
+ */
+topology: Topology | null, 
+/**
+ * People inside.
+ */
+participants: number, 
+/**
+ * Of them, those whose network is poor or lost, as their pages report it.
+ */
+troubled: number, 
+/**
+ * Media from clients.
+ */
+received: AdminFlow, 
+/**
+ * Media to clients.
+ */
+sent: AdminFlow, };
+
+/**
+ * Answer of `/api/v1/admin/overview` but for the history, and what its feed sends every second.
+ */
+export type AdminOverviewNow = { 
+/**
+ * When: milliseconds since 1970-01-01 UTC.
+ */
+atMs: number, 
+/**
+ * All rooms together.
+ */
+totals: AdminTotals, 
+/**
+ * The rooms in the order of their names; at most 1,000, those with the most people.
+ */
+rooms: Array<AdminRoomRow>, };
+
+/**
+ * Answer of `/api/v1/admin/overview`.
+ */
+export type AdminOverview = { 
+/**
+ * The program's version.
+ */
+version: string, 
+/**
+ * When the program started: milliseconds since 1970-01-01 UTC.
+ */
+startedMs: number, 
+/**
+ * Now.
+ */
+now: AdminOverviewNow, 
+/**
+ * Of all rooms together.
+ */
+history: AdminHistory<AdminTotalsSeries>, 
+/**
+ * Participants, sources and slots whose history had to be dropped for want of room, since the
+ * program started.
+ */
+historiesDropped: number, };
+
+/**
+ * A history in two resolutions.
+ */
+export type AdminHistory<T> = { 
+/**
+ * Every second of the last two minutes.
+ */
+fine: AdminSeries<T>, 
+/**
+ * Every ten seconds of the last hour.
+ */
+coarse: AdminSeries<T>, };
+
+/**
+ * Values at equal distances, oldest first; all columns are equally long, and none is a value that
+ * was not known.
+ */
+export type AdminSeries<T> = { 
+/**
+ * Seconds from one value to the next.
+ */
+stepS: number, 
+/**
+ * When the newest value's time ended: milliseconds since 1970-01-01 UTC.
+ */
+endMs: number, 
+/**
+ * The values.
+ */
+columns: T, };
+
+/**
+ * History of all rooms together.
+ */
+export type AdminTotalsSeries = { 
+/**
+ * People in meetings.
+ */
+participants: Array<number | null>, 
+/**
+ * Media from clients, kbit/s.
+ */
+receivedKbps: Array<number | null>, 
+/**
+ * Media to clients, kbit/s.
+ */
+sentKbps: Array<number | null>, 
+/**
+ * Loss of what is sent, in tenths of a percent.
+ */
+lossPermille: Array<number | null>, 
+/**
+ * Memory of the process, KiB.
+ */
+memoryKib: Array<number | null>, 
+/**
+ * CPU of the process, in tenths of a percent of one core.
+ */
+cpuPermille: Array<number | null>, 
+/**
+ * The busiest shard's share of busy time, in tenths of a percent.
+ */
+busyPermille: Array<number | null>, };
+
+/**
+ * Why a participant of the last hour is shown.
+ */
+export type AdminPresence = "connected" | "interrupted" | "left";
+
+/**
+ * A participant in a room's table.
+ */
+export type AdminParticipant = { 
+/**
+ * Identity for this session.
+ */
+id: ParticipantId, 
+/**
+ * What the person is called.
+ */
+name: DisplayName, 
+/**
+ * What the person may do.
+ */
+role: Role, 
+/**
+ * Whether the person is still here.
+ */
+presence: AdminPresence, 
+/**
+ * What the person sends.
+ */
+media: MediaState, 
+/**
+ * What the page last reported of its own network.
+ */
+reported: NetworkReport | null, 
+/**
+ * The connection for media; none in a direct call.
+ */
+leg: AdminLeg | null, };
+
+/**
+ * A participant's connection for media.
+ */
+export type AdminLeg = { 
+/**
+ * The thread that owns it.
+ */
+shard: number, 
+/**
+ * It is established.
+ */
+connected: boolean, 
+/**
+ * How it travels.
+ */
+path: MediaPath | null, 
+/**
+ * Between server and client, in tenths of a millisecond.
+ */
+roundTripTenths: number | null, 
+/**
+ * What the way to the client takes, in bits per second.
+ */
+estimateBps: number | null, 
+/**
+ * What would be sent if the way took everything, in bits per second.
+ */
+wantedBps: number | null, 
+/**
+ * From the client.
+ */
+received: AdminFlow, 
+/**
+ * To the client.
+ */
+sent: AdminFlow, };
+
+/**
+ * One layer of a source, as it arrives at the server.
+ */
+export type AdminSource = { 
+/**
+ * Which source.
+ */
+source: SourceKind, 
+/**
+ * Which layer: 0 is the smallest.
+ */
+layer: number, 
+/**
+ * What it is encoded with.
+ */
+codec: MediaCodec | null, 
+/**
+ * What arrives.
+ */
+received: AdminFlow, 
+/**
+ * Interarrival jitter in tenths of a millisecond.
+ */
+jitterTenths: number | null, 
+/**
+ * Whether somebody needs it.
+ */
+wanted: boolean, };
+
+/**
+ * One stream to a client.
+ */
+export type AdminSlot = { 
+/**
+ * Sound or picture.
+ */
+isAudio: boolean, 
+/**
+ * Its number among those of its kind.
+ */
+index: number, 
+/**
+ * What it carries.
+ */
+carries: AdminCarried | null, 
+/**
+ * What is sent in it.
+ */
+sent: AdminFlow, 
+/**
+ * Interarrival jitter, as the client reports it, in tenths of a millisecond.
+ */
+jitterTenths: number | null, };
+
+/**
+ * What a slot carries.
+ */
+export type AdminCarried = { 
+/**
+ * Whose source.
+ */
+participant: ParticipantId, 
+/**
+ * Which.
+ */
+source: SourceKind, 
+/**
+ * Which layer.
+ */
+layer: number | null, 
+/**
+ * What it is encoded with.
+ */
+codec: MediaCodec | null, 
+/**
+ * The way to the client takes no layer of it.
+ */
+paused: boolean, };
+
+/**
+ * Answer of `/api/v1/admin/rooms/{room}` but for the histories, and what its feed sends every
+ * second.
+ */
+export type AdminRoomNow = { 
+/**
+ * When: milliseconds since 1970-01-01 UTC.
+ */
+atMs: number, 
+/**
+ * The room as in the list of rooms; none when it has ended.
+ */
+row: AdminRoomRow | null, 
+/**
+ * Why its media flows as it does.
+ */
+reason: TopologyReason | null, 
+/**
+ * Who is inside in the order of arrival, then who was inside during the last hour.
+ */
+participants: Array<AdminParticipant>, };
+
+/**
+ * Answer of `/api/v1/admin/rooms/{room}`.
+ */
+export type AdminRoom = { 
+/**
+ * The room's name.
+ */
+name: RoomName, 
+/**
+ * Now.
+ */
+now: AdminRoomNow, 
+/**
+ * The last two minutes of each participant, in the order of `now.participants`.
+ */
+recent: Array<AdminSeries<AdminLegSeries>>, 
+/**
+ * Participants, sources and slots of all rooms whose history had to be dropped for want of room,
+ * since the program started.
+ */
+historiesDropped: number, };
+
+/**
+ * Answer of `/api/v1/admin/rooms/{room}/participants/{id}` but for the histories, and what its feed
+ * sends every second.
+ */
+export type AdminParticipantNow = { 
+/**
+ * When: milliseconds since 1970-01-01 UTC.
+ */
+atMs: number, 
+/**
+ * Whose.
+ */
+id: ParticipantId, 
+/**
+ * What the server receives, in the order of sources and layers.
+ */
+sources: Array<AdminSource>, 
+/**
+ * What the server sends, sounds first.
+ */
+slots: Array<AdminSlot>, };
+
+/**
+ * Answer of `/api/v1/admin/rooms/{room}/participants/{id}`.
+ */
+export type AdminParticipantDetail = { 
+/**
+ * Now.
+ */
+now: AdminParticipantNow, 
+/**
+ * Of the connection.
+ */
+history: AdminHistory<AdminLegSeries>, 
+/**
+ * Of each of `now.sources`; none where it was dropped for want of room.
+ */
+sources: Array<AdminHistory<AdminStreamSeries> | null>, 
+/**
+ * Of each of `now.slots`; none where it was dropped for want of room.
+ */
+slots: Array<AdminHistory<AdminStreamSeries> | null>, };
+
+/**
+ * History of a participant's connection.
+ */
+export type AdminLegSeries = { 
+/**
+ * From the client, kbit/s.
+ */
+receivedKbps: Array<number | null>, 
+/**
+ * To the client, kbit/s.
+ */
+sentKbps: Array<number | null>, 
+/**
+ * Loss of what the client sends, in tenths of a percent.
+ */
+lossUpPermille: Array<number | null>, 
+/**
+ * Loss of what the client receives, in tenths of a percent.
+ */
+lossDownPermille: Array<number | null>, 
+/**
+ * Round trip in tenths of a millisecond.
+ */
+roundTripTenths: Array<number | null>, 
+/**
+ * What the way to the client takes, kbit/s.
+ */
+estimateKbps: Array<number | null>, };
+
+/**
+ * History of a source's layer or of a slot.
+ */
+export type AdminStreamSeries = { 
+/**
+ * kbit/s.
+ */
+rateKbps: Array<number | null>, 
+/**
+ * Loss in tenths of a percent.
+ */
+lossPermille: Array<number | null>, 
+/**
+ * Jitter in tenths of a millisecond.
+ */
+jitterTenths: Array<number | null>, 
+/**
+ * The layer, 0 being the smallest.
+ */
+layer: Array<number | null>, };
+
+/**
+ * A message of the live feed (`/api/v1/admin/feed`).
+ */
+export type AdminFeedMessage = { 
+/**
+ * Without `room` in the request.
+ */
+overview: AdminOverviewNow | null, 
+/**
+ * With `room`.
+ */
+room: AdminRoomNow | null, 
+/**
+ * With `room` and `participant`, while that participant is known.
+ */
+participant: AdminParticipantNow | null, };
+
 export type LegNumber = number;
 export type Generation = number;
 export type Mid = string;
@@ -972,7 +1579,9 @@ export const LIMITS = {
   nameChars: 64,
   roomNameChars: 64,
   chatChars: 4000,
-  capacity: 1000,
+  capacity: 5000,
+  rosterListed: 50,
+  rosterPage: 50,
 } as const;
 
 export const CLOSE = {

@@ -5,9 +5,13 @@
 
 mod turn;
 
+use std::cell::Cell;
+use std::time::Duration;
+
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
 use crate::remote::PathKind;
+use crate::stats::ShardSnapshot;
 
 pub(crate) use turn::TurnCounters;
 
@@ -119,7 +123,7 @@ pub(crate) struct Counters {
     packets_out: Counter,
     bytes_in: Counter,
     bytes_out: Counter,
-    pub(crate) forwarded: Counter,
+    forwarded: Counter,
     pub(crate) nacks_in: Counter,
     pub(crate) nacks_out: Counter,
     pub(crate) keyframes_in: Counter,
@@ -133,6 +137,8 @@ pub(crate) struct Counters {
     ended: [Counter; End::ALL.len()],
     paths: [Gauge; PathKind::ALL.len()],
     moved: Counter,
+    /// The same once more, for snapshots: a recorder's counters cannot be read.
+    shard: Cell<ShardSnapshot>,
 }
 
 impl Counters {
@@ -178,6 +184,7 @@ impl Counters {
             ended: End::ALL.map(|(_, reason)| counter!("conclave_media_ended_total", "reason" => reason)),
             paths: PathKind::ALL.map(|(_, path)| gauge!("conclave_media_leg_paths", "path" => path)),
             moved: counter!("conclave_media_leg_moves_total"),
+            shard: Cell::default(),
         }
     }
 
@@ -185,12 +192,36 @@ impl Counters {
     pub(crate) fn packet_in(&self, bytes: usize) {
         self.packets_in.increment(1);
         self.bytes_in.increment(bytes as u64);
+        self.update_shard(|shard| shard.received.count(bytes));
     }
 
     /// A packet of this many bytes goes to the network.
     pub(crate) fn packet_out(&self, bytes: usize) {
         self.packets_out.increment(1);
         self.bytes_out.increment(bytes as u64);
+        self.update_shard(|shard| shard.sent.count(bytes));
+    }
+
+    /// A packet was queued for a receiver.
+    pub(crate) fn forwarded(&self) {
+        self.forwarded.increment(1);
+        self.update_shard(|shard| shard.forwarded += 1);
+    }
+
+    /// The thread has worked for so long.
+    pub(crate) fn worked(&self, time: Duration) {
+        self.update_shard(|shard| shard.busy += time);
+    }
+
+    /// What this thread has done so far; legs are not counted here.
+    pub(crate) fn shard(&self) -> ShardSnapshot {
+        self.shard.get()
+    }
+
+    fn update_shard(&self, change: impl FnOnce(&mut ShardSnapshot)) {
+        let mut shard = self.shard.get();
+        change(&mut shard);
+        self.shard.set(shard);
     }
 
     /// The media of a leg takes another path, its first, or none any more.

@@ -1,6 +1,7 @@
 //! One room: its conference and its legs, and what the control plane wants of them. What passes
 //! between them is in `traffic`.
 
+mod snapshot;
 mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

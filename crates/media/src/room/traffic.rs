@@ -15,10 +15,14 @@ use crate::paths::Path;
 use crate::remote::Remote;
 use crate::room::Room;
 use crate::shared::{Deadline, Shared};
+use crate::tally::{Arrived, CarriedTally};
 use crate::webrtc::{NotSent, Received, SessionEvent, Step, Transmit};
 
 /// The engine is not woken more often than this; its pacer sends what was due in between at once.
 const GRAIN: Duration = Duration::from_millis(1);
+
+/// Fixed part of an RTP header (RFC 3550, section 5.1).
+const RTP_HEADER: usize = 12;
 
 /// Settling can cause more to settle (a request for a key frame); what is still open after this many
 /// rounds waits for the next turn.
@@ -173,11 +177,15 @@ impl Room {
                     self.conference.handle_estimate(time, leg.id, usable);
                 }
             }
-            SessionEvent::Counted { nacks_sent, nacks_received, loss } => {
+            SessionEvent::Counted { nacks_sent, nacks_received, loss, report } => {
                 shared.counters.nacks_out.increment(nacks_sent);
                 shared.counters.nacks_in.increment(nacks_received);
                 if let Some(loss) = loss {
                     leg.probing.handle_loss(now, loss);
+                }
+                if let Some(report) = report {
+                    leg.tally.reported(report.slot, report.lost, report.jitter);
+                    leg.tally.round_trip = report.round_trip.or(leg.tally.round_trip);
                 }
             }
         }
@@ -201,7 +209,21 @@ impl Room {
     }
 
     fn forward(&mut self, now: Instant, shared: &mut Shared, key: u64, packet: &Received) {
-        let Some(leg) = self.legs.get(&key) else { return };
+        let Some(leg) = self.legs.get_mut(&key) else { return };
+        let bytes = RTP_HEADER + packet.payload.len();
+        leg.tally.arrived(
+            packet.source,
+            packet.layer,
+            Arrived {
+                at: packet.at,
+                codec: packet.codec,
+                sequence: packet.sequence,
+                timestamp: packet.timestamp,
+                bytes,
+            },
+        );
+        let carried =
+            CarriedTally { leg: key, source: packet.source, layer: packet.layer, codec: packet.codec, at: now };
         let rtp = RtpPacket {
             sequence: packet.sequence,
             timestamp: Timestamp(packet.timestamp),
@@ -217,7 +239,8 @@ impl Room {
             let Some(leg) = self.legs.get_mut(to) else { continue };
             match leg.session.send(forward, packet) {
                 Ok(()) => {
-                    shared.counters.forwarded.increment(1);
+                    shared.counters.forwarded();
+                    leg.tally.sent(forward.slot, bytes, carried);
                     self.dirty.insert(*to);
                 }
                 Err(NotSent::Overfull) => shared.counters.dropped(Dropped::Backlog, 1),

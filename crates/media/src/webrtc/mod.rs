@@ -30,7 +30,7 @@ use crate::datagram::Packet;
 use crate::offer::{CheckedOffer, Role};
 use crate::probing::Plan;
 
-pub(crate) use step::{Fault, NotSent, Received, SessionEvent, Step, Transmit};
+pub(crate) use step::{Fault, NotSent, Received, Report, SessionEvent, Step, Transmit};
 
 /// What all sessions share: cryptography, and the certificate that clients know the server by.
 #[derive(Clone, Debug)]
@@ -94,6 +94,9 @@ const MOST_RETRANSMITTED: f32 = 0.4;
 const MOST_QUEUED: usize = 2_000;
 /// How often NACKs and losses are counted.
 const COUNT_INTERVAL: Duration = Duration::from_secs(2);
+/// Ticks of the RTP timestamp per second (RFC 7587, RFC 7741, RFC 6184).
+const AUDIO_CLOCK: f64 = 48_000.0;
+const VIDEO_CLOCK: f64 = 90_000.0;
 /// SSRCs remembered; a client of ours has about a dozen.
 const MOST_STREAMS: usize = 64;
 
@@ -283,11 +286,20 @@ impl Session {
             }
             Event::MediaIngressStats(stats) => {
                 let nacks_sent = self.new_nacks((stats.mid, stats.rid, true), stats.nacks);
-                Some(SessionEvent::Counted { nacks_sent, nacks_received: 0, loss: None })
+                Some(SessionEvent::Counted { nacks_sent, nacks_received: 0, loss: None, report: None })
             }
             Event::MediaEgressStats(stats) => {
                 let nacks_received = self.new_nacks((stats.mid, stats.rid, false), stats.nacks);
-                Some(SessionEvent::Counted { nacks_sent: 0, nacks_received, loss: stats.loss })
+                let report = self.slot_mids.get(&stats.mid).zip(stats.remote).map(|(slot, remote)| {
+                    let clock = if matches!(slot, SlotId::Audio(_)) { AUDIO_CLOCK } else { VIDEO_CLOCK };
+                    Report {
+                        slot: *slot,
+                        lost: remote.packets_lost,
+                        jitter: Duration::from_secs_f64(f64::from(remote.jitter) / clock),
+                        round_trip: stats.rtt,
+                    }
+                });
+                Some(SessionEvent::Counted { nacks_sent: 0, nacks_received, loss: stats.loss, report })
             }
             _ => None,
         }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use conclave_proto::SourceKind;
 use conclave_sfu::{AudioLevel, Bitrate, Codec, LayerIndex, SlotId};
@@ -66,7 +66,19 @@ pub(crate) enum SessionEvent {
         /// The share of the packets that the client lost (0 to 1), if this is a stream to it that it
         /// reported on.
         loss: Option<f32>,
+        /// The client's last report on the stream.
+        report: Option<Report>,
     },
+}
+
+/// What a client reports of a slot (RFC 3550, section 6.4.1).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Report {
+    pub(crate) slot: SlotId,
+    /// Packets that it lost since the beginning.
+    pub(crate) lost: u64,
+    pub(crate) jitter: Duration,
+    pub(crate) round_trip: Option<Duration>,
 }
 
 /// A decrypted packet of a source.
