@@ -152,6 +152,7 @@ impl Room {
             payload,
             audio_level: Some(AudioLevel::from_minus_dbov(level & 0x7f)),
             voice_activity: None,
+            descriptor: None,
         };
         let (leg, media) = (person.leg, person.media);
         for forward in self.conference.handle_rtp(now, leg, source, layer, &packet) {
@@ -161,9 +162,8 @@ impl Room {
             let new = self.sent.entry((forward.leg, forward.slot)).or_default().insert(forward.sequence);
             assert!(new, "a sequence number was used twice in a slot");
             self.forwarded += 1;
-            if let Some(rewrite) = forward.vp8 {
-                rewrite.apply(&mut payload.to_vec());
-            }
+            let edits = forward.patch.edits();
+            assert!(edits.iter().all(|(offset, _)| usize::from(*offset) < payload.len()), "a patch beyond its payload");
         }
         Some(())
     }
@@ -178,6 +178,7 @@ fn config(participant: &ParticipantId, media: MediaState) -> LegConfig {
         number: LegNumber(1),
         media,
         decodes: vec![VideoCodec::Vp8, VideoCodec::H264],
+        red: false,
         audio_slots: mids("a", 2),
         video_slots: mids("v", 3),
     }

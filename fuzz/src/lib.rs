@@ -3,13 +3,14 @@
 
 mod bytes;
 mod forwarding;
+mod payload;
 mod port;
 mod turn;
 
 use conclave_proto::{ClientFrame, parse_client_frame};
-use conclave_sfu::Vp8Rewrite;
 
 pub use forwarding::forwarding;
+pub use payload::vp8_rewrite;
 pub use port::{demux, framing, proxy};
 pub use turn::turn;
 
@@ -33,23 +34,4 @@ fn assert_same(frame: &ClientFrame, again: &ClientFrame) {
     // Compared as text: a number that is not equal to itself (NaN) has no place in the protocol.
     let text = |frame| serde_json::to_string(frame).expect("what was read can be written");
     assert_eq!(text(frame), text(again));
-}
-
-/// A VP8 payload whose counters are rewritten: nothing but the counters changes, and not the length.
-///
-/// # Panics
-/// If anything else does.
-pub fn vp8_rewrite(data: &[u8]) {
-    let Some((head, payload)) = data.split_first_chunk::<3>() else { return };
-    let rewrite =
-        Vp8Rewrite { picture_id: Some(u16::from_be_bytes([head[0], head[1]]) & 0x7fff), tl0_pic_idx: Some(head[2]) };
-    let mut once = payload.to_vec();
-    rewrite.apply(&mut once);
-    // PictureID and TL0PICIDX lie within the four bytes after the two of flags (RFC 7741 section 4.2).
-    assert_eq!(once.len(), payload.len());
-    assert_eq!(once.get(..2), payload.get(..2));
-    assert_eq!(once.get(5..), payload.get(5..));
-    let mut twice = once.clone();
-    rewrite.apply(&mut twice);
-    assert_eq!(once, twice);
 }

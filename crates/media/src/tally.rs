@@ -169,8 +169,11 @@ impl SlotTally {
 pub(crate) fn codec(codec: Codec) -> MediaCodec {
     match codec {
         Codec::Opus => MediaCodec::Opus,
+        Codec::OpusRed => MediaCodec::OpusRed,
         Codec::Vp8 => MediaCodec::Vp8,
         Codec::H264 => MediaCodec::H264,
+        Codec::Vp9 => MediaCodec::Vp9,
+        Codec::Av1 => MediaCodec::Av1,
     }
 }
 

@@ -155,7 +155,7 @@ pub struct SfuAnswer {
     pub sdp: Sdp,
 }
 
-/// A video codec that every server takes.
+/// A video codec. Every server takes VP8 and H.264; whether it takes the others, its answer says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum VideoCodec {
@@ -163,6 +163,10 @@ pub enum VideoCodec {
     Vp8,
     /// RFC 6184, constrained baseline, packetization mode 1.
     H264,
+    /// RFC 9628, profile 0.
+    Vp9,
+    /// RTP payload format for AV1, version 1.0 (Alliance for Open Media), main profile.
+    Av1,
 }
 
 /// What a page shows, most important first. The order decides who keeps quality when bandwidth is

@@ -75,6 +75,10 @@ pub enum CodecPreference {
     Vp8,
     /// H.264 where everybody can decode it, else VP8.
     H264,
+    /// VP9 where everybody can decode it, else as `auto`.
+    Vp9,
+    /// AV1 where everybody can decode it, else as `auto`.
+    Av1,
 }
 
 /// What the owner of a room can choose.

@@ -83,6 +83,7 @@ fn call(people: u32) -> (u64, u64, Duration) {
                             payload: if start_of_key { &KEY } else { &DELTA },
                             audio_level: None,
                             voice_activity: None,
+                            descriptor: None,
                         },
                     )
                     .len() as u64;
@@ -107,6 +108,7 @@ fn sound(frame: u32) -> RtpPacket<'static> {
         payload: &[0; 60],
         audio_level: Some(AudioLevel::from_minus_dbov(30)),
         voice_activity: Some(true),
+        descriptor: None,
     }
 }
 
@@ -119,6 +121,7 @@ fn join(conference: &mut Conference, id: &ParticipantId, people: u32, now: Durat
         number: LegNumber(1),
         media: MediaState { microphone: true, camera: true, ..MediaState::default() },
         decodes: vec![VideoCodec::Vp8],
+        red: false,
         audio_slots: mids("a", 3),
         video_slots: mids("v", people - 1),
     };

@@ -12,11 +12,10 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use conclave_proto::{
-    CodecPreference, MediaState, ParticipantId, PublishWish, SLOT_PRIORITIES, Slots, SourceKind, VideoCodec, View,
-    limits,
+    CodecPreference, MediaState, ParticipantId, PublishWish, SLOT_PRIORITIES, Slots, SourceKind, View, limits,
 };
 
-use crate::leg::{Demand, Leg, LegConfig, Slot, SourceId};
+use crate::leg::{Decodes, Demand, Leg, LegConfig, Slot, SourceId};
 use crate::person::Person;
 use crate::rtp::{Bitrate, Forward, LayerIndex, LegId, SlotId, Time};
 use crate::speakers::Ranking;
@@ -163,7 +162,8 @@ impl Conference {
             person,
             number: config.number,
             connected: false,
-            decodes_h264: config.decodes.contains(&VideoCodec::H264),
+            decodes: Decodes::new(&config.decodes),
+            red: config.red,
             streams: Box::new(Lane::new_streams()),
             audio: Vec::new(),
             video: Vec::new(),
@@ -195,7 +195,8 @@ impl Conference {
         let now = self.advance(now);
         check_slots(&config)?;
         if let Some(leg) = self.legs.get_mut(leg.0) {
-            leg.decodes_h264 = config.decodes.contains(&VideoCodec::H264);
+            leg.decodes = Decodes::new(&config.decodes);
+            leg.red = config.red;
         }
         self.set_slots(now, leg.0, &config);
         self.wish_everything();

@@ -163,6 +163,7 @@ mod tests {
             payload: &[0x10, 0x01],
             audio_level: None,
             voice_activity: None,
+            descriptor: None,
         };
         streams[lane.index()].receive(at(ms), &packet).expect("taken");
     }

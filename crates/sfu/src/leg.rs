@@ -20,6 +20,8 @@ pub struct LegConfig {
     pub media: MediaState,
     /// What the client can decode; VP8 is taken as given.
     pub decodes: Vec<VideoCodec>,
+    /// Whether the client takes Opus with redundancy ([`Codec::OpusRed`]) in its audio slots.
+    pub red: bool,
     /// Receive-only audio sections, in order; [`crate::SlotId::Audio`] is a position in this list.
     pub audio_slots: Vec<Mid>,
     /// Receive-only video sections, in order; [`crate::SlotId::Video`] is a position in this list.
@@ -54,7 +56,8 @@ pub(crate) struct Leg {
     pub person: Key,
     pub number: LegNumber,
     pub connected: bool,
-    pub decodes_h264: bool,
+    pub decodes: Decodes,
+    pub red: bool,
     /// What it sends.
     pub streams: Box<Streams>,
     /// What it is sent.
@@ -69,6 +72,20 @@ pub(crate) struct Leg {
     pub must_assign: bool,
     pub must_allocate: bool,
     pub must_tell_slots: bool,
+}
+
+/// A set of video codecs. VP8 is in every one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decodes(u8);
+
+impl Decodes {
+    pub fn new(codecs: &[VideoCodec]) -> Self {
+        Self(codecs.iter().fold(1 << VideoCodec::Vp8 as u8, |set, codec| set | 1 << *codec as u8))
+    }
+
+    pub fn has(self, codec: VideoCodec) -> bool {
+        self.0 & 1 << codec as u8 != 0
+    }
 }
 
 /// An outgoing stream, and what it carries.
@@ -137,7 +154,7 @@ impl<T> Slot<T> {
 
 impl Leg {
     pub fn decodes(&self, codec: Codec) -> bool {
-        codec != Codec::H264 || self.decodes_h264
+        codec.video().is_none_or(|codec| self.decodes.has(codec))
     }
 
     /// Whether the picture goes on only with a key frame of its target.

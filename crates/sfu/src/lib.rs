@@ -15,7 +15,9 @@ mod keyframes;
 mod layers;
 mod leg;
 mod listening;
+mod patch;
 mod person;
+mod picture;
 mod rate;
 mod rewriter;
 mod rtp;
@@ -27,4 +29,5 @@ mod window;
 
 pub use conference::{AddLegError, Conference, Output};
 pub use leg::{Demand, LegConfig};
-pub use rtp::{AudioLevel, Bitrate, Codec, Forward, LayerIndex, LegId, RtpPacket, SlotId, Time, Timestamp, Vp8Rewrite};
+pub use patch::{Descriptor, Patch};
+pub use rtp::{AudioLevel, Bitrate, Codec, Forward, LayerIndex, LegId, RtpPacket, SlotId, Time, Timestamp};

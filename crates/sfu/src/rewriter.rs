@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::rtp::{Time, Timestamp, Vp8Rewrite};
+use crate::patch::Patch;
+use crate::picture::{Counters, Tl0};
+use crate::rtp::{Time, Timestamp};
 use crate::stream::Incoming;
 
 /// A timestamp that is further than this from where the clock says it should be starts a new mapping.
@@ -13,7 +15,7 @@ const MAX_TIMESTAMP_DRIFT: Duration = Duration::from_secs(3);
 pub(crate) struct Rewritten {
     pub sequence: u64,
     pub timestamp: Timestamp,
-    pub vp8: Option<Vp8Rewrite>,
+    pub patch: Patch,
 }
 
 /// Gives the packets of one stream after another the numbers of one continuous stream.
@@ -47,7 +49,7 @@ struct Mapping {
     timestamp: u32,
     picture_id: u16,
     tl0_pic_idx: u8,
-    /// The newest fields of VP8 have been seen in this mapping, so that their offsets hold.
+    /// The fields have been seen in this mapping, so that their offsets hold.
     has_picture_id: bool,
     has_tl0: bool,
 }
@@ -112,36 +114,17 @@ impl Rewriter {
         if packet.sequence >= mapping.newest {
             (mapping.newest, mapping.newest_timestamp, mapping.newest_at) = (packet.sequence, packet.timestamp, now);
         }
-        let vp8 = packet.vp8.map(|descriptor| {
-            if let Some(id) = descriptor.picture_id
-                && !mapping.has_picture_id
-            {
-                mapping.has_picture_id = true;
-                mapping.picture_id = self.picture_id.wrapping_add(1).wrapping_sub(id.value);
-            }
-            if let Some(index) = descriptor.tl0_pic_idx
-                && !mapping.has_tl0
-            {
-                mapping.has_tl0 = true;
-                mapping.tl0_pic_idx = self.tl0_pic_idx.wrapping_add(1).wrapping_sub(index);
-            }
-            Vp8Rewrite {
-                picture_id: descriptor.picture_id.map(|id| {
-                    let mask = if id.wide { 0x7fff } else { 0x7f };
-                    id.value.wrapping_add(mapping.picture_id) & mask
-                }),
-                tl0_pic_idx: descriptor.tl0_pic_idx.map(|index| index.wrapping_add(mapping.tl0_pic_idx)),
-            }
-        });
+        let last = Counted { picture_id: self.picture_id, tl0: self.tl0_pic_idx };
+        let counters = mapping.count(last, &packet.counters);
         let out = Rewritten {
             sequence: packet.sequence.wrapping_add(mapping.sequence),
             timestamp: packet.timestamp.plus(mapping.timestamp),
-            vp8,
+            patch: counters.patch(),
         };
         if is_newest || packet.sequence == mapping.from {
             self.sequence = self.sequence.max(out.sequence);
-            self.picture_id = vp8.and_then(|vp8| vp8.picture_id).unwrap_or(self.picture_id);
-            self.tl0_pic_idx = vp8.and_then(|vp8| vp8.tl0_pic_idx).unwrap_or(self.tl0_pic_idx);
+            self.picture_id = counters.picture_id.map_or(self.picture_id, |id| id.value);
+            self.tl0_pic_idx = counters.tl0.map_or(self.tl0_pic_idx, |tl0| tl0.value);
         }
         if self.sent_at.is_none() || out.timestamp.is_after(self.timestamp) {
             self.timestamp = out.timestamp;
@@ -151,7 +134,32 @@ impl Rewriter {
     }
 }
 
+/// The latest counters of pictures given out.
+#[derive(Clone, Copy)]
+struct Counted {
+    picture_id: u16,
+    tl0: u8,
+}
+
 impl Mapping {
+    /// The counters in this slot; the first of the stream follow the last of the slot.
+    fn count(&mut self, last: Counted, counters: &Counters) -> Counters {
+        if let Some(id) = counters.picture_id
+            && !std::mem::replace(&mut self.has_picture_id, true)
+        {
+            self.picture_id = last.picture_id.wrapping_add(1).wrapping_sub(id.value);
+        }
+        if let Some(tl0) = counters.tl0
+            && !std::mem::replace(&mut self.has_tl0, true)
+        {
+            self.tl0_pic_idx = last.tl0.wrapping_add(1).wrapping_sub(tl0.value);
+        }
+        Counters {
+            picture_id: counters.picture_id.map(|id| id.with(id.value.wrapping_add(self.picture_id))),
+            tl0: counters.tl0.map(|tl0| Tl0 { value: tl0.value.wrapping_add(self.tl0_pic_idx), ..tl0 }),
+        }
+    }
+
     /// Whether the packet's timestamp is not where the time that passed would put it.
     fn jumps(&self, now: Time, packet: &Incoming) -> bool {
         let advanced = i64::from(packet.timestamp - self.newest_timestamp);
@@ -175,7 +183,7 @@ mod tests {
 
     use super::*;
     use crate::rtp::Codec;
-    use crate::vp8::{Descriptor, PictureId};
+    use crate::vp8::Descriptor;
 
     fn at(ms: u64) -> Time {
         Time::since_start(Duration::from_millis(ms))
@@ -191,7 +199,7 @@ mod tests {
             timestamp: Timestamp(timestamp).plus(2_970 * number as u32),
             marker: true,
             codec: Codec::Vp8,
-            vp8: Descriptor::parse(&payload),
+            counters: Descriptor::parse(&payload).expect("valid").counters,
             entry: true,
             epoch: 0,
         }
@@ -235,12 +243,16 @@ mod tests {
     fn a_short_picture_id_stays_short() {
         let mut rewriter = Rewriter::new(u64::MAX);
         let mut packet = frame((5, 5, 5, 5), 0);
-        packet.vp8 = Descriptor::parse(&[0x90, 0x80, 0x7f, 0x01]);
-        assert_eq!(packet.vp8.and_then(|vp8| vp8.picture_id), Some(PictureId { value: 0x7f, wide: false }));
+        packet.counters = Descriptor::parse(&[0x90, 0x80, 0x7f, 0x01]).expect("valid").counters;
         rewriter.switch(at(0), &packet);
-        let out = rewriter.map(at(0), &packet).and_then(|out| out.vp8).expect("VP8");
-        assert!(out.picture_id.expect("has one") <= 0x7f);
-        assert_eq!(out.tl0_pic_idx, None);
+        let out = rewriter.map(at(0), &packet).expect("mapped");
+        assert!(matches!(out.patch.edits(), [(2, 0..=0x7f)]), "{:?}", out.patch);
+    }
+
+    /// The picture id and TL0PICIDX that a patch of [`frame`] writes.
+    fn written(out: Rewritten) -> (u16, u8) {
+        let [(2, high), (3, low), (4, tl0)] = *out.patch.edits() else { panic!("{:?}", out.patch) };
+        (u16::from_be_bytes([high & 0x7f, low]), tl0)
     }
 
     /// One stream's stay in the slot: where its numbers begin, how many frames, after which pause, and
@@ -282,13 +294,12 @@ mod tests {
                     now = start + offset;
                     let out = rewriter.map(at(now), &frame(first, number)).expect("mapped");
                     prop_assert!(used.insert(out.sequence), "{} twice", out.sequence);
-                    let (before, after) = (last.map(|(_, out)| out), out.vp8.expect("VP8"));
+                    let (before, after) = (last.map(|(_, out)| out), written(out));
                     let Some(begin) = begin else {
                         if let (Some(before), Some((sent, _))) = (before, last) {
-                            let vp8 = before.vp8.expect("VP8");
+                            let (picture_id, tl0) = written(before);
                             prop_assert_eq!(out.sequence, before.sequence + 1);
-                            prop_assert_eq!(after.picture_id, vp8.picture_id.map(|id| (id + 1) & 0x7fff));
-                            prop_assert_eq!(after.tl0_pic_idx, vp8.tl0_pic_idx.map(|index| index.wrapping_add(1)));
+                            prop_assert_eq!(after, ((picture_id + 1) & 0x7fff, tl0.wrapping_add(1)));
                             let advance = i64::from(out.timestamp - before.timestamp);
                             prop_assert!((advance - 90 * (now - sent) as i64).abs() <= 90, "{}", advance);
                         }
@@ -297,10 +308,9 @@ mod tests {
                         continue;
                     };
                     // Within a stay every distance stays what it was.
-                    let vp8 = begin.vp8.expect("VP8");
                     prop_assert_eq!(out.sequence, begin.sequence + number);
                     prop_assert_eq!(out.timestamp, begin.timestamp.plus(2_970 * number as u32));
-                    prop_assert_eq!(after.picture_id, vp8.picture_id.map(|id| (id + number as u16) & 0x7fff));
+                    prop_assert_eq!(after.0, (written(begin).0 + number as u16) & 0x7fff);
                     if last.is_some_and(|(_, last)| out.sequence > last.sequence) {
                         last = Some((now, out));
                     }

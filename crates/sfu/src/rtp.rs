@@ -6,6 +6,7 @@ use std::ops::Sub;
 use conclave_proto::{SourceKind, VideoCodec};
 pub use conclave_qos::{Bitrate, Time};
 
+use crate::patch::{Descriptor, Patch};
 use crate::table::Key;
 
 /// A leg of a conference. Given out by [`crate::Conference::add_leg`]; never given out twice, so
@@ -81,32 +82,45 @@ pub enum SlotId {
 pub enum Codec {
     /// RFC 7587, 48 kHz clock.
     Opus,
+    /// Opus with copies of what was sent before (RFC 2198), 48 kHz clock.
+    OpusRed,
     /// RFC 7741, 90 kHz clock.
     Vp8,
     /// RFC 6184 packetization mode 1, 90 kHz clock.
     H264,
+    /// RFC 9628, 90 kHz clock.
+    Vp9,
+    /// RTP payload format for AV1, version 1.0 (Alliance for Open Media), 90 kHz clock.
+    Av1,
 }
 
 impl Codec {
     /// Ticks of the RTP timestamp per second.
     pub const fn clock_rate(self) -> u32 {
         match self {
-            Self::Opus => 48_000,
-            Self::Vp8 | Self::H264 => 90_000,
+            Self::Opus | Self::OpusRed => 48_000,
+            Self::Vp8 | Self::H264 | Self::Vp9 | Self::Av1 => 90_000,
         }
     }
 
     /// Whether a source of this kind may be sent with it.
     pub fn carries(self, kind: SourceKind) -> bool {
-        kind.is_audio() == matches!(self, Self::Opus)
+        kind.is_audio() == self.is_audio()
+    }
+
+    /// Whether it is sound.
+    pub const fn is_audio(self) -> bool {
+        matches!(self, Self::Opus | Self::OpusRed)
     }
 
     /// The protocol's name of a video codec.
     pub const fn video(self) -> Option<VideoCodec> {
         match self {
-            Self::Opus => None,
+            Self::Opus | Self::OpusRed => None,
             Self::Vp8 => Some(VideoCodec::Vp8),
             Self::H264 => Some(VideoCodec::H264),
+            Self::Vp9 => Some(VideoCodec::Vp9),
+            Self::Av1 => Some(VideoCodec::Av1),
         }
     }
 }
@@ -116,6 +130,8 @@ impl From<VideoCodec> for Codec {
         match codec {
             VideoCodec::Vp8 => Self::Vp8,
             VideoCodec::H264 => Self::H264,
+            VideoCodec::Vp9 => Self::Vp9,
+            VideoCodec::Av1 => Self::Av1,
         }
     }
 }
@@ -186,12 +202,14 @@ pub struct RtpPacket<'a> {
     pub audio_level: Option<AudioLevel>,
     /// RFC 6464's `V` bit, if the packet says.
     pub voice_activity: Option<bool>,
+    /// The dependency descriptor (AV1 RTP specification 1.0, appendix A), if the packet has one.
+    pub descriptor: Option<&'a [u8]>,
 }
 
 /// One packet to send: the payload that came in, under this header.
 ///
-/// The header extensions are the sender's business (audio level as it came in, transport-wide
-/// sequence number of the outgoing leg).
+/// The header extensions but for the dependency descriptor are the sender's business (audio level as
+/// it came in, transport-wide sequence number of the outgoing leg).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forward {
     /// Where to.
@@ -206,18 +224,14 @@ pub struct Forward {
     pub timestamp: Timestamp,
     /// RTP marker.
     pub marker: bool,
-    /// For VP8: what the payload descriptor must say instead.
-    pub vp8: Option<Vp8Rewrite>,
-}
-
-/// New values for fields that a VP8 payload descriptor (RFC 7741 section 4.2) has; they fit the
-/// field's width. A field that is `None` is not there, or stays as it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Vp8Rewrite {
-    /// PictureID, 7 or 15 bits as in the packet.
-    pub picture_id: Option<u16>,
-    /// TL0PICIDX.
-    pub tl0_pic_idx: Option<u8>,
+    /// The part of the payload to send, offset and length in bytes; all of it if none. Of no length
+    /// it is a packet that only keeps the sequence numbers without a gap.
+    pub part: Option<(u16, u16)>,
+    /// What is changed in that part.
+    pub patch: Patch,
+    /// The dependency descriptor to send, where the receiver takes the extension. None: send none,
+    /// whatever came in.
+    pub descriptor: Option<Descriptor>,
 }
 
 /// A picture's size in pixels.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use conclave_proto::SourceKind;
 
 use crate::keyframes::KeyframeRequests;
+use crate::picture::Counters;
 use crate::rate::RateMeter;
 use crate::rtp::{Codec, LayerIndex, Resolution, RtpPacket, Time, Timestamp};
 use crate::window::{Arrival, ReceiveWindow};
@@ -26,7 +27,8 @@ pub(crate) struct Incoming {
     pub timestamp: Timestamp,
     pub marker: bool,
     pub codec: Codec,
-    pub vp8: Option<vp8::Descriptor>,
+    /// None for codecs that do not count their pictures.
+    pub counters: Counters,
     /// A decoder can begin here, and nothing of what follows has come before.
     pub entry: bool,
     /// Counts the times the stream began anew (or changed its codec).
@@ -101,7 +103,7 @@ impl Stream {
                 // have been in a packet before it that is missing.
                 is_newest && (contents.parameters || contents.idr && begins_picture && contiguous)
             }
-            _ => is_newest && packet.codec == Codec::Opus,
+            _ => is_newest && packet.codec.is_audio(),
         };
         if entry {
             self.keyframes.arrived();
@@ -116,7 +118,7 @@ impl Stream {
             timestamp: packet.timestamp,
             marker: packet.marker,
             codec: packet.codec,
-            vp8,
+            counters: vp8.map_or(Counters::default(), |descriptor| descriptor.counters),
             entry,
             epoch: self.epoch,
         })
@@ -203,7 +205,16 @@ mod tests {
 
     fn packet(sequence: u64, timestamp: u32, codec: Codec, payload: &[u8]) -> RtpPacket<'_> {
         let timestamp = Timestamp(timestamp);
-        RtpPacket { sequence, timestamp, marker: false, codec, payload, audio_level: None, voice_activity: None }
+        RtpPacket {
+            sequence,
+            timestamp,
+            marker: false,
+            codec,
+            payload,
+            audio_level: None,
+            voice_activity: None,
+            descriptor: None,
+        }
     }
 
     const VP8_KEY: [u8; 11] = [0x10, 0x50, 0x0b, 0x00, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xb4, 0x00];

@@ -1,72 +1,47 @@
 //! The VP8 payload descriptor (RFC 7741 section 4.2) and the head of a key frame (RFC 6386 section 9.1).
 
-use crate::rtp::{Resolution, Vp8Rewrite};
+use crate::picture::{Counters, PictureId, Tl0};
+use crate::rtp::Resolution;
 
 /// A parsed payload descriptor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Descriptor {
-    pub picture_id: Option<PictureId>,
-    pub tl0_pic_idx: Option<u8>,
+    pub counters: Counters,
     /// The packet begins a frame (`S` set, partition 0).
     starts_frame: bool,
     /// Where the descriptor ends.
     length: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PictureId {
-    pub value: u16,
-    /// 15 bits instead of 7.
-    pub wide: bool,
-}
-
-struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl Reader<'_> {
-    fn byte(&mut self) -> Option<u8> {
-        let byte = *self.bytes.get(self.at)?;
-        self.at += 1;
-        Some(byte)
-    }
-}
-
 impl Descriptor {
     /// Reads the descriptor of an RTP payload. `None` if it is cut short, describes nothing, or has
     /// TL0PICIDX without TID, which the RFC forbids.
     pub fn parse(payload: &[u8]) -> Option<Self> {
-        let mut reader = Reader { bytes: payload, at: 0 };
-        let first = reader.byte()?;
-        let mut descriptor = Self {
-            picture_id: None,
-            tl0_pic_idx: None,
-            starts_frame: first & 0x10 != 0 && first & 0x07 == 0,
-            length: 0,
-        };
+        let first = *payload.first()?;
+        let mut counters = Counters::default();
+        let mut at = 1;
         if first & 0x80 != 0 {
-            let extension = reader.byte()?;
+            let extension = *payload.get(1)?;
+            at = 2;
             let (has_tl0, has_tid, has_key) = (extension & 0x40 != 0, extension & 0x20 != 0, extension & 0x10 != 0);
             if has_tl0 && !has_tid {
                 return None;
             }
             if extension & 0x80 != 0 {
-                let high = reader.byte()?;
-                let wide = high & 0x80 != 0;
-                let low = if wide { reader.byte()? } else { 0 };
-                let value = if wide { u16::from(high & 0x7f) << 8 | u16::from(low) } else { u16::from(high) };
-                descriptor.picture_id = Some(PictureId { value, wide });
+                let id = PictureId::parse(payload, at)?;
+                counters.picture_id = Some(id);
+                at += id.length();
             }
             if has_tl0 {
-                descriptor.tl0_pic_idx = Some(reader.byte()?);
+                counters.tl0 = Some(Tl0 { value: *payload.get(usize::from(at))?, at });
+                at += 1;
             }
             if has_tid || has_key {
-                reader.byte()?;
+                at += 1;
             }
         }
-        descriptor.length = reader.at;
-        (descriptor.length < payload.len()).then_some(descriptor)
+        let (starts_frame, length) = (first & 0x10 != 0 && first & 0x07 == 0, usize::from(at));
+        (length < payload.len()).then_some(Self { counters, starts_frame, length })
     }
 
     /// The picture's size, if this packet begins a key frame.
@@ -78,31 +53,6 @@ impl Descriptor {
             width: u16::from_le_bytes([head[6], head[7]]) & 0x3fff,
             height: u16::from_le_bytes([head[8], head[9]]) & 0x3fff,
         })
-    }
-}
-
-impl Vp8Rewrite {
-    /// Writes the new values into a payload of which this is the rewrite.
-    ///
-    /// A payload that has no VP8 descriptor stays as it is.
-    pub fn apply(&self, payload: &mut [u8]) {
-        let Some(descriptor) = Descriptor::parse(payload) else { return };
-        // The first extended field follows the two flag bytes; `parse` found all of these to be there.
-        let mut at = 2;
-        if let Some(had) = descriptor.picture_id {
-            if let Some(value) = self.picture_id {
-                if had.wide {
-                    payload[at] = 0x80 | (value >> 8) as u8;
-                    payload[at + 1] = value as u8;
-                } else {
-                    payload[at] = value as u8 & 0x7f;
-                }
-            }
-            at += if had.wide { 2 } else { 1 };
-        }
-        if let (Some(_), Some(value)) = (descriptor.tl0_pic_idx, self.tl0_pic_idx) {
-            payload[at] = value;
-        }
     }
 }
 
@@ -119,8 +69,8 @@ mod tests {
     #[test]
     fn reads_picture_id_and_size_of_a_key_frame() {
         let descriptor = Descriptor::parse(&KEYFRAME).expect("valid");
-        assert_eq!(descriptor.picture_id, Some(PictureId { value: 0x1234, wide: true }));
-        assert_eq!(descriptor.tl0_pic_idx, Some(7));
+        assert_eq!(descriptor.counters.picture_id, Some(PictureId { value: 0x1234, wide: true, at: 2 }));
+        assert_eq!(descriptor.counters.tl0, Some(Tl0 { value: 7, at: 4 }));
         assert_eq!(descriptor.keyframe(&KEYFRAME), Some(Resolution { width: 640, height: 360 }));
     }
 
@@ -137,7 +87,7 @@ mod tests {
     #[test]
     fn a_descriptor_without_extension_has_no_ids() {
         let descriptor = Descriptor::parse(&[0x10, 0x01]).expect("valid");
-        assert_eq!((descriptor.picture_id, descriptor.tl0_pic_idx), (None, None));
+        assert_eq!(descriptor.counters, Counters::default());
     }
 
     #[test]
@@ -155,9 +105,12 @@ mod tests {
     }
 
     #[test]
-    fn a_rewrite_changes_its_fields_and_nothing_else() {
+    fn a_patch_changes_its_fields_and_nothing_else() {
         let mut payload = KEYFRAME;
-        Vp8Rewrite { picture_id: Some(0x7ffe), tl0_pic_idx: Some(200) }.apply(&mut payload);
+        let mut counters = Descriptor::parse(&payload).expect("valid").counters;
+        counters.picture_id = counters.picture_id.map(|id| id.with(0x7ffe));
+        counters.tl0 = counters.tl0.map(|tl0| Tl0 { value: 200, ..tl0 });
+        counters.patch().apply(&mut payload);
         let mut expected = KEYFRAME;
         (expected[2], expected[3], expected[4]) = (0xff, 0xfe, 200);
         assert_eq!(payload, expected);
@@ -165,24 +118,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_bytes_never_panic_and_a_rewrite_is_read_back(
+        fn arbitrary_bytes_never_panic_and_a_patch_is_read_back(
             mut payload in proptest::collection::vec(any::<u8>(), 0..40),
-            picture_id in 0u16..0x8000,
+            picture_id in any::<u16>(),
             tl0 in any::<u8>(),
         ) {
-            let Some(before) = Descriptor::parse(&payload) else {
-                let unchanged = payload.clone();
-                Vp8Rewrite { picture_id: Some(picture_id), tl0_pic_idx: Some(tl0) }.apply(&mut payload);
-                prop_assert_eq!(payload, unchanged);
-                return Ok(());
-            };
+            let Some(before) = Descriptor::parse(&payload) else { return Ok(()) };
             let _ = before.keyframe(&payload);
-            Vp8Rewrite { picture_id: Some(picture_id), tl0_pic_idx: Some(tl0) }.apply(&mut payload);
+            let wanted = Counters {
+                picture_id: before.counters.picture_id.map(|id| id.with(picture_id)),
+                tl0: before.counters.tl0.map(|field| Tl0 { value: tl0, ..field }),
+            };
+            wanted.patch().apply(&mut payload);
             let after = Descriptor::parse(&payload).expect("still valid");
-            prop_assert_eq!(after.length, before.length);
-            let mask = |wide| if wide { 0x7fff } else { 0x7f };
-            prop_assert_eq!(after.picture_id.map(|id| id.value), before.picture_id.map(|id| picture_id & mask(id.wide)));
-            prop_assert_eq!(after.tl0_pic_idx, before.tl0_pic_idx.map(|_| tl0));
+            prop_assert_eq!(after, Descriptor { counters: wanted, ..before });
         }
     }
 }

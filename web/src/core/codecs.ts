@@ -3,7 +3,12 @@ import type { CodecPreference, VideoCodec } from './proto';
 /** RFC 6184 constrained baseline, packetization mode 1: the one H.264 that every server takes. */
 const CONSTRAINED_BASELINE = /profile-level-id=42[ce]0/i;
 
-const MIME: Record<VideoCodec, string> = { vp8: 'video/vp8', h264: 'video/h264' };
+const MIME: Record<VideoCodec, string> = {
+  vp8: 'video/vp8',
+  h264: 'video/h264',
+  vp9: 'video/vp9',
+  av1: 'video/av1',
+};
 
 export function videoCodecOf(codec: { mimeType: string; sdpFmtpLine?: string }): VideoCodec | null {
   const mime = codec.mimeType.toLowerCase();

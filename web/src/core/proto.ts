@@ -28,9 +28,9 @@ retryAfterMs?: number, };
 export type SourceKind = "microphone" | "camera" | "screen" | "screen-audio";
 
 /**
- * A video codec that every server takes.
+ * A video codec. Every server takes VP8 and H.264; whether it takes the others, its answer says.
  */
-export type VideoCodec = "vp8" | "h264";
+export type VideoCodec = "vp8" | "h264" | "vp9" | "av1";
 
 /**
  * Which media section sends which source.
@@ -273,7 +273,7 @@ settled: boolean, };
 /**
  * Which video codec a room prefers.
  */
-export type CodecPreference = "auto" | "vp8" | "h264";
+export type CodecPreference = "auto" | "vp8" | "h264" | "vp9" | "av1";
 
 /**
  * What the owner of a room can choose.

@@ -259,6 +259,7 @@ fn leg_config(participant: &ParticipantId, offer: &SfuOffer, media: MediaState, 
         number: offer.leg,
         media,
         decodes: offer.decodes.iter().copied().filter(taken).collect(),
+        red: false,
         audio_slots: offer.audio_slots.clone(),
         video_slots: offer.video_slots.clone(),
     }

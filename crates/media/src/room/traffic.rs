@@ -232,6 +232,7 @@ impl Room {
             payload: &packet.payload,
             audio_level: packet.audio_level,
             voice_activity: packet.voice_activity,
+            descriptor: None,
         };
         let time = shared.time(now);
         for forward in self.conference.handle_rtp(time, leg.id, packet.source, packet.layer, &rtp) {

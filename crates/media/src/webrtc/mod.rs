@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conclave_proto::{ErrorCode, Mid, ProtocolError, SourceKind};
-use conclave_sfu::{AudioLevel, Bitrate, Codec, Forward, LayerIndex, SlotId, Vp8Rewrite};
+use conclave_sfu::{AudioLevel, Bitrate, Codec, Forward, LayerIndex, SlotId};
 use conclave_turn::demux::{DatagramKind, classify};
 use str0m::bwe::BweKind;
 use str0m::change::SdpOffer;
@@ -22,7 +22,7 @@ use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::format::Codec as EngineCodec;
 use str0m::media::{KeyframeRequestKind, Mid as EngineMid, Pt, Rid};
 use str0m::net::Receive;
-use str0m::rtp::{Extension, ExtensionValues, RtpPacket, RtpWrite, Ssrc, Vp8Descriptor};
+use str0m::rtp::{Extension, ExtensionValues, RtpPacket, RtpWrite, Ssrc};
 use str0m::{Event, IceConnectionState, IceCreds, Input, Output, Rtc};
 
 use crate::check::Check;
@@ -79,6 +79,7 @@ impl Slot {
             Codec::Opus => self.opus,
             Codec::Vp8 => self.vp8,
             Codec::H264 => self.h264,
+            Codec::OpusRed | Codec::Vp9 | Codec::Av1 => None,
         }
     }
 }
@@ -358,7 +359,8 @@ impl Session {
                 return Err(NotSent::Overfull);
             }
             let sequence = forward.sequence.into();
-            let mut write = RtpWrite::new(pt, sequence, forward.timestamp.0, packet.at, packet.payload.clone())
+            let payload = outgoing(forward, &packet.payload)?;
+            let mut write = RtpWrite::new(pt, sequence, forward.timestamp.0, packet.at, payload)
                 .marker(forward.marker)
                 .nackable(forward.codec != Codec::Opus);
             if forward.codec == Codec::Opus {
@@ -368,9 +370,6 @@ impl Session {
                     voice_activity: packet.voice_activity,
                     ..ExtensionValues::default()
                 });
-            }
-            if let Some(rewrite) = forward.vp8 {
-                write = write.vp8_patch(vp8_patch(&packet.payload, rewrite)?);
             }
             stream.write_rtp(write);
             Ok(())
@@ -430,16 +429,19 @@ fn sorted(transmit: str0m::net::Transmit) -> Transmit {
     }
 }
 
-fn vp8_patch(payload: &[u8], rewrite: Vp8Rewrite) -> Result<str0m::rtp::Vp8Patch, NotSent> {
-    let descriptor = Vp8Descriptor::parse(payload).map_err(|_| NotSent::BadRewrite)?;
-    let mut patch = descriptor.patch();
-    if let Some(picture_id) = rewrite.picture_id {
-        patch = patch.picture_id(picture_id);
-    }
-    if let Some(tl0_pic_idx) = rewrite.tl0_pic_idx {
-        patch = patch.tl0_pic_idx(tl0_pic_idx);
-    }
-    patch.build().map_err(|_| NotSent::BadRewrite)
+/// What is sent of a payload: shared as it came in, unless something is cut out or changed.
+fn outgoing(forward: &Forward, payload: &Arc<[u8]>) -> Result<Arc<[u8]>, NotSent> {
+    let part = match forward.part {
+        Some((offset, length)) => {
+            let (offset, length) = (usize::from(offset), usize::from(length));
+            payload.get(offset..offset + length).ok_or(NotSent::BadRewrite)?
+        }
+        None if forward.patch.is_empty() => return Ok(payload.clone()),
+        None => payload,
+    };
+    let mut copy = part.to_vec();
+    forward.patch.apply(&mut copy);
+    Ok(copy.into())
 }
 
 fn known_codec(codec: EngineCodec) -> Option<Codec> {

@@ -103,7 +103,9 @@ impl Conference {
                     timestamp: out.timestamp,
                     // The first packet after silence is marked (RFC 3551 section 4.1).
                     marker: packet.marker || begins,
-                    vp8: None,
+                    part: None,
+                    patch: out.patch,
+                    descriptor: None,
                 });
             }
         }
@@ -132,7 +134,9 @@ impl Conference {
                     sequence: out.sequence,
                     timestamp: out.timestamp,
                     marker: packet.marker,
-                    vp8: out.vp8,
+                    part: None,
+                    patch: out.patch,
+                    descriptor: None,
                 });
             }
         }

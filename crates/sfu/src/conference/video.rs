@@ -282,7 +282,14 @@ impl Conference {
 
     /// The codec that the room prefers among those that everybody who is here can decode.
     pub(super) fn codec(&self) -> VideoCodec {
-        let h264 = self.preference != conclave_proto::CodecPreference::Vp8;
-        if h264 && self.legs.iter().all(|(_, leg)| leg.decodes_h264) { VideoCodec::H264 } else { VideoCodec::Vp8 }
+        use conclave_proto::CodecPreference::{Auto, Av1, H264, Vp8, Vp9};
+        let order: &[VideoCodec] = match self.preference {
+            Vp8 => &[],
+            Auto | H264 => &[VideoCodec::H264],
+            Vp9 => &[VideoCodec::Vp9, VideoCodec::H264],
+            Av1 => &[VideoCodec::Av1, VideoCodec::H264],
+        };
+        let by_all = |codec: &VideoCodec| self.legs.iter().all(|(_, leg)| leg.decodes.has(*codec));
+        order.iter().copied().find(by_all).unwrap_or(VideoCodec::Vp8)
     }
 }

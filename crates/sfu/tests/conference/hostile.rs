@@ -36,6 +36,7 @@ fn a_liar_disturbs_only_the_slots_that_show_it() {
                 payload,
                 audio_level: None,
                 voice_activity: None,
+                descriptor: None,
             };
             if lying {
                 let layer = LayerIndex::new((round % 3) as u8).unwrap();
@@ -101,6 +102,7 @@ fn duplicates_and_retransmissions_are_forwarded_once_under_the_number_that_was_m
             payload: &payload,
             audio_level: None,
             voice_activity: None,
+            descriptor: None,
         };
         world.now_ms += 10;
         let now = world.now();
@@ -286,6 +288,7 @@ impl Checked {
             payload,
             audio_level: Some(AudioLevel::from_minus_dbov(level)),
             voice_activity: None,
+            descriptor: None,
         };
         let kind = SourceKind::ALL[usize::from(kind)];
         let now = self.now();

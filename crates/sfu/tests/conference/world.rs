@@ -8,7 +8,7 @@ use conclave_proto::{
 };
 use conclave_sfu::{
     AudioLevel, Bitrate, Codec, Conference, Forward, LayerIndex, LegConfig, LegId, Output, RtpPacket, SlotId, Time,
-    Timestamp, Vp8Rewrite,
+    Timestamp,
 };
 
 /// Virtual time moves in these steps: every sender's packets fall on one.
@@ -101,6 +101,7 @@ pub fn config(name: &str, number: u32, media: MediaState, decodes: &[VideoCodec]
         number: LegNumber(number),
         media,
         decodes: decodes.to_vec(),
+        red: false,
         audio_slots: ["a0", "a1", "a2"].map(mid).to_vec(),
         video_slots: ["v0", "v1", "v2", "v3"].map(mid).to_vec(),
     }
@@ -233,6 +234,7 @@ impl World {
                 payload: &payload,
                 audio_level: kind.is_audio().then(|| AudioLevel::from_minus_dbov(level)),
                 voice_activity: kind.is_audio().then_some(true),
+                descriptor: None,
             };
             self.deliver(leg, kind, layer, &packet);
         }
@@ -339,12 +341,10 @@ impl World {
                 if switched && !after.tag.kind.is_audio() {
                     assert!(after.tag.key && after.tag.first, "entered at a key frame: {context}");
                 }
-                if let (Some(a), Some(b)) = (before.forward.vp8, after.forward.vp8) {
+                if let (Some(a), Some(b)) = (counters(before), counters(after)) {
                     let step = u16::from(!same_frame);
-                    let picture = |vp8: Vp8Rewrite| vp8.picture_id.expect("has one");
-                    assert_eq!(picture(b), (picture(a) + step) & 0x7fff, "{context}");
-                    let tl0 = |vp8: Vp8Rewrite| vp8.tl0_pic_idx.expect("has one");
-                    assert_eq!(tl0(b), tl0(a).wrapping_add(step as u8), "{context}");
+                    assert_eq!(b.0, (a.0 + step) & 0x7fff, "{context}");
+                    assert_eq!(b.1, a.1.wrapping_add(step as u8), "{context}");
                 }
             }
         }
@@ -400,10 +400,19 @@ impl Sender {
     }
 }
 
+/// The picture id and TL0PICIDX that a receiver of VP8 reads.
+fn counters(received: &Received) -> Option<(u16, u8)> {
+    match received.forward.patch.edits() {
+        [(2, high), (3, low), (4, tl0)] => Some((u16::from_be_bytes([high & 0x7f, *low]), *tl0)),
+        _ => None,
+    }
+}
+
 /// A payload of the codec's format with the tag at its end.
 fn payload(encoder: &Encoder, tag: Tag, bytes: usize) -> Vec<u8> {
     let mut payload = match encoder.codec {
-        Codec::Opus => vec![0x78],
+        Codec::Opus | Codec::OpusRed => vec![0x78],
+        Codec::Vp9 | Codec::Av1 => unreachable!("sent by the scalable sender"),
         Codec::Vp8 => {
             let [high, low] = encoder.picture_id.to_be_bytes();
             let start = if tag.first { 0x10 } else { 0x00 };
