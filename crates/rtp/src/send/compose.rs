@@ -1,0 +1,130 @@
+//! From numbers and a payload to a sealed packet.
+
+use super::outgoing::{Descriptor, Packet};
+use super::slot::Slot;
+use crate::srtp::Outbound;
+use crate::{ExtensionValues, MAX_PACKET, OutgoingHeader, PayloadType, Ssrc, write_header, write_padding};
+
+/// The length of the original sequence number before a retransmitted payload (RFC 4588, 4).
+const ORIGINAL_SEQUENCE: usize = 2;
+/// As much padding as a packet can hold is 255 bytes (RFC 3550, 5.1); this many keep it a multiple of 16.
+const MOST_PADDING: u32 = 224;
+
+/// A packet could not be made: it is longer than a datagram, its patch does not fit its payload, or it cannot be sealed.
+/// A fault of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unsendable;
+
+/// A packet that lies sealed in the arena's free room.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sealed {
+    /// What is to be committed.
+    pub length: usize,
+    /// Header and payload.
+    pub plain: usize,
+}
+
+/// How a packet leaves.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Numbers<'a> {
+    pub ssrc: Ssrc,
+    pub payload_type: PayloadType,
+    /// The lowest 16 bits are the sequence number, the others the rollover counter.
+    pub index: u64,
+    pub transport_sequence: u16,
+    pub mid: Option<&'a str>,
+}
+
+/// The payload, or the part of it that is sent; `None` if the payload is shorter.
+pub(super) fn part_of<'a>(payload: &'a [u8], packet: &Packet) -> Option<&'a [u8]> {
+    match packet.part {
+        None => Some(payload),
+        Some((offset, length)) => {
+            let offset = usize::from(offset);
+            payload.get(offset..offset + usize::from(length))
+        }
+    }
+}
+
+/// What a packet carries.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Body<'a> {
+    pub payload: &'a [u8],
+    pub packet: &'a Packet,
+    pub descriptor: Option<&'a Descriptor>,
+    /// It is a retransmission: its payload begins with the packet's own sequence number (RFC 4588, 4).
+    pub repeats: bool,
+}
+
+/// Writes and seals a packet that carries media.
+pub(super) fn media(
+    out: &mut [u8],
+    slot: &Slot,
+    body: &Body<'_>,
+    numbers: Numbers<'_>,
+    srtp: &mut Outbound,
+) -> Result<Sealed, Unsendable> {
+    let Body { payload, packet, descriptor, repeats } = *body;
+    let values = ExtensionValues {
+        transport_sequence: Some(numbers.transport_sequence),
+        audio_level: packet.audio_level,
+        mid: numbers.mid,
+        dependency_descriptor: descriptor.map(Descriptor::as_bytes),
+        ..ExtensionValues::default()
+    };
+    let header = OutgoingHeader {
+        payload_type: numbers.payload_type,
+        marker: packet.marker,
+        padding: false,
+        sequence: numbers.index as u16,
+        timestamp: packet.timestamp,
+        ssrc: numbers.ssrc,
+    };
+    let header = write_header(out, &header, &slot.config.extensions, &values).map_err(|_| Unsendable)?;
+    let mut at = header;
+    if repeats {
+        let original = (packet.sequence as u16).to_be_bytes();
+        out.get_mut(at..at + ORIGINAL_SEQUENCE).ok_or(Unsendable)?.copy_from_slice(&original);
+        at += ORIGINAL_SEQUENCE;
+    }
+    let end = at + payload.len();
+    let copied = out.get_mut(at..end).ok_or(Unsendable)?;
+    copied.copy_from_slice(payload);
+    if !packet.patch.apply(copied) {
+        return Err(Unsendable);
+    }
+    seal(out, header, end, numbers.index, srtp)
+}
+
+/// Writes and seals a packet of about so many bytes that holds nothing but padding.
+pub(super) fn padding(
+    out: &mut [u8],
+    slot: &Slot,
+    bytes: u32,
+    numbers: Numbers<'_>,
+    srtp: &mut Outbound,
+) -> Result<Sealed, Unsendable> {
+    let values = ExtensionValues {
+        transport_sequence: Some(numbers.transport_sequence),
+        mid: numbers.mid,
+        ..ExtensionValues::default()
+    };
+    let header = OutgoingHeader {
+        payload_type: numbers.payload_type,
+        marker: false,
+        padding: true,
+        sequence: numbers.index as u16,
+        timestamp: slot.latest_timestamp(),
+        ssrc: numbers.ssrc,
+    };
+    let header = write_header(out, &header, &slot.config.extensions, &values).map_err(|_| Unsendable)?;
+    // At most `MOST_PADDING`, and never none.
+    let count = bytes.clamp(16, MOST_PADDING) as u8;
+    let end = write_padding(out, header, count).map_err(|_| Unsendable)?;
+    seal(out, header, end, numbers.index, srtp)
+}
+
+fn seal(out: &mut [u8], header: usize, plain: usize, index: u64, srtp: &mut Outbound) -> Result<Sealed, Unsendable> {
+    let length = srtp.protect_rtp(out, header, plain, index).map_err(|_| Unsendable)?;
+    Ok(Sealed { length, plain })
+}

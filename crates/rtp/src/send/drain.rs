@@ -1,0 +1,247 @@
+//! Sending: what leaves in one turn.
+
+use conclave_qos::{ProbeId, SentPacket, Time, Turn};
+
+use super::compose::{self, Numbers, Sealed};
+use super::outgoing::{Descriptor, Packet};
+use super::{Sender, earliest};
+use crate::srtp::Outbound;
+use crate::{Arena, Payloads};
+
+/// At most so many paced packets leave in one turn, so that one leg cannot hold up a shard.
+const MOST_IN_A_TURN: usize = 512;
+/// Padding is made of repeated packets if at least so many bytes are wanted, otherwise of nothing but padding.
+const WORTH_REPEATING: u32 = 200;
+/// So many of the latest packets are repeated in turn.
+const REPEATED: u64 = 16;
+
+/// What the packets of one turn have in common.
+struct Out<'a, P> {
+    now: Time,
+    payloads: &'a P,
+    srtp: &'a mut Outbound,
+    arena: &'a mut Arena,
+}
+
+/// Whether anything was put into the arena.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    Yes,
+    No,
+}
+
+impl Sender {
+    /// Seals what may leave now into the arena, one packet behind the other: audio, retransmissions, video, padding.
+    ///
+    /// Packets whose payload is gone are dropped and counted.
+    pub fn drain(&mut self, now: Time, payloads: &impl Payloads, srtp: &mut Outbound, arena: &mut Arena) {
+        self.handle_timeout(now);
+        let mut out = Out { now, payloads, srtp, arena };
+        while let Some(packet) = self.queue.pop_audio() {
+            self.send_media(&mut out, &packet, None, None);
+        }
+        self.wake = self.send_paced(&mut out);
+        self.apply_control(now);
+        self.pass_on_keyframe_requests(now);
+    }
+
+    /// Returns when to go on.
+    fn send_paced(&mut self, out: &mut Out<'_, impl Payloads>) -> Option<Time> {
+        for _ in 0..MOST_IN_A_TURN {
+            self.drop_overdue(out.now);
+            match self.pacer.poll(out.now, self.paced()) {
+                Turn::Wait(until) => return until,
+                Turn::Media(probe) => self.send_next(out, probe),
+                Turn::Padding { bytes, probe } => {
+                    if self.send_padding(out, bytes, probe) == Sent::No {
+                        // There is nothing to pad with: the pacer is asked again when there is something to send.
+                        return None;
+                    }
+                }
+            }
+        }
+        Some(out.now)
+    }
+
+    /// Drops whole frames that have waited too long; what was begun is finished.
+    fn drop_overdue(&mut self, now: Time) {
+        while let Some(&Packet { slot, timestamp, .. }) = self.queue.overdue(now) {
+            let Some(slot) = self.slots.get_mut(usize::from(slot)) else { break };
+            if slot.is_unfinished(timestamp) {
+                break;
+            }
+            slot.counters.dropped += 1;
+            slot.keyframes.request();
+            self.keyframes_due = earliest(self.keyframes_due, slot.keyframes.due());
+            self.queue.pop_video();
+        }
+    }
+
+    fn send_next(&mut self, out: &mut Out<'_, impl Payloads>, probe: Option<ProbeId>) {
+        if let Some(waiting) = self.retransmissions.pop() {
+            let Some(slot) = self.slots.get_mut(usize::from(waiting.slot)) else { return };
+            match slot.sent.take(out.now, waiting.sequence) {
+                Some(again) => {
+                    let packet = Packet { slot: waiting.slot, ..again.packet };
+                    if let Some(length) = self.send_again(out, &packet, again.descriptor.as_ref(), probe, true)
+                        && let Some(slot) = self.slots.get_mut(usize::from(waiting.slot))
+                    {
+                        slot.counters.retransmitted_packets += 1;
+                        slot.counters.retransmitted_bytes += length;
+                    }
+                }
+                None => slot.counters.gone += 1,
+            }
+        } else if let Some((packet, descriptor)) = self.queue.pop_video() {
+            self.send_media(out, &packet, descriptor.as_ref(), probe);
+        }
+    }
+
+    fn send_media(
+        &mut self,
+        out: &mut Out<'_, impl Payloads>,
+        packet: &Packet,
+        descriptor: Option<&Descriptor>,
+        probe: Option<ProbeId>,
+    ) {
+        let Some(slot) = self.slots.get_mut(usize::from(packet.slot)) else { return };
+        let payload = out.payloads.payload(packet.payload).and_then(|payload| compose::part_of(payload, packet));
+        let (Some(payload), Some(&negotiated)) = (payload, slot.payload(packet.payload_type)) else {
+            slot.counters.dropped += 1;
+            slot.keyframes.request();
+            self.keyframes_due = earliest(self.keyframes_due, slot.keyframes.due());
+            return;
+        };
+        let is_named = slot.begin(packet);
+        let numbers = Numbers {
+            ssrc: slot.config.ssrc,
+            payload_type: packet.payload_type,
+            index: packet.sequence,
+            transport_sequence: self.history.next_sequence(),
+            mid: slot.config.mid.as_deref().filter(|_| is_named),
+        };
+        let body = compose::Body { payload, packet, descriptor, repeats: false };
+        let Ok(sealed) = compose::media(out.arena.begin(), slot, &body, numbers, out.srtp) else {
+            self.faults += 1;
+            slot.counters.dropped += 1;
+            return;
+        };
+        // Shorter than a packet.
+        let packet = Packet { length: payload.len() as u16, ..*packet };
+        let rtx = negotiated.rtx.filter(|_| slot.config.rtx.is_some());
+        if rtx.is_some() {
+            slot.sent.insert(out.now, &packet, descriptor);
+        }
+        slot.finish(&packet, rtx);
+        slot.counters.packets += 1;
+        slot.counters.bytes += sealed.plain as u64;
+        slot.octets += payload.len() as u64;
+        slot.clock.handle_sent(out.now, packet.timestamp, negotiated.clock_rate);
+        if slot.clock.due.is_none() {
+            slot.clock.due = Some(out.now);
+            self.reports_due = earliest(self.reports_due, Some(out.now));
+        }
+        if rtx.is_some() && !slot.config.is_audio {
+            self.padding_slot = Some(packet.slot);
+        }
+        let is_numbered = slot.config.extensions.transport_sequence.is_some();
+        self.account(out, sealed, is_numbered, probe, true);
+    }
+
+    /// Sends a packet on its slot's source of retransmissions. Returns its length, header and payload.
+    fn send_again(
+        &mut self,
+        out: &mut Out<'_, impl Payloads>,
+        packet: &Packet,
+        descriptor: Option<&Descriptor>,
+        probe: Option<ProbeId>,
+        is_media: bool,
+    ) -> Option<u64> {
+        let slot = self.slots.get_mut(usize::from(packet.slot))?;
+        let payload = out.payloads.payload(packet.payload).and_then(|payload| compose::part_of(payload, packet));
+        let (Some(payload), Some(ssrc)) = (payload, slot.config.rtx) else {
+            slot.counters.gone += u64::from(is_media);
+            return None;
+        };
+        let payload_type = slot.payload(packet.payload_type)?.rtx?;
+        let index = slot.take_rtx();
+        let numbers = Numbers {
+            ssrc,
+            payload_type,
+            index,
+            transport_sequence: self.history.next_sequence(),
+            mid: slot.rtx_mid(),
+        };
+        let body = compose::Body { payload, packet, descriptor, repeats: true };
+        let Ok(sealed) = compose::media(out.arena.begin(), slot, &body, numbers, out.srtp) else {
+            self.faults += 1;
+            return None;
+        };
+        let is_numbered = slot.config.extensions.transport_sequence.is_some();
+        self.account(out, sealed, is_numbered, probe, is_media);
+        Some(sealed.plain as u64)
+    }
+
+    fn send_padding(&mut self, out: &mut Out<'_, impl Payloads>, bytes: u32, probe: Option<ProbeId>) -> Sent {
+        let Some(place) = self.padding_slot else { return Sent::No };
+        if bytes >= WORTH_REPEATING
+            && let Some(length) = self.repeat_recent(out, place, probe)
+        {
+            return self.padded(place, length);
+        }
+        let Some(slot) = self.slots.get_mut(usize::from(place)) else { return Sent::No };
+        let (Some(ssrc), Some(payload_type)) = (slot.config.rtx, slot.padding_type()) else { return Sent::No };
+        let index = slot.take_rtx();
+        let numbers = Numbers {
+            ssrc,
+            payload_type,
+            index,
+            transport_sequence: self.history.next_sequence(),
+            mid: slot.rtx_mid(),
+        };
+        let Ok(sealed) = compose::padding(out.arena.begin(), slot, bytes, numbers, out.srtp) else {
+            self.faults += 1;
+            return Sent::No;
+        };
+        let is_numbered = slot.config.extensions.transport_sequence.is_some();
+        self.account(out, sealed, is_numbered, probe, false);
+        self.padded(place, sealed.plain as u64)
+    }
+
+    /// Repeats one of the latest packets: to the receiver it is worth more than padding.
+    fn repeat_recent(&mut self, out: &mut Out<'_, impl Payloads>, place: u16, probe: Option<ProbeId>) -> Option<u64> {
+        let back = self.padding_next % REPEATED;
+        self.padding_next += 1;
+        let again = self.slots.get(usize::from(place))?.sent.recent(back)?;
+        let packet = Packet { slot: place, ..again.packet };
+        self.send_again(out, &packet, again.descriptor.as_ref(), probe, false)
+    }
+
+    fn padded(&mut self, place: u16, length: u64) -> Sent {
+        if let Some(slot) = self.slots.get_mut(usize::from(place)) {
+            slot.counters.padding_bytes += length;
+        }
+        Sent::Yes
+    }
+
+    /// A sealed packet leaves.
+    fn account(
+        &mut self,
+        out: &mut Out<'_, impl Payloads>,
+        sealed: Sealed,
+        is_numbered: bool,
+        probe: Option<ProbeId>,
+        is_media: bool,
+    ) {
+        out.arena.commit(sealed.length);
+        // A datagram's length and what the path adds to it.
+        let size = sealed.length as u32 + self.config.overhead;
+        let sent = SentPacket { at: out.now, size, probe, is_media };
+        if is_numbered {
+            self.history.record(sent);
+            self.controller.handle_sent(&sent);
+            self.feedback.since.get_or_insert(out.now);
+        }
+        self.pacer.handle_sent(&sent);
+    }
+}

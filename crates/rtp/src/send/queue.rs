@@ -1,0 +1,136 @@
+//! What waits to be sent for the first time.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use conclave_qos::{Queued, Time};
+
+use super::outgoing::{Descriptor, Outgoing, Packet};
+
+/// At most so many packets of video wait.
+const MOST_VIDEO: usize = 1_024;
+/// At most so many packets of audio, which leave at the next turn: more than any turn brings.
+const MOST_AUDIO: usize = 256;
+/// At most so many bytes of descriptors.
+const MOST_DESCRIPTORS: usize = 32 * 1_024;
+/// Video that waited longer is of no use: the receiver shows something newer instead.
+const LONGEST_WAIT: Duration = Duration::from_millis(500);
+/// Memory for more packets than this is given back when nothing waits.
+const KEPT: usize = 64;
+
+// The bound that the documentation of `Sender` states.
+const _: () =
+    assert!(size_of::<Waiting>() * MOST_VIDEO + size_of::<Packet>() * MOST_AUDIO + MOST_DESCRIPTORS < 160 * 1_024);
+
+/// Audio first, then video in the order in which it came.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    audio: VecDeque<Packet>,
+    video: VecDeque<Waiting>,
+    /// Those of the video, one after the other.
+    descriptors: VecDeque<u8>,
+    /// Payload bytes of the video.
+    bytes: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    packet: Packet,
+    descriptor_length: u8,
+    since: Time,
+}
+
+impl Queue {
+    pub fn is_full_of_audio(&self) -> bool {
+        self.audio.len() >= MOST_AUDIO
+    }
+
+    pub fn is_full_of_video(&self) -> bool {
+        self.video.len() >= MOST_VIDEO || self.descriptors.len() + Descriptor::LONGEST > MOST_DESCRIPTORS
+    }
+
+    /// Queues a packet that leaves at the next turn; for who asked [`is_full_of_audio`](Self::is_full_of_audio).
+    pub fn push_audio(&mut self, packet: &Outgoing) {
+        self.audio.push_back(packet.into());
+    }
+
+    /// Queues a packet that is paced; for who asked [`is_full_of_video`](Self::is_full_of_video).
+    pub fn push_video(&mut self, now: Time, packet: &Outgoing) {
+        let descriptor = packet.descriptor.as_ref().map_or(&[][..], Descriptor::as_bytes);
+        self.descriptors.extend(descriptor);
+        self.bytes += u64::from(packet.length);
+        // At most `Descriptor::LONGEST`.
+        let descriptor_length = descriptor.len() as u8;
+        self.video.push_back(Waiting { packet: packet.into(), descriptor_length, since: now });
+    }
+
+    pub fn pop_audio(&mut self) -> Option<Packet> {
+        self.audio.pop_front()
+    }
+
+    pub fn pop_video(&mut self) -> Option<(Packet, Option<Descriptor>)> {
+        let Waiting { packet, descriptor_length, .. } = self.video.pop_front()?;
+        self.bytes -= u64::from(packet.length);
+        let descriptor = self.pop_descriptor(descriptor_length);
+        if self.video.is_empty() {
+            self.video.shrink_to(KEPT);
+            self.descriptors.shrink_to(KEPT * Descriptor::LONGEST);
+        }
+        Some((packet, descriptor))
+    }
+
+    fn pop_descriptor(&mut self, length: u8) -> Option<Descriptor> {
+        if length == 0 {
+            return None;
+        }
+        let mut bytes = [0; Descriptor::LONGEST];
+        let bytes = bytes.get_mut(..usize::from(length))?;
+        for (byte, queued) in bytes.iter_mut().zip(self.descriptors.drain(..usize::from(length))) {
+            *byte = queued;
+        }
+        Descriptor::new(bytes)
+    }
+
+    /// The next video packet, if it has waited too long.
+    pub fn overdue(&self, now: Time) -> Option<&Packet> {
+        let next = self.video.front()?;
+        (now.since(next.since) > LONGEST_WAIT).then_some(&next.packet)
+    }
+
+    /// The video, which the pacer lets out.
+    pub fn paced(&self) -> Queued {
+        // At most `MOST_VIDEO`.
+        Queued { bytes: self.bytes, packets: self.video.len() as u32 }
+    }
+
+    pub fn has_audio(&self) -> bool {
+        !self.audio.is_empty()
+    }
+
+    /// Slots have moved: `moved` gives each packet's slot its new place; packets of slots that are gone go with them.
+    pub fn relocate(&mut self, moved: impl Fn(u16) -> Option<u16>) {
+        self.audio.retain_mut(|packet| stays(packet, &moved));
+        for _ in 0..self.video.len() {
+            let Some(mut waiting) = self.video.pop_front() else { break };
+            let descriptor = self.pop_descriptor(waiting.descriptor_length);
+            if stays(&mut waiting.packet, &moved) {
+                self.descriptors.extend(descriptor.iter().flat_map(Descriptor::as_bytes));
+                self.video.push_back(waiting);
+            } else {
+                self.bytes -= u64::from(waiting.packet.length);
+            }
+        }
+    }
+
+    /// How many packets of this slot wait.
+    pub fn waiting_of(&self, slot: u16) -> usize {
+        let video = self.video.iter().map(|waiting| &waiting.packet);
+        self.audio.iter().chain(video).filter(|packet| packet.slot == slot).count()
+    }
+}
+
+fn stays(packet: &mut Packet, moved: impl Fn(u16) -> Option<u16>) -> bool {
+    let place = moved(packet.slot);
+    packet.slot = place.unwrap_or(packet.slot);
+    place.is_some()
+}

@@ -1,0 +1,134 @@
+//! Which streams a sender has.
+
+use std::collections::HashSet;
+
+use super::Sender;
+use super::config::{BadSlots, SlotConfig};
+use super::numbers::Numbers;
+use super::slot::Slot;
+use crate::Ssrc;
+
+/// So many sources that came and went are remembered.
+const MOST_GONE: usize = 1_024;
+/// The longest value of a one-byte header extension.
+const LONGEST_MID: usize = 16;
+/// What a CNAME item can hold without filling a packet.
+const LONGEST_CNAME: usize = 64;
+
+/// A source of ours that feedback may speak of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    pub ssrc: Ssrc,
+    pub slot: u16,
+    pub is_rtx: bool,
+}
+
+/// A source that was used, and the index from which on it may be used again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gone {
+    ssrc: Ssrc,
+    end: u64,
+}
+
+impl Sender {
+    /// Replaces the slots. A slot's number is its position. One whose source was there before keeps its numbers, its
+    /// statistics and what it sent, wherever it was; what waits for slots that are gone is dropped.
+    ///
+    /// # Errors
+    /// [`BadSlots`]; nothing has changed then.
+    pub fn set_slots(&mut self, slots: Vec<SlotConfig>) -> Result<(), BadSlots> {
+        self.check(&slots)?;
+        // All numbers are put where they are remembered, and each new slot takes from there: however sources change
+        // places, none begins anew.
+        let mut old: Vec<Option<Slot>> = Vec::new();
+        for slot in std::mem::take(&mut self.slots) {
+            self.bury(slot.config.ssrc, slot.numbers.end());
+            if let Some(rtx) = slot.config.rtx {
+                self.bury(rtx, slot.next_rtx);
+            }
+            old.push(Some(slot));
+        }
+        let mut places: Vec<Option<u16>> = vec![None; old.len()];
+        for (place, config) in (0..).zip(slots) {
+            let is_same = |slot: &Option<Slot>| slot.as_ref().is_some_and(|slot| slot.config.ssrc == config.ssrc);
+            let before = old.iter().position(is_same);
+            if let Some(index) = before {
+                places[index] = Some(place);
+            }
+            let slot = self.make_slot(before.and_then(|index| old[index].take()), config);
+            self.slots.push(slot);
+        }
+        let moved = |slot: u16| places.get(usize::from(slot)).copied().flatten();
+        self.queue.relocate(moved);
+        self.retransmissions.relocate(moved);
+        self.events = self.events.iter().copied().filter_map(moved).collect();
+        self.index();
+        Ok(())
+    }
+
+    /// The slot, and whether it is its source of retransmissions.
+    pub(super) fn find(&self, ssrc: Ssrc) -> Option<Source> {
+        let index = self.sources.binary_search_by_key(&ssrc, |source| source.ssrc).ok()?;
+        Some(self.sources[index])
+    }
+
+    fn check(&self, slots: &[SlotConfig]) -> Result<(), BadSlots> {
+        if slots.len() > Self::MOST_SLOTS {
+            return Err(BadSlots::TooMany);
+        }
+        let mut sources = HashSet::new();
+        if !slots.iter().flat_map(|slot| [Some(slot.ssrc), slot.rtx]).flatten().all(|ssrc| sources.insert(ssrc)) {
+            return Err(BadSlots::SameSource);
+        }
+        let is_long =
+            |slot: &SlotConfig| slot.mid.as_ref().is_some_and(|mid| mid.len() > LONGEST_MID || mid.is_empty());
+        if slots.iter().any(is_long) || self.config.cname.len() > LONGEST_CNAME {
+            return Err(BadSlots::LongName);
+        }
+        if self.gone.len() + self.sources.len() > MOST_GONE {
+            return Err(BadSlots::TooManyGone);
+        }
+        Ok(())
+    }
+
+    fn make_slot(&mut self, before: Option<Slot>, config: SlotConfig) -> Slot {
+        let end = self.exhume(config.ssrc);
+        // Below 2^15, or where the source's numbers ended.
+        let random = self.random.next() & 0x7fff;
+        let next_rtx = config.rtx.and_then(|rtx| self.exhume(rtx)).unwrap_or(random);
+        match before {
+            Some(mut slot) => {
+                slot.reconfigure(config, next_rtx);
+                slot
+            }
+            None => Slot::new(config, end.map(Numbers::used_up_to).unwrap_or_default(), next_rtx),
+        }
+    }
+
+    fn bury(&mut self, ssrc: Ssrc, end: u64) {
+        if end > 0 {
+            self.gone.push(Gone { ssrc, end });
+        }
+    }
+
+    fn exhume(&mut self, ssrc: Ssrc) -> Option<u64> {
+        let index = self.gone.iter().position(|gone| gone.ssrc == ssrc)?;
+        Some(self.gone.swap_remove(index).end)
+    }
+
+    fn index(&mut self) {
+        self.sources.clear();
+        for (place, slot) in (0..).zip(&self.slots) {
+            self.sources.push(Source { ssrc: slot.config.ssrc, slot: place, is_rtx: false });
+            self.sources.extend(slot.config.rtx.map(|ssrc| Source { ssrc, slot: place, is_rtx: true }));
+        }
+        self.sources.sort_unstable_by_key(|source| source.ssrc);
+        let video = (0..).zip(&self.slots).find(|(_, slot)| slot.padding_type().is_some() && !slot.config.is_audio);
+        self.padding_slot = video.map(|(place, _)| place);
+        let is_numbered = self.slots.iter().any(|slot| slot.config.extensions.transport_sequence.is_some());
+        if self.feedback.since.is_none() {
+            // Without numbers there will never be any.
+            self.feedback.is_missing = !is_numbered && !self.slots.is_empty();
+        }
+    }
+}
