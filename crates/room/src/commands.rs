@@ -10,6 +10,7 @@ use conclave_proto::{
 use crate::config::{Now, StoredMessage};
 use crate::entry::out_of_order;
 use crate::input::ConnectionId;
+use crate::member::Member;
 use crate::output::{MediaCommand, Output};
 use crate::paths::stale;
 use crate::permissions::allowed;
@@ -56,12 +57,16 @@ impl Room {
             ClientMessage::GetIceServers {} => {
                 self.reply(asker.connection, asker.request, Reply::IceServers { ice: IceConfig::default() });
             }
+            ClientMessage::GetParticipants { after, search } => {
+                let page = self.page(after, search.as_ref());
+                self.reply(asker.connection, asker.request, page);
+            }
             ClientMessage::SetMedia { media } => self.set_media(asker, media),
             ClientMessage::SetName { name } => self.set_name(asker, name),
             ClientMessage::SetHand { raised } => self.set_hand(asker, raised),
             ClientMessage::React { reaction } => self.react(asker, reaction),
             ClientMessage::Chat { key, text } => self.take_chat(now, asker, key, text),
-            ClientMessage::ReportNetwork { report } => self.report_network(asker, report),
+            ClientMessage::ReportNetwork { report } => self.report_network(time, asker, report),
             ClientMessage::SetOptions { options } => {
                 self.check_options(&options)?;
                 self.done(asker);
@@ -100,6 +105,7 @@ impl Room {
         self.done(asker);
         let Some(member) = self.roster.get_mut(&asker.participant) else { return };
         if member.state.name != name {
+            member.search_name = Member::searched(&name);
             member.state.name = name;
             self.broadcast_state(&asker.participant, None);
         }
@@ -107,17 +113,20 @@ impl Room {
 
     fn set_hand(&mut self, asker: &Asker, raised: bool) {
         self.done(asker);
-        let last = self.roster.iter().filter_map(|member| member.state.hand).max();
         let Some(member) = self.roster.get_mut(&asker.participant) else { return };
         if member.state.hand.is_some() != raised {
-            member.state.hand = raised.then(|| last.unwrap_or(0).saturating_add(1));
+            let last = self.hands.last().copied().unwrap_or(0);
+            match std::mem::replace(&mut member.state.hand, raised.then(|| last.saturating_add(1))) {
+                Some(lowered) => self.hands.remove(&lowered),
+                None => self.hands.insert(last.saturating_add(1)),
+            };
             self.broadcast_state(&asker.participant, None);
         }
     }
 
     fn react(&mut self, asker: &Asker, reaction: Reaction) {
         self.done(asker);
-        self.broadcast(Event::Reacted { participant: asker.participant.clone(), reaction }, None);
+        self.announce_reaction(&asker.participant, reaction);
     }
 
     fn take_chat(&mut self, now: Now, asker: &Asker, key: ChatKey, text: ChatText) {
@@ -142,15 +151,14 @@ impl Room {
         self.broadcast(Event::Chat { message }, None);
     }
 
-    fn report_network(&mut self, asker: &Asker, report: NetworkReport) {
+    fn report_network(&mut self, now: Duration, asker: &Asker, report: NetworkReport) {
         self.done(asker);
-        if let Some(member) = self.roster.get_mut(&asker.participant) {
-            member.reports.hold(NetworkReport {
-                loss_up_permille: report.loss_up_permille.min(1_000),
-                loss_down_permille: report.loss_down_permille.min(1_000),
-                ..report
-            });
-        }
+        let report = NetworkReport {
+            loss_up_permille: report.loss_up_permille.min(1_000),
+            loss_down_permille: report.loss_down_permille.min(1_000),
+            ..report
+        };
+        self.hold_report(now, &asker.participant, report);
     }
 
     /// Sets options that [`Room::check_options`] took.

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use conclave_proto::{
     Connection, ErrorCode, Event, IceConfig, Join, Joined, LeaveReason, PROTOCOL_VERSION, Participant, ProtocolError,
-    Reply, Resume, Resumed, Role, Secret, ServerLimits, ServerMessage, SfuAnswer, close, limits,
+    Reply, Resume, Resumed, Role, Secret, ServerLimits, SfuAnswer, close, limits,
 };
 
 use crate::digest::Digest;
 use crate::input::{Authority, ConnectionId, RequestToken};
 use crate::legs::{Legs, check_offer};
+use crate::listing::Voice;
 use crate::member::{Link, Member, Paths, ReportPacer, Silence};
 use crate::output::{MediaCommand, Output};
 use crate::pending::{Entering, Pending};
@@ -163,6 +164,10 @@ impl Room {
         let (grants, host_token) = self.grant_host(grants);
         let resume_token = self.secrets.token();
         let member = Member {
+            search_name: Member::searched(&join.name),
+            voice: Voice::default(),
+            told: false,
+            shows: Vec::new(),
             state: Participant {
                 id: id.clone(),
                 name: join.name,
@@ -183,15 +188,14 @@ impl Room {
             paths: Paths::default(),
             silence: Silence::default(),
         };
-        let state = member.state.clone();
-        self.roster.insert(member);
         self.seats.insert(connection, Seat::Member(id.clone()));
         self.crowd_changed = true;
-        self.broadcast(Event::ParticipantJoined { participant: state }, Some(&id));
+        self.take_in(member);
         if let Some(change) = self.topology.for_crowd(self.options.topology, self.roster.len()) {
             self.begin_move(now, change, Some(&id));
         }
         let answer = self.keep_first_leg(&id, answer);
+        let participants = self.first_page(&id);
         self.reply(
             connection,
             request,
@@ -201,7 +205,8 @@ impl Room {
                 resume_token,
                 host_token,
                 room: self.state(),
-                participants: self.participants().cloned().collect(),
+                participants,
+                participant_count: self.roster.len() as u32,
                 chat: self.chat.history(),
                 answer,
                 ice: IceConfig::default(),
@@ -230,7 +235,7 @@ impl Room {
         }
         let generation = self.topology.state().generation;
         let failed: Vec<_> =
-            self.roster.iter().filter(|member| member.paths.failure_told).map(|member| member.id().clone()).collect();
+            self.roster.listed().filter(|member| member.paths.failure_told).map(|member| member.id().clone()).collect();
         for participant in failed {
             let state = conclave_proto::PathState::Failed;
             self.tell(id, Event::PathChanged { generation, participant, state });
@@ -270,23 +275,22 @@ impl Room {
             .filter(|member| member.resume_token == shown)
             .ok_or_else(refused)?;
         let missed = member.log.resume(resume.last_seq).map_err(|_| refused())?;
-        let old = std::mem::replace(&mut member.link, Link::Live(connection));
         member.state.connection = Connection::Connected;
         member.silence = Silence::default();
         let token = self.secrets.token();
         member.resume_token = Digest::of_secret(&token);
         let id = member.id().clone();
+        let old = self.roster.set_link(&id, Link::Live(connection));
 
-        if let Link::Live(old) = old {
+        if let Some(Link::Live(old)) = old {
             self.close(old, close::REPLACED, "another connection took over");
         }
         self.seats.insert(connection, Seat::Member(id.clone()));
         self.reply(connection, request, Reply::Resumed(Resumed { resume_token: token }));
         for (seq, event) in missed {
-            let message = ServerMessage::Event { seq, event: Event::clone(&event) };
-            self.outputs.push_back(Output::Send { connection, message });
+            self.outputs.push_back(Output::Tell { connection, seq, event });
         }
-        if matches!(old, Link::Lost(_)) {
+        if matches!(old, Some(Link::Lost(_))) {
             self.crowd_changed = true;
             self.broadcast_state(&id, Some(&id));
         }

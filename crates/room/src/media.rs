@@ -79,6 +79,10 @@ impl Room {
             return Err(no_such_leg());
         }
         let view = bounded_view(view);
+        let shows = view.items.iter().filter_map(|item| self.roster.order_of(&item.participant)).collect();
+        if let Some(member) = self.roster.get_mut(&asker.participant) {
+            member.shows = shows;
+        }
         self.command(MediaCommand::SetView { participant: asker.participant.clone(), leg, view });
         self.done(asker);
         Ok(())
@@ -166,8 +170,9 @@ impl Room {
 
     /// Gives up what the media plane has not answered in time.
     pub(crate) fn give_up_pending(&mut self, now: Duration) {
+        // The oldest come first.
         let due: Vec<_> =
-            self.pending.iter().filter(|(_, pending)| pending.deadline() <= now).map(|(token, _)| *token).collect();
+            self.pending.iter().take_while(|(_, pending)| pending.deadline() <= now).map(|(token, _)| *token).collect();
         for request in due {
             let error = ProtocolError::new(ErrorCode::MediaUnavailable, "the media plane did not answer");
             self.media(now, MediaInput::Answered { request, result: Err(error) });
@@ -182,8 +187,7 @@ impl Room {
         speakers.retain(|speaker| self.roster.contains(speaker));
         speakers.truncate(SPEAKERS);
         if speakers != self.speakers {
-            self.speakers.clone_from(&speakers);
-            self.broadcast(Event::SpeakersChanged { speakers }, None);
+            self.announce_speakers(speakers);
         }
     }
 }

@@ -2,11 +2,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use conclave_proto::{Event, NetworkReport, Participant, ParticipantId, ServerMessage};
+use conclave_proto::{DisplayName, Event, NetworkReport, Participant, ParticipantId};
 
 use crate::digest::Digest;
 use crate::input::ConnectionId;
 use crate::legs::Legs;
+use crate::listing::Voice;
 use crate::output::Output;
 use crate::permissions::Grants;
 use crate::replay::EventLog;
@@ -15,6 +16,13 @@ use crate::replay::EventLog;
 pub(crate) struct Member {
     /// What the others see.
     pub(crate) state: Participant,
+    /// The name as a search compares it.
+    pub(crate) search_name: String,
+    pub(crate) voice: Voice,
+    /// Somebody was told of this member as one who is listed.
+    pub(crate) told: bool,
+    /// Whom its page shows, by their order; bounded by the slots of a leg.
+    pub(crate) shows: Vec<u32>,
     /// Whose session it is.
     pub(crate) person: Digest,
     pub(crate) grants: Grants,
@@ -42,6 +50,11 @@ impl Member {
         &self.state.id
     }
 
+    /// The name as a search compares it.
+    pub(crate) fn searched(name: &DisplayName) -> String {
+        name.as_str().to_lowercase()
+    }
+
     pub(crate) fn is_live(&self) -> bool {
         matches!(self.link, Link::Live(_))
     }
@@ -51,8 +64,7 @@ impl Member {
         match self.link {
             Link::Live(connection) => {
                 let seq = self.log.number(event);
-                let message = ServerMessage::Event { seq, event: Event::clone(event) };
-                outputs.push_back(Output::Send { connection, message });
+                outputs.push_back(Output::Tell { connection, seq, event: event.clone() });
             }
             Link::Lost(_) => self.log.miss(event),
         }
@@ -63,23 +75,29 @@ impl Member {
 #[derive(Debug, Default)]
 pub(crate) struct ReportPacer {
     last: Option<Duration>,
-    held: Option<NetworkReport>,
+    held: Option<(NetworkReport, Duration)>,
 }
 
 impl ReportPacer {
-    pub(crate) fn hold(&mut self, report: NetworkReport) {
-        self.held = Some(report);
+    /// Keeps a report. Returns when it is to be passed on, unless that is arranged already.
+    pub(crate) fn hold(&mut self, now: Duration, report: NetworkReport, interval: Duration) -> Option<Duration> {
+        if let Some((held, _)) = &mut self.held {
+            *held = report;
+            return None;
+        }
+        let due = self.last.map_or(now, |last| now.max(last + interval));
+        self.held = Some((report, due));
+        Some(due)
     }
 
-    /// When the held report may be passed on.
-    pub(crate) fn due_at(&self, interval: Duration) -> Option<Duration> {
-        self.held?;
-        Some(self.last.map_or(Duration::ZERO, |last| last + interval))
+    /// When the report that is kept is to be passed on.
+    pub(crate) fn queued_at(&self) -> Option<Duration> {
+        self.held.map(|(_, due)| due)
     }
 
     pub(crate) fn take(&mut self, now: Duration) -> Option<NetworkReport> {
         self.last = Some(now);
-        self.held.take()
+        self.held.take().map(|(report, _)| report)
     }
 }
 

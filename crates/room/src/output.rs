@@ -1,5 +1,7 @@
+use std::sync::Arc;
+
 use conclave_proto::{
-    CodecPreference, LegNumber, MediaState, ParticipantId, RoomOptions, ServerMessage, SfuOffer, View,
+    CodecPreference, Event, LegNumber, MediaState, ParticipantId, RoomOptions, ServerMessage, SfuOffer, View,
 };
 
 use crate::config::StoredMessage;
@@ -15,6 +17,16 @@ pub enum Output {
         connection: ConnectionId,
         /// What.
         message: ServerMessage,
+    },
+    /// Send an event: [`ServerMessage::Event`]. What everybody is told is the same `Arc` for all, so that
+    /// it can be written once.
+    Tell {
+        /// To whom.
+        connection: ConnectionId,
+        /// Its number in the session.
+        seq: u32,
+        /// What happened.
+        event: Arc<Event>,
     },
     /// Close a connection after what was sent before.
     Close {

@@ -142,7 +142,12 @@ impl Room {
 
     /// Draws the consequences of what a member has reported, whose meaning depends on who is there.
     fn review_path(&mut self, id: &ParticipantId) {
-        let others: Vec<_> = self.roster.ids().filter(|other| *other != id).cloned().collect();
+        // Through the server there is one path, whoever else is there.
+        let others: Vec<_> = if self.topology.is_direct() {
+            self.roster.ids().filter(|other| *other != id).cloned().collect()
+        } else {
+            Vec::new()
+        };
         let Some(member) = self.roster.get_mut(id) else { return };
         let failed = member.paths.failed();
         if failed || member.paths.complete(&others) {
@@ -151,7 +156,7 @@ impl Room {
         if std::mem::replace(&mut member.paths.failure_told, failed) != failed {
             let generation = self.topology.state().generation;
             let state = if failed { PathState::Failed } else { PathState::Ready };
-            self.broadcast(Event::PathChanged { generation, participant: id.clone(), state }, None);
+            self.announce_path(id, Event::PathChanged { generation, participant: id.clone(), state });
         }
     }
 

@@ -47,6 +47,7 @@ pub(crate) fn allowed(grants: Grants, message: &ClientMessage) -> bool {
         | ClientMessage::Leave {}
         | ClientMessage::Ping {}
         | ClientMessage::GetIceServers {}
+        | ClientMessage::GetParticipants { .. }
         | ClientMessage::SetName { .. }
         | ClientMessage::SetHand { .. }
         | ClientMessage::React { .. }

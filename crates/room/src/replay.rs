@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use conclave_proto::{Event, PeerSignal, limits};
+use conclave_proto::{Event, Participant, PeerSignal, limits};
 
 /// Most memory that one session's events may hold, in bytes.
 const REPLAY_BYTES: usize = 1024 * 1024;
@@ -116,6 +116,13 @@ fn supersedes(new: &Event, old: &Event) -> bool {
         (Event::NetworkReported { participant: new, .. }, Event::NetworkReported { participant: old, .. }) => {
             new == old
         }
+        (
+            Event::RosterChanged { participants: new, .. },
+            Event::RosterChanged { participants: old, left, unlisted, .. },
+        ) => {
+            let told_anew = |old: &Participant| new.iter().any(|new| new.id == old.id);
+            left.is_empty() && unlisted.is_empty() && old.iter().all(told_anew)
+        }
         (Event::OptionsChanged { .. }, Event::OptionsChanged { .. })
         | (Event::SpeakersChanged { .. }, Event::SpeakersChanged { .. }) => true,
         (
@@ -140,6 +147,9 @@ fn weight(event: &Event) -> usize {
         },
         Event::Chat { message } => message.text.as_str().len(),
         Event::SlotsChanged { slots } => 128 * (slots.video.len() + slots.audio.len()),
+        Event::RosterChanged { participants, left, unlisted, .. } => {
+            256 * participants.len() + 64 * (left.len() + unlisted.len())
+        }
         Event::SpeakersChanged { speakers } => 64 * speakers.len(),
         _ => 0,
     };

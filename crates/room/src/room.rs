@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,15 +12,12 @@ use crate::config::{Now, RoomConfig, StoredRoom};
 use crate::digest::Digest;
 use crate::input::{AdminInput, ConnectionId, Departure, Input, RequestToken};
 use crate::member::{Link, Member};
+use crate::news::News;
 use crate::output::{Ending, MediaCommand, Output};
 use crate::pending::Pending;
 use crate::roster::Roster;
 use crate::secrets::Secrets;
 use crate::topology::TopologyMachine;
-
-/// Network reports that one participant receives a second, at most: in a large room each person's
-/// are passed on less often.
-const REPORTS_PER_SECOND: u32 = 25;
 
 /// One live meeting.
 pub struct Room {
@@ -32,12 +29,15 @@ pub struct Room {
     pub(crate) host: Option<Digest>,
     pub(crate) secrets: Secrets,
     pub(crate) roster: Roster,
+    pub(crate) news: News,
     /// What every connection that the room has heard of is.
     pub(crate) seats: HashMap<ConnectionId, Seat>,
     /// What waits for the media plane.
     pub(crate) pending: BTreeMap<RequestToken, Pending>,
     pub(crate) next_request: u64,
     pub(crate) chat: ChatLog,
+    /// The places of the raised hands.
+    pub(crate) hands: BTreeSet<u32>,
     pub(crate) topology: TopologyMachine,
     pub(crate) speakers: Vec<ParticipantId>,
     /// The media plane has heard of the room.
@@ -73,10 +73,12 @@ impl Room {
             host: stored.host,
             secrets: Secrets::new(seed),
             roster: Roster::default(),
+            news: News::default(),
             seats: HashMap::new(),
             pending: BTreeMap::new(),
             next_request: 0,
             chat: ChatLog::new(stored.chat),
+            hands: BTreeSet::new(),
             speakers: Vec::new(),
             in_media: false,
             outputs: VecDeque::new(),
@@ -127,11 +129,12 @@ impl Room {
         if self.over {
             return None;
         }
-        let members = self.roster.iter().flat_map(|member| {
-            [self.given_up_at(member), member.reports.due_at(self.report_interval())].into_iter().flatten()
-        });
-        let pending = self.pending.values().map(Pending::deadline);
-        members.chain(pending).chain(self.topology.settles_at()).chain(self.two_remain_at()).min()
+        let lost = self.roster.lost().filter_map(|member| self.given_up_at(member));
+        // Orders are given up in the order in which they were given.
+        let pending = self.pending.values().next().map(Pending::deadline);
+        let others =
+            [pending, self.roster.next_report(), self.news_due_at(), self.topology.settles_at(), self.two_remain_at()];
+        lost.chain(others.into_iter().flatten()).min()
     }
 
     /// The next thing to do.
@@ -147,7 +150,7 @@ impl Room {
     pub fn check_options(&self, options: &RoomOptions) -> Result<(), ProtocolError> {
         let refused = |message| Err(ProtocolError::new(ErrorCode::BadOptions, message));
         if !(1..=limits::CAPACITY).contains(&options.capacity) {
-            return refused("the capacity is 1 to 1,000");
+            return refused("the capacity is 1 to 5,000");
         }
         // A capacity below the number of people inside only keeps newcomers out; a direct topology
         // that connects fewer would cut somebody off.
@@ -233,21 +236,6 @@ impl Room {
         }
     }
 
-    /// Tells everybody the whole state of one member.
-    pub(crate) fn broadcast_state(&mut self, id: &ParticipantId, except: Option<&ParticipantId>) {
-        if let Some(member) = self.roster.get(id) {
-            let participant = member.state.clone();
-            self.broadcast(Event::ParticipantUpdated { participant }, except);
-        }
-    }
-
-    /// Least time between two reports of one participant, so that the reports of all together stay
-    /// within what each can be sent.
-    fn report_interval(&self) -> Duration {
-        let people = u32::try_from(self.roster.len()).unwrap_or(u32::MAX);
-        self.config.report_interval.max(Duration::from_secs(1).saturating_mul(people) / REPORTS_PER_SECOND)
-    }
-
     /// Does what is due.
     fn advance(&mut self, now: Duration) {
         self.give_up_lost(now);
@@ -258,11 +246,12 @@ impl Room {
         }
         self.follow_crowd(now);
         self.settle_if_done(now);
+        self.tell_news(now);
     }
 
     fn give_up_lost(&mut self, now: Duration) {
         let due = |member: &&Member| self.given_up_at(member).is_some_and(|at| at <= now);
-        let gone: Vec<_> = self.roster.iter().filter(due).map(|member| member.id().clone()).collect();
+        let gone: Vec<_> = self.roster.lost().filter(due).map(|member| member.id().clone()).collect();
         for id in gone {
             self.remove(&id, LeaveReason::Lost);
         }
@@ -285,23 +274,6 @@ impl Room {
         Some(since + if is_gone { silent.min(grace) } else { grace })
     }
 
-    fn pass_on_reports(&mut self, now: Duration) {
-        let interval = self.report_interval();
-        let mut reports = Vec::new();
-        for member in self.roster.iter_mut() {
-            if member.reports.due_at(interval).is_some_and(|at| at <= now)
-                && let Some(report) = member.reports.take(now)
-            {
-                member.state.network = Some(report);
-                reports.push((member.id().clone(), report));
-            }
-        }
-        for (participant, report) in reports {
-            let event = Event::NetworkReported { participant: participant.clone(), report };
-            self.broadcast(event, Some(&participant));
-        }
-    }
-
     fn disconnected(&mut self, now: Duration, connection: ConnectionId, departure: Departure) {
         match self.seats.remove(&connection) {
             None | Some(Seat::Closed) => {}
@@ -315,8 +287,8 @@ impl Room {
     }
 
     fn interrupt(&mut self, now: Duration, id: &ParticipantId) {
+        self.roster.set_link(id, Link::Lost(now));
         let Some(member) = self.roster.get_mut(id) else { return };
-        member.link = Link::Lost(now);
         member.state.connection = Connection::Interrupted;
         self.crowd_changed = true;
         self.broadcast_state(id, Some(id));
@@ -324,7 +296,7 @@ impl Room {
 
     /// Takes a member out of the room, closing the connection if there still is one.
     pub(crate) fn remove(&mut self, id: &ParticipantId, reason: LeaveReason) {
-        let Some(member) = self.roster.remove(id) else { return };
+        let Some(member) = self.take_out(id) else { return };
         // A connection that is gone already has no seat any more.
         if let Link::Live(connection) = member.link
             && self.seats.contains_key(&connection)
@@ -338,14 +310,20 @@ impl Room {
         self.forget_pending_of(id);
         // Also whoever has no leg: the media plane relays for people who speak to each other directly.
         self.command(MediaCommand::CloseParticipant { participant: id.clone() });
-        for other in self.roster.iter_mut() {
-            other.paths.forget(id);
-            other.silence.peers.remove(id);
+        if let Some(hand) = member.state.hand {
+            self.hands.remove(&hand);
+        }
+        // Only direct topologies, which are small, have paths to single peers.
+        if self.topology.is_direct() {
+            for other in self.roster.iter_mut() {
+                other.paths.forget(id);
+                other.silence.peers.remove(id);
+            }
         }
         self.speakers.retain(|speaker| speaker != id);
         self.topology.no_longer_awaited(id);
         self.crowd_changed = true;
-        self.broadcast(Event::ParticipantLeft { participant: id.clone(), reason }, None);
+        self.tell_of_departure(&member, reason);
         self.review_all_paths();
     }
 

@@ -2,10 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use conclave_media::{MediaEvent, RoomKey};
-use conclave_proto::{ErrorCode, ParticipantId, ProtocolError, Reply, RoomName, ServerMessage, SfuAnswer, close};
+use conclave_proto::{
+    ErrorCode, Event, EventText, ParticipantId, ProtocolError, Reply, RoomName, ServerMessage, SfuAnswer, close,
+};
 use conclave_room::{
     AdminInput, ConnectionId, Ending, Input, MediaCommand, MediaInput, Output, RequestToken, Room, StoredRoom,
 };
@@ -33,6 +36,8 @@ pub(super) struct Actor {
     joining: HashMap<ConnectionId, Instant>,
     answers: mpsc::UnboundedSender<Answer>,
     closed: Vec<oneshot::Sender<()>>,
+    /// The last event that was sent, and its text.
+    told: Option<(Arc<Event>, EventText)>,
     options_asked: Option<oneshot::Sender<Result<(), ProtocolError>>>,
     counted: usize,
 }
@@ -115,6 +120,7 @@ impl Actor {
             joining: HashMap::new(),
             answers,
             closed: Vec::new(),
+            told: None,
             options_asked: None,
             counted: 0,
         }
@@ -197,6 +203,7 @@ impl Actor {
         let storage = &self.rooms.0.storage;
         match output {
             Output::Send { connection, message } => self.send(connection, message),
+            Output::Tell { connection, seq, event } => self.tell(connection, seq, event),
             Output::Close { connection, code, reason } => {
                 if let Some(client) = self.clients.get(&connection) {
                     client.entrance.outbox.close(code, reason);
@@ -236,6 +243,21 @@ impl Actor {
             }
         }
         client.entrance.outbox.send(&message);
+    }
+
+    /// Sends an event, which is written only once for all who are told it one after another.
+    fn tell(&mut self, connection: ConnectionId, seq: u32, event: Arc<Event>) {
+        let Some(client) = self.clients.get(&connection) else { return };
+        if !self.told.as_ref().is_some_and(|(told, _)| Arc::ptr_eq(told, &event)) {
+            self.told = match EventText::new(&event) {
+                Ok(text) => Some((event, text)),
+                // Only a map with keys that are no strings could fail, and the protocol has none.
+                Err(_) => return tracing::error!("an event could not be written as JSON"),
+            };
+        }
+        if let Some((_, text)) = &self.told {
+            client.entrance.outbox.send_text(text.numbered(seq));
+        }
     }
 
     fn command_media(&mut self, command: MediaCommand) {

@@ -75,11 +75,18 @@ impl Outbox {
             self.waiting.joined.store(true, Ordering::Release);
             self.waiting.place.lock().unwrap_or_else(PoisonError::into_inner).take();
         }
-        let text = match serde_json::to_string(message) {
-            Ok(text) => text,
+        match serde_json::to_string(message) {
+            Ok(text) => self.send_text(text),
             // Only a map with keys that are no strings could fail, and the protocol has none.
-            Err(_) => return tracing::error!("a message could not be written as JSON"),
-        };
+            Err(_) => tracing::error!("a message could not be written as JSON"),
+        }
+    }
+
+    /// Queues a message that is written already; otherwise as [`Self::send`].
+    pub fn send_text(&self, text: String) {
+        if self.waiting.overflowed.is_cancelled() {
+            return;
+        }
         let bytes = self.waiting.bytes.fetch_add(text.len(), Ordering::Relaxed) + text.len();
         let messages = self.waiting.messages.fetch_add(1, Ordering::Relaxed) + 1;
         if bytes > BYTES || messages > MESSAGES {

@@ -5,6 +5,7 @@
 
 mod chat;
 mod entry;
+mod large;
 mod legs;
 mod mirror;
 mod people;

@@ -8,6 +8,7 @@ pub struct Mirror {
     pub me: ParticipantId,
     pub room: RoomState,
     pub participants: Vec<Participant>,
+    pub count: u32,
     pub chat: Vec<MessageId>,
     pub speakers: Vec<ParticipantId>,
     pub failed: BTreeSet<ParticipantId>,
@@ -21,6 +22,7 @@ impl Mirror {
             me: joined.participant,
             room: joined.room,
             participants: joined.participants,
+            count: joined.participant_count,
             chat: joined.chat.into_iter().map(|message| message.id).collect(),
             speakers: Vec::new(),
             failed: BTreeSet::new(),
@@ -46,6 +48,7 @@ impl Mirror {
             Event::ParticipantJoined { participant } => {
                 assert!(!self.has(&participant.id), "nobody arrives twice");
                 self.participants.push(participant);
+                self.count += 1;
             }
             Event::ParticipantUpdated { participant } => {
                 let id = participant.id.clone();
@@ -56,8 +59,20 @@ impl Mirror {
                 assert!(self.has(&participant), "only those leave who were there");
                 assert_ne!(participant, self.me, "nobody is told of their own departure");
                 self.participants.retain(|other| other.id != participant);
+                self.count -= 1;
                 self.failed.remove(&participant);
                 self.speakers.retain(|speaker| *speaker != participant);
+            }
+            Event::RosterChanged { count, participants, left, unlisted } => {
+                for participant in participants {
+                    self.participants.retain(|other| other.id != participant.id);
+                    self.participants.push(participant);
+                }
+                let gone: BTreeSet<_> = left.into_iter().map(|left| left.participant).chain(unlisted).collect();
+                assert!(!gone.contains(&self.me) || count > 50, "in a small room everybody is listed");
+                self.participants.retain(|other| !gone.contains(&other.id) || other.id == self.me);
+                self.participants.sort_by_key(|participant| participant.order);
+                self.count = count;
             }
             Event::Chat { message } => {
                 assert!(!self.chat.contains(&message.id), "nothing is said twice");

@@ -86,7 +86,11 @@ fn a_reaction_names_its_sender() {
     let ada = stage.join("Ada");
     let grace = stage.join("Grace");
     stage.ok(&ada, ClientMessage::React { reaction: Reaction::Party });
-    let expected = Event::Reacted { participant: ada.id, reaction: Reaction::Party };
+    let expected = Event::Reacted {
+        participant: ada.id,
+        name: ada.joined.participants[0].name.clone(),
+        reaction: Reaction::Party,
+    };
     assert_eq!(stage.events(&grace), [expected]);
 }
 
@@ -110,9 +114,9 @@ fn network_reports_are_passed_on_every_two_seconds_and_the_newest_is_never_lost(
 }
 
 #[test]
-fn in_a_large_room_reports_of_all_together_stay_within_what_one_receives() {
+fn reports_of_all_together_stay_within_what_one_receives() {
     let mut stage = Stage::new(TopologyChoice::Sfu);
-    let people: Vec<Person> = (0..100).map(|n| stage.join(&format!("P{n}"))).collect();
+    let people: Vec<Person> = (0..50).map(|n| stage.join(&format!("P{n}"))).collect();
     stage.forget_events();
     for round in 0..10 {
         for person in &people {

@@ -108,7 +108,7 @@ fn any_options() -> impl Strategy<Value = RoomOptions> {
         1 => Just(TopologyChoice::Mesh),
         2 => Just(TopologyChoice::Sfu),
     ];
-    let capacity = prop_oneof![3 => 1..7u32, 1 => Just(0), 1 => Just(1_001), 5 => Just(100)];
+    let capacity = prop_oneof![3 => 1..7u32, 1 => Just(0), 1 => Just(5_001), 5 => Just(100)];
     (choice, capacity, prop::bool::weighted(0.1)).prop_map(|(topology, capacity, locked)| RoomOptions {
         topology,
         capacity,
@@ -145,6 +145,11 @@ fn any_command() -> impl Strategy<Value = Command> {
         1 => Just(Command::Plain(ClientMessage::Leave {})),
         1 => Just(Command::Plain(ClientMessage::Ping {})),
         1 => Just(Command::Plain(ClientMessage::GetIceServers {})),
+        1 => (prop::option::of(0..9u32), prop::option::of("[p0-9]"))
+            .prop_map(|(after, search)| Command::Plain(ClientMessage::GetParticipants {
+                after,
+                search: search.map(|text| DisplayName::parse(&text).unwrap()),
+            })),
         1 => Just(Command::Plain(ClientMessage::Join(Box::new(join_as("Again"))))),
         2 => media.prop_map(|media| Command::Plain(ClientMessage::SetMedia { media })),
         1 => "[a-d]{1,2}"
@@ -492,6 +497,9 @@ impl World {
                         session.connection = connection;
                         let used = std::mem::replace(&mut session.token, resumed.resume_token);
                         session.used.push(used);
+                    }
+                    Reply::Participants { participants, count, next } => {
+                        assert!(participants.len() <= count as usize && next.is_none(), "a small room is one page");
                     }
                     Reply::Done {} | Reply::SfuAnswered { .. } | Reply::IceServers { .. } | Reply::ChatTaken { .. } => {
                     }

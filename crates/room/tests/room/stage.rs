@@ -148,6 +148,11 @@ impl Stage {
                     assert_eq!(wire.closed, None, "nothing is sent to a closed connection: {message:?}");
                     wire.inbox.push(message);
                 }
+                Output::Tell { connection, seq, event } => {
+                    let wire = self.connections.get_mut(&connection).expect("a known connection");
+                    assert_eq!(wire.closed, None, "nothing is sent to a closed connection: {event:?}");
+                    wire.inbox.push(ServerMessage::Event { seq, event: Event::clone(&event) });
+                }
                 Output::Close { connection, code, reason } => {
                     assert!(reason.len() <= 123);
                     let wire = self.connections.get_mut(&connection).expect("a known connection");
