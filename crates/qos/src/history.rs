@@ -113,3 +113,7 @@ impl SendHistory {
         newest.checked_sub(u64::from(back)).filter(|sequence| *sequence >= self.oldest)
     }
 }
+
+#[cfg(test)]
+#[path = "history_tests.rs"]
+mod tests;

@@ -1,6 +1,37 @@
 //! When the next packet may leave.
 
+use std::time::Duration;
+
 use crate::{Bitrate, Control, Probe, ProbeId, SentPacket, Time};
+
+/// What may leave at once, so that packets to one destination go out together (in one UDP GSO call, say). libwebrtc's
+/// pacer has this too (`pacing_controller.h`, `kDefaultBurstInterval`), long bursts at that; 5 ms are what its delay
+/// estimation takes for one group (`delay_based_bwe.cc`, `kSendTimeGroupLength`).
+const BURST: Duration = Duration::from_millis(5);
+/// What waits leaves within this, even where that is faster than the pacing rate.
+///
+/// At 2.5 times the target, a frame of a quarter of a second's worth of bits (a key frame, mostly) leaves in 100 ms, so
+/// this concerns only what the estimate did not allow for: after a fall of the estimate, until a smaller layer
+/// replaces the one that no longer fits. libwebrtc waits 2 s (`pacing_controller.h`, `kMaxExpectedQueueLength`), since
+/// its encoder answers within a frame. Here, what waits longer than a receiver's jitter buffer is as good as lost, and
+/// a loss at the bottleneck is at least told.
+const LONGEST_WAIT: Duration = Duration::from_millis(400);
+/// Debt is forgotten beyond this (`pacing_controller.cc`, `kMaxDebtInTime`): unpaced audio cannot stop video for good.
+const MOST_DEBT: Duration = Duration::from_millis(500);
+/// A probe leaves in runs of this length: `probe_controller.h`, `min_probe_delta`.
+const PROBE_RUN: Duration = Duration::from_millis(2);
+/// A probe that was kept from sending for this long goes on at its rate and does not catch up:
+/// `bitrate_prober.h`, `max_probe_delay`.
+const PROBE_LATENESS: Duration = Duration::from_millis(10);
+/// Probes that wait at most; the oldest make room.
+const MOST_PROBES: usize = 4;
+/// A probe that could not begin for this long is out of date (`bitrate_prober.cc`, `kProbeClusterTimeout` is 5 s).
+const PROBE_EXPIRES: Duration = Duration::from_secs(1);
+/// Padding asked for at once, at most: the payload of one packet.
+const MOST_PADDING: u64 = 1_200;
+
+/// Bits times microseconds per second: what rates times durations come to, exactly.
+const BYTE: u64 = 8 * 1_000_000;
 
 /// What waits to be sent and is paced (so without audio).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,8 +48,10 @@ pub enum Turn {
     /// Send the next waiting packet, as part of this probe if there is one.
     Media(Option<ProbeId>),
     /// Send padding, about this many bytes, as part of this probe if there is one.
+    ///
+    /// Where there is nothing to pad with, do not ask again before something changes or some time has passed.
     Padding {
-        /// How much.
+        /// How much: 1 to 1,200, all headers included. May be sent as several small packets.
         bytes: u32,
         /// For what.
         probe: Option<ProbeId>,
@@ -27,39 +60,203 @@ pub enum Turn {
     Wait(Option<Time>),
 }
 
+#[derive(Clone, Copy, Debug)]
+struct ActiveProbe {
+    probe: Probe,
+    added: Time,
+    /// When its first packet left, put off by what it was kept from sending.
+    started: Option<Time>,
+    bytes: u64,
+    packets: u32,
+}
+
+impl ActiveProbe {
+    fn is_done(&self) -> bool {
+        self.bytes >= u64::from(self.probe.bytes) && self.packets >= self.probe.packets
+    }
+
+    /// When what was sent so far has left at the probe's rate, less the run that may leave together.
+    fn due(&self) -> Option<Time> {
+        let started = self.started?;
+        let sent = Duration::from_micros(self.bytes * BYTE / self.probe.rate.as_bps().max(1));
+        Some(started + sent.saturating_sub(PROBE_RUN))
+    }
+}
+
 /// Spreads packets over time.
 ///
 /// Ask [`poll`](Self::poll), do what it says, report with [`handle_sent`](Self::handle_sent), and ask again until it
-/// says [`Turn::Wait`].
-#[derive(Debug, Default)]
+/// says [`Turn::Wait`]. Media leaves in bursts of up to 5 ms at the pacing rate (2.5 times the target, by
+/// [`Control::pacing`]), and then waits until their time has passed; faster where it would otherwise wait longer than
+/// 400 ms. Padding fills up to its rate what media leaves free. A probe goes before both, at its own rate, made of media
+/// where there is some and of padding where not.
+#[derive(Debug)]
 pub struct Pacer {
     pacing: Bitrate,
+    padding: Bitrate,
+    /// The pacing rate, or what drains the queue in time.
+    rate: Bitrate,
+    /// What was sent ahead of time, in units of [`BYTE`].
+    media_debt: u64,
+    padding_debt: u64,
+    /// The burst is over; wait until its debt is paid.
+    draining: bool,
+    updated: Time,
+    probes: [Option<ActiveProbe>; MOST_PROBES],
 }
 
 impl Pacer {
     /// Sends at these rates.
     pub fn new(control: Control) -> Self {
-        Self { pacing: control.pacing }
+        Self {
+            pacing: control.pacing,
+            padding: control.padding,
+            rate: control.pacing,
+            media_debt: 0,
+            padding_debt: 0,
+            draining: false,
+            updated: Time::default(),
+            probes: [None; MOST_PROBES],
+        }
     }
 
     /// What may be sent changed.
-    pub fn set_rates(&mut self, _now: Time, control: Control) {
+    pub fn set_rates(&mut self, now: Time, control: Control) {
+        self.update(now);
         self.pacing = control.pacing;
+        self.padding = control.padding;
+        self.rate = self.rate.max(control.pacing);
     }
 
-    /// A probe is to be sent.
-    pub fn add_probe(&mut self, _now: Time, _probe: Probe) {}
+    /// A probe is to be sent. Four at most wait; with more, the oldest is forgotten.
+    pub fn add_probe(&mut self, now: Time, probe: Probe) {
+        if self.probes.iter().all(Option::is_some) {
+            self.end_probe();
+        }
+        if let Some(place) = self.probes.iter_mut().find(|place| place.is_none()) {
+            *place = Some(ActiveProbe { probe, added: now, started: None, bytes: 0, packets: 0 });
+        }
+    }
 
     /// What to do now.
-    pub fn poll(&mut self, _now: Time, queued: Queued) -> Turn {
-        if queued.packets > 0 { Turn::Media(None) } else { Turn::Wait(None) }
+    pub fn poll(&mut self, now: Time, queued: Queued) -> Turn {
+        self.update(now);
+        self.rate = self.pacing.max(draining_rate(queued));
+        if let Some(turn) = self.poll_active_probe(now, queued) {
+            return turn;
+        }
+        if queued.packets > 0 && !self.must_drain() {
+            return Turn::Media(None);
+        }
+        if queued.packets == 0 && self.padding > Bitrate::ZERO && self.media_debt == 0 && self.padding_debt == 0 {
+            return Turn::Padding { bytes: bytes_in(self.padding, BURST), probe: None };
+        }
+        Turn::Wait(self.next_send_time(queued))
     }
 
     /// A packet left: media, padding or audio. Audio is counted but never waits.
-    pub fn handle_sent(&mut self, _packet: &SentPacket) {}
+    pub fn handle_sent(&mut self, packet: &SentPacket) {
+        self.update(packet.at);
+        let size = u64::from(packet.size);
+        let most = |rate: Bitrate| rate.as_bps().saturating_mul(MOST_DEBT.as_micros() as u64);
+        self.media_debt = (self.media_debt + size * BYTE).min(most(self.rate));
+        self.padding_debt = (self.padding_debt + size * BYTE).min(most(self.padding));
+        if let (Some(active), Some(id)) = (&mut self.probes[0], packet.probe)
+            && active.probe.id == id
+        {
+            active.started.get_or_insert(packet.at);
+            active.bytes += size;
+            active.packets = active.packets.saturating_add(1);
+            if active.is_done() {
+                self.end_probe();
+            }
+        }
+    }
 
     /// When [`poll`](Self::poll) would let something leave; `None`: not before something changes.
     pub fn next_send_time(&self, queued: Queued) -> Option<Time> {
-        (queued.packets > 0).then(Time::default)
+        let probe = self.probes[0].map(|active| active.due().unwrap_or(self.updated));
+        let paid = |debt: u64, rate: Bitrate| {
+            let micros = if rate > Bitrate::ZERO { debt.div_ceil(rate.as_bps()) } else { 0 };
+            self.updated + Duration::from_micros(micros)
+        };
+        let media = if queued.packets > 0 {
+            if self.rate == Bitrate::ZERO {
+                None
+            } else if self.draining {
+                Some(paid(self.media_debt, self.rate))
+            } else {
+                Some(self.updated)
+            }
+        } else if self.padding > Bitrate::ZERO {
+            Some(paid(self.media_debt, self.rate).max(paid(self.padding_debt, self.padding)))
+        } else {
+            None
+        };
+        match (probe, media) {
+            (Some(probe), Some(media)) => Some(probe.min(media)),
+            (probe, media) => probe.or(media),
+        }
+    }
+
+    /// What the first waiting probe says; `None` if there is none or it is not its time.
+    fn poll_active_probe(&mut self, now: Time, queued: Queued) -> Option<Turn> {
+        while self.probes[0].is_some_and(|active| active.started.is_none() && now.since(active.added) > PROBE_EXPIRES) {
+            self.end_probe();
+        }
+        let active = self.probes[0].as_mut()?;
+        if let Some(due) = active.due() {
+            if due > now {
+                return None;
+            }
+            let late = now.since(due);
+            if late > PROBE_LATENESS + PROBE_RUN {
+                active.started = active.started.map(|started| started + late);
+            }
+        }
+        let probe = active.probe;
+        if queued.packets > 0 {
+            return Some(Turn::Media(Some(probe.id)));
+        }
+        let rest = u64::from(probe.bytes).saturating_sub(active.bytes);
+        let missing = u64::from(probe.packets.saturating_sub(active.packets)).max(1);
+        let bytes = rest.div_ceil(missing).clamp(1, MOST_PADDING) as u32;
+        Some(Turn::Padding { bytes, probe: Some(probe.id) })
+    }
+
+    fn end_probe(&mut self) {
+        self.probes[0] = None;
+        self.probes.rotate_left(1);
+    }
+
+    /// Whether a burst was sent whose time has not passed.
+    fn must_drain(&mut self) -> bool {
+        if self.rate == Bitrate::ZERO {
+            return true;
+        }
+        let burst = self.rate.as_bps().saturating_mul(BURST.as_micros() as u64);
+        self.draining = self.media_debt >= burst || (self.draining && self.media_debt > 0);
+        self.draining
+    }
+
+    /// Pays debts with the time that passed.
+    fn update(&mut self, now: Time) {
+        let passed = now.since(self.updated).as_micros() as u64;
+        self.media_debt = self.media_debt.saturating_sub(self.rate.as_bps().saturating_mul(passed));
+        self.padding_debt = self.padding_debt.saturating_sub(self.padding.as_bps().saturating_mul(passed));
+        self.updated = self.updated.max(now);
     }
 }
+
+/// What empties the queue within [`LONGEST_WAIT`].
+fn draining_rate(queued: Queued) -> Bitrate {
+    Bitrate::bps(queued.bytes.saturating_mul(8_000) / LONGEST_WAIT.as_millis() as u64)
+}
+
+fn bytes_in(rate: Bitrate, time: Duration) -> u32 {
+    (rate.as_bps().saturating_mul(time.as_micros() as u64) / BYTE).clamp(1, MOST_PADDING) as u32
+}
+
+#[cfg(test)]
+#[path = "pacer_tests.rs"]
+mod tests;

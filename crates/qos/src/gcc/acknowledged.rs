@@ -1,0 +1,171 @@
+//! What arrives, in bits per second: libwebrtc's `robust_throughput_estimator.cc`.
+//!
+//! The longest pause between two arrivals counts as long as the second longest only, and what arrives in bursts counts
+//! no more than what was sent in that time. So neither a stall nor the burst after it shows.
+
+use std::collections::VecDeque;
+
+/// The window holds at least so many packets, or a second; all from `robust_throughput_estimator.h`: `window_packets`,
+/// `min_window_duration`, `max_window_packets`, `max_window_duration`, `required_packets`.
+const ENOUGH_PACKETS: usize = 20;
+const ENOUGH_TIME: i64 = 1_000_000;
+const MOST_PACKETS: usize = 500;
+const MOST_TIME: i64 = 5_000_000;
+const NEEDED_PACKETS: usize = 10;
+/// Rates are not taken from less time than this, µs: `robust_throughput_estimator.cc`, `bitrate`.
+const LEAST_TIME: i64 = 1_000;
+
+#[derive(Clone, Copy, Debug)]
+struct Arrival {
+    sent: i64,
+    arrived: i64,
+    size: u32,
+}
+
+/// Estimates what arrives.
+#[derive(Debug, Default)]
+pub(super) struct Acknowledged {
+    /// In the order of arrival.
+    window: VecDeque<Arrival>,
+    /// The latest packet sent before the window.
+    sent_before: Option<i64>,
+    rate: Option<f64>,
+}
+
+impl Acknowledged {
+    /// Bits per second; `None` before ten packets arrived.
+    pub(super) fn rate(&self) -> Option<f64> {
+        self.rate
+    }
+
+    /// One packet, times in µs; in the order of arrival.
+    pub(super) fn handle_packet(&mut self, sent: i64, arrived: i64, size: u32) {
+        if let Some(last) = self.window.back().map(|last| last.arrived)
+            && arrived < last
+        {
+            // Reports overtook each other, or the receiver's clock jumped; packets are kept in order.
+            if last - arrived > ENOUGH_TIME {
+                self.window.clear();
+                self.sent_before = None;
+            } else {
+                let place = self.window.partition_point(|other| other.arrived <= arrived);
+                self.make_room();
+                self.window.insert(place.min(self.window.len()), Arrival { sent, arrived, size });
+                return;
+            }
+        }
+        self.make_room();
+        self.window.push_back(Arrival { sent, arrived, size });
+        while self.is_first_outside() {
+            self.drop_first();
+        }
+    }
+
+    /// All packets of a report were handled.
+    pub(super) fn handle_report(&mut self) {
+        self.rate = self.measure();
+    }
+
+    /// So that the window never grows: it was made for [`MOST_PACKETS`].
+    fn make_room(&mut self) {
+        if self.window.capacity() == 0 {
+            self.window.reserve_exact(MOST_PACKETS);
+        }
+        if self.window.len() >= MOST_PACKETS {
+            self.drop_first();
+        }
+    }
+
+    fn is_first_outside(&self) -> bool {
+        let (Some(first), Some(last)) = (self.window.front(), self.window.back()) else { return false };
+        let time = last.arrived - first.arrived;
+        time > MOST_TIME || (self.window.len() > ENOUGH_PACKETS && time > ENOUGH_TIME)
+    }
+
+    fn drop_first(&mut self) {
+        if let Some(first) = self.window.pop_front() {
+            self.sent_before = Some(self.sent_before.map_or(first.sent, |before| before.max(first.sent)));
+        }
+    }
+
+    fn measure(&self) -> Option<f64> {
+        if self.window.len() < NEEDED_PACKETS {
+            return None;
+        }
+        let (first, last) = (self.window.front()?, self.window.back()?);
+        let (mut longest, mut second) = (0, 0);
+        let mut previous = first.arrived;
+        let (mut first_sent, mut last_sent, mut last_sent_size) = (i64::MAX, i64::MIN, 0);
+        let mut size = 0_u64;
+        for packet in &self.window {
+            let pause = packet.arrived - previous;
+            previous = packet.arrived;
+            if pause > longest {
+                (longest, second) = (pause, longest);
+            } else if pause > second {
+                second = pause;
+            }
+            size += u64::from(packet.size);
+            // What was sent before the window was sent too early to count.
+            if self.sent_before.is_some_and(|before| packet.sent < before) {
+                continue;
+            }
+            first_sent = first_sent.min(packet.sent);
+            if packet.sent > last_sent {
+                (last_sent, last_sent_size) = (packet.sent, packet.size);
+            }
+        }
+        let arriving = (last.arrived - first.arrived - longest + second).max(LEAST_TIME);
+        let arrived = rate(size - u64::from(first.size), arriving);
+        let sending = last_sent.saturating_sub(first_sent);
+        let sent = (sending > 0).then(|| rate(size - u64::from(last_sent_size), sending.max(LEAST_TIME)));
+        Some(sent.map_or(arrived, |sent| sent.min(arrived)))
+    }
+}
+
+fn rate(bytes: u64, micros: i64) -> f64 {
+    bytes as f64 * 8_000_000.0 / micros as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 1,250 bytes every 10 ms: 1 Mbit/s; arrivals delayed by this, ms.
+    fn measure(delay: impl Fn(i64) -> i64) -> f64 {
+        let mut acknowledged = Acknowledged::default();
+        for i in 0..200 {
+            acknowledged.handle_packet(i * 10_000, i * 10_000 + delay(i) * 1_000, 1_250);
+        }
+        acknowledged.handle_report();
+        acknowledged.rate().unwrap()
+    }
+
+    #[test]
+    fn a_steady_stream_is_measured_to_a_percent() {
+        let rate = measure(|_| 20);
+        assert!((rate - 1e6).abs() < 1e4, "{rate}");
+    }
+
+    #[test]
+    fn a_stall_and_the_burst_after_it_do_not_show() {
+        let rate = measure(|i| if (150..160).contains(&i) { 100 - (i - 150) * 10 } else { 0 });
+        assert!((0.95e6..1.12e6).contains(&rate), "{rate}");
+        let rate = measure(|i| if i >= 190 { (200 - i) * 10 } else { 0 });
+        assert!((0.9e6..1.1e6).contains(&rate), "a burst at the end: {rate}");
+    }
+
+    #[test]
+    fn few_packets_say_nothing_and_the_window_is_bounded() {
+        let mut acknowledged = Acknowledged::default();
+        for i in 0..9 {
+            acknowledged.handle_packet(i * 1_000, i * 1_000, 1_000);
+        }
+        acknowledged.handle_report();
+        assert_eq!(acknowledged.rate(), None);
+        for i in 9..10_000 {
+            acknowledged.handle_packet(i * 10, i * 10, 1_000);
+        }
+        assert!(acknowledged.window.len() <= MOST_PACKETS && acknowledged.window.capacity() <= 2 * MOST_PACKETS);
+    }
+}

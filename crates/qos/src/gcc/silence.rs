@@ -1,0 +1,62 @@
+//! Sends less while nothing is heard from the other end: `RttBasedBackoff` of libwebrtc's
+//! `send_side_bandwidth_estimation.cc`.
+
+use std::time::Duration;
+
+use crate::Time;
+
+/// No report for this long, while packets leave, or a round trip as long: the file's `limit`.
+const LIMIT: Duration = Duration::from_secs(3);
+/// Then this share is kept (`fraction`)...
+pub(super) const KEPT: f64 = 0.8;
+/// ...every so often (`interval`).
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Follows packets and reports.
+#[derive(Debug, Default)]
+pub(super) struct Silence {
+    sent: Option<Time>,
+    /// The latest report, or the first packet.
+    heard: Option<Time>,
+    round_trip: Duration,
+    fell: Option<Time>,
+}
+
+impl Silence {
+    pub(super) fn handle_sent(&mut self, at: Time) {
+        self.sent = Some(at);
+        self.heard.get_or_insert(at);
+    }
+
+    pub(super) fn handle_report(&mut self, now: Time, round_trip: Duration) {
+        self.heard = Some(now);
+        self.round_trip = round_trip;
+    }
+
+    pub(super) fn is_too_long(&self) -> bool {
+        self.round_trip() > LIMIT
+    }
+
+    /// Whether to fall now; not more often than every second.
+    pub(super) fn poll_fall(&mut self, now: Time) -> bool {
+        let fall = self.is_too_long() && self.fell.is_none_or(|fell| now.since(fell) >= INTERVAL);
+        if fall {
+            self.fell = Some(now);
+        }
+        fall
+    }
+
+    /// When to look again. Only packets that leave make a silence longer.
+    pub(super) fn poll_timeout(&self) -> Option<Time> {
+        if !self.is_too_long() {
+            return None;
+        }
+        Some(self.fell.map_or(Time::default(), |fell| fell + INTERVAL))
+    }
+
+    /// The latest round trip, and how long packets have been leaving since it was known.
+    fn round_trip(&self) -> Duration {
+        let waiting = self.sent.zip(self.heard).map_or(Duration::ZERO, |(sent, heard)| sent.since(heard));
+        waiting + self.round_trip
+    }
+}

@@ -1,0 +1,60 @@
+use super::*;
+use crate::Time;
+
+fn packet(size: u32) -> SentPacket {
+    SentPacket { at: Time::default(), size, probe: None, is_media: true }
+}
+
+fn acknowledge(history: &mut SendHistory, reports: &[(u16, Option<u64>)]) -> Vec<(u64, u32, bool)> {
+    let mut results = Vec::new();
+    let reports = reports.iter().map(|(sequence, at)| (*sequence, at.map(Duration::from_millis)));
+    history.acknowledge(reports, &mut results);
+    results.iter().map(|result| (result.sequence, result.sent.size, result.received.is_some())).collect()
+}
+
+#[test]
+fn a_loss_is_told_once_an_arrival_once_and_an_arrival_after_a_loss() {
+    let mut history = SendHistory::new();
+    for size in 100..103 {
+        history.record(packet(size));
+    }
+    let told = acknowledge(&mut history, &[(0, Some(5)), (1, None), (2, Some(6))]);
+    assert_eq!(told, [(0, 100, true), (1, 101, false), (2, 102, true)]);
+    assert_eq!(acknowledge(&mut history, &[(0, Some(5)), (1, None), (2, None)]), []);
+    assert_eq!(acknowledge(&mut history, &[(1, Some(9))]), [(1, 101, true)]);
+    assert_eq!(acknowledge(&mut history, &[(1, Some(9))]), []);
+}
+
+#[test]
+fn what_was_never_sent_is_ignored() {
+    let mut history = SendHistory::new();
+    assert_eq!(acknowledge(&mut history, &[(0, Some(1)), (65_535, None)]), []);
+    history.record(packet(10));
+    assert_eq!(acknowledge(&mut history, &[(1, Some(1)), (40_000, Some(2)), (65_535, None)]), []);
+}
+
+#[test]
+fn numbers_wrap_and_old_packets_are_forgotten() {
+    let mut history = SendHistory::new();
+    for i in 0..200_000_u32 {
+        assert_eq!(history.next_sequence(), i as u16);
+        assert_eq!(history.record(packet(i)), i as u16);
+    }
+    let newest = 199_999_u64;
+    assert_eq!(acknowledge(&mut history, &[(newest as u16, Some(1))]), [(newest, newest as u32, true)]);
+    let oldest = 200_000 - CAPACITY as u64;
+    assert_eq!(acknowledge(&mut history, &[(oldest as u16, None)]), [(oldest, oldest as u32, false)]);
+    assert_eq!(acknowledge(&mut history, &[((oldest - 1) as u16, None)]), []);
+    assert_eq!(history.ring.len(), CAPACITY);
+}
+
+#[test]
+fn growing_forgets_nothing() {
+    let mut history = SendHistory::new();
+    for i in 0..1_000 {
+        history.record(packet(i));
+    }
+    for i in 0..1_000_u16 {
+        assert_eq!(acknowledge(&mut history, &[(i, Some(1))]), [(u64::from(i), u32::from(i), true)]);
+    }
+}
