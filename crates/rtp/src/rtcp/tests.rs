@@ -1,0 +1,1 @@
+//! RFC vectors and behaviour.
