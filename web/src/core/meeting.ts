@@ -13,6 +13,7 @@ import type {
   MeetingOptions,
   MeetingState,
   MeetingView,
+  PeoplePage,
   VisibleTile,
 } from './model';
 import { Notices } from './notices';
@@ -46,7 +47,7 @@ import type { ScreenTracks } from './screen';
 import { SfuPath } from './sfu';
 import { Signalling } from './signalling';
 import { Store } from './store';
-import { DEFAULT_OPTIONS, buildView } from './view';
+import { DEFAULT_OPTIONS, buildView, participantView } from './view';
 import { defaultItems, visibleItems } from './visible';
 
 /** How long a reaction is shown, in milliseconds. */
@@ -421,6 +422,25 @@ export class Meeting implements MeetingHandle {
     if (!message) return;
     this.#change((model) => chatState(model, key, 'sending'));
     await this.#deliverChat(key, message.text);
+  }
+
+  async findPeople(after: number | null, search: string): Promise<PeoplePage | null> {
+    const wanted = search.trim();
+    try {
+      const reply = await this.#request({
+        type: 'get-participants',
+        body: { ...(after !== null && { after }), ...(wanted !== '' && { search: wanted }) },
+      });
+      const model = this.#model;
+      if (reply.type !== 'participants' || !model) return null;
+      const speaking = new Set(model.speakers);
+      const people = reply.participants.map((participant) =>
+        participantView(participant, model, { speaking, isSilent: () => false }),
+      );
+      return { people, next: reply.next ?? null };
+    } catch {
+      return null;
+    }
   }
 
   setChatOpen(open: boolean): void {

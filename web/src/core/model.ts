@@ -56,8 +56,10 @@ export interface MeetingView {
   transport: Transport | null;
   /** Sound and picture have found no way: what was tried, best first. Null while they have one, or nobody knows. */
   blocked: readonly Attempt[] | null;
-  /** In order of arrival, self included. */
+  /** In order of arrival, self included; in a large room only those whom the server lists. */
   participants: ParticipantView[];
+  /** How many people there are, listed or not. */
+  participantCount: number;
   /** In a stable order: by arrival, a participant's screen before its camera. Self included. */
   tiles: TileView[];
   chat: ChatView[];
@@ -205,6 +207,13 @@ export interface LocalMedia {
   setCamera(on: boolean): Promise<boolean>;
 }
 
+/** Some of the people in a room, in the order of arrival. */
+export interface PeoplePage {
+  people: ParticipantView[];
+  /** For the page that follows; null on the last one. */
+  next: number | null;
+}
+
 /** One meeting, from join to leave. */
 export interface MeetingHandle {
   readonly view: Readable<MeetingView>;
@@ -222,6 +231,11 @@ export interface MeetingHandle {
   sendChat(text: string): Promise<void>;
   retryChat(key: string): Promise<void>;
   setChatOpen(open: boolean): void;
+  /**
+   * People whom the page has not been told of: those after `after` (the `next` of the page before), of
+   * whom the name holds `search`. Null when there is no answer.
+   */
+  findPeople(after: number | null, search: string): Promise<PeoplePage | null>;
   setOptions(options: RoomOptions): Promise<void>;
   endForAll(): Promise<void>;
   setVisible(tiles: VisibleTile[]): void;

@@ -41,6 +41,7 @@ function joined(more: Partial<Joined> = {}): Joined {
       topology: { generation: 1, topology: 'p2p', reason: 'initial', settled: true },
     },
     participants: [person('bo', 2), person('me', 1, { role: 'host' })],
+    participantCount: 2,
     chat: [],
     ice: { servers: [], lifetimeS: 600 },
     limits: { chatChars: 4000, nameChars: 64, resumeGraceMs: 10_000, meshParticipants: 4 },
@@ -109,6 +110,41 @@ describe('people', () => {
     expect(roleOf(room)).toBe('host');
     const model = after(room, { type: 'participant-updated', participant: person('me', 1) });
     expect(roleOf(model)).toBe('participant');
+  });
+});
+
+describe('a large room', () => {
+  const large = enterRoom(joined({ participantCount: 300 }), null);
+  const changed = (more: Partial<Extract<RoomEvent, { type: 'roster-changed' }>>): RoomEvent => ({
+    type: 'roster-changed',
+    count: 300,
+    ...more,
+  });
+
+  it('has more people than are listed, and says how many', () => {
+    expect(large.count).toBe(300);
+    const model = after(large, changed({ count: 312, participants: [person('lin', 287)] }));
+    expect(model.count).toBe(312);
+    expect(model.participants.map((one) => one.id)).toEqual(['me', 'bo', 'lin']);
+  });
+
+  it('forgets who is gone or not listed any more, but never oneself', () => {
+    const model = after(
+      large,
+      changed({ participants: [person('lin', 287)] }),
+      changed({ count: 299, left: [{ participant: 'bo', reason: 'left' }], unlisted: ['lin', 'me', 'zoe'] }),
+    );
+    expect(model.participants.map((one) => one.id)).toEqual(['me']);
+    expect(model.count).toBe(299);
+  });
+
+  it('is quiet about who comes and goes and raises a hand, but not about a shared screen', () => {
+    const media = { microphone: true, camera: true, screen: true, screenAudio: false };
+    expect(noticesOf(large, changed({ participants: [person('lin', 287, { media })] }))).toEqual([]);
+    expect(noticesOf(large, changed({ participants: [person('bo', 2, { hand: 3, media })] }))).toEqual([
+      'screen-started',
+    ]);
+    expect(noticesOf(large, changed({ left: [{ participant: 'bo', reason: 'lost' }] }))).toEqual([]);
   });
 });
 
@@ -201,7 +237,7 @@ describe('the room', () => {
   });
 
   it('shows reactions until they expire', () => {
-    const reacted: RoomEvent = { type: 'reacted', participant: 'bo', reaction: 'clap' };
+    const reacted: RoomEvent = { type: 'reacted', participant: 'bo', name: 'BO', reaction: 'clap' };
     let model = after(room, reacted, reacted);
     expect(model.reactions.map((one) => one.name)).toEqual(['BO', 'BO']);
     model = reactionExpired(model, model.reactions[0]?.id ?? 0);

@@ -18,8 +18,10 @@ export interface RoomModel {
   readonly name: string;
   readonly options: RoomOptions;
   readonly topology: TopologyState;
-  /** In the order of arrival, self included. */
+  /** Those who are listed, and oneself, in the order of arrival: everybody in a room that is not large. */
   readonly participants: readonly Participant[];
+  /** How many people there are, listed or not. */
+  readonly count: number;
   readonly chat: readonly ChatView[];
   readonly chatOpen: boolean;
   readonly unread: number;
@@ -60,6 +62,7 @@ export function enterRoom(joined: Joined, before: RoomModel | null): RoomModel {
     options: joined.room.options,
     topology: joined.room.topology,
     participants: inOrder(joined.participants),
+    count: joined.participantCount,
     chat: [
       ...history.map((message) => (wasMine.has(message.key) ? { ...message, isSelf: true } : message)),
       ...unconfirmed,
@@ -90,11 +93,14 @@ export function applyEvent(model: RoomModel, event: RoomEvent): Change {
         model: {
           ...model,
           participants: model.participants.filter((other) => other.id !== event.participant),
+          count: gone ? model.count - 1 : model.count,
           speakers: model.speakers.filter((id) => id !== event.participant),
         },
         notices,
       };
     }
+    case 'roster-changed':
+      return rosterChanged(model, event);
     case 'network-reported':
       return quietly({
         ...model,
@@ -105,7 +111,7 @@ export function applyEvent(model: RoomModel, event: RoomEvent): Change {
     case 'chat':
       return chatReceived(model, event.message);
     case 'reacted':
-      return quietly(addReaction(model, event.participant, event.reaction));
+      return quietly(addReaction(model, event));
     case 'options-changed':
       return optionsChanged(model, event.options);
     case 'topology-changed':
@@ -135,7 +141,9 @@ export function applyEvent(model: RoomModel, event: RoomEvent): Change {
 function participantJoined(model: RoomModel, participant: Participant): Change {
   const others = model.participants.filter((other) => other.id !== participant.id);
   const news = others.length === model.participants.length && participant.id !== model.self;
-  const next = { ...model, participants: inOrder([...others, participant]) };
+  const known = others.length < model.participants.length;
+  const participants = inOrder([...others, participant]);
+  const next = { ...model, participants, count: known ? model.count : model.count + 1 };
   return {
     model: next,
     notices: news && worthNoticing(next) ? [{ kind: 'joined', values: { name: participant.name } }] : [],
@@ -145,13 +153,7 @@ function participantJoined(model: RoomModel, participant: Participant): Change {
 function participantUpdated(model: RoomModel, participant: Participant): Change {
   const before = find(model, participant.id);
   if (!before) return quietly(model);
-  const notices: NoticeDraft[] = [];
-  if (participant.id !== model.self) {
-    const values = { name: participant.name };
-    if (before.hand === null && participant.hand !== null) notices.push({ kind: 'hand-raised', values });
-    if (!before.media.screen && participant.media.screen) notices.push({ kind: 'screen-started', values });
-    if (before.media.screen && !participant.media.screen) notices.push({ kind: 'screen-stopped', values });
-  }
+  const notices = participant.id === model.self ? [] : updateNotices(before, participant);
   return {
     model: {
       ...model,
@@ -161,6 +163,34 @@ function participantUpdated(model: RoomModel, participant: Participant): Change 
     },
     notices,
   };
+}
+
+function updateNotices(before: Participant, now: Participant): NoticeDraft[] {
+  const notices: NoticeDraft[] = [];
+  const values = { name: now.name };
+  if (before.hand === null && now.hand !== null) notices.push({ kind: 'hand-raised', values });
+  if (!before.media.screen && now.media.screen) notices.push({ kind: 'screen-started', values });
+  if (before.media.screen && !now.media.screen) notices.push({ kind: 'screen-stopped', values });
+  return notices;
+}
+
+/** Who is listed in a large room. Of all that happens there, only a shared screen is worth a notice. */
+function rosterChanged(model: RoomModel, event: Extract<RoomEvent, { type: 'roster-changed' }>): Change {
+  const { count, participants = [], left = [], unlisted = [] } = event;
+  const known = new Map(model.participants.map((participant) => [participant.id, participant]));
+  const own = known.get(model.self);
+  const notices = participants.flatMap((participant) => {
+    const before = known.get(participant.id);
+    if (!before || participant.id === model.self) return [];
+    return updateNotices(before, participant).filter(({ kind }) => kind !== 'hand-raised');
+  });
+  for (const participant of participants) known.set(participant.id, participant);
+  const gone = [...left.map(({ participant }) => participant), ...unlisted];
+  for (const id of gone) known.delete(id);
+  // One knows oneself, listed or not.
+  if (own && !known.has(model.self)) known.set(model.self, own);
+  const speakers = model.speakers.filter((id) => !gone.includes(id));
+  return { model: { ...model, count, participants: inOrder([...known.values()]), speakers }, notices };
 }
 
 function chatReceived(model: RoomModel, message: ChatMessage): Change {
@@ -236,8 +266,11 @@ export function reactionExpired(model: RoomModel, id: number): RoomModel {
   return { ...model, reactions: model.reactions.filter((reaction) => reaction.id !== id) };
 }
 
-function addReaction(model: RoomModel, participant: string, reaction: ReactionView['reaction']): RoomModel {
-  const view = { id: model.nextReaction, participant, name: find(model, participant)?.name ?? '', reaction };
+function addReaction(
+  model: RoomModel,
+  { participant, name, reaction }: Pick<ReactionView, 'participant' | 'name' | 'reaction'>,
+): RoomModel {
+  const view = { id: model.nextReaction, participant, name, reaction };
   return {
     ...model,
     reactions: [...model.reactions, view].slice(-MOST_REACTIONS),
@@ -279,7 +312,7 @@ function unconfirmedLast(chat: readonly ChatView[]): ChatView[] {
 }
 
 function worthNoticing(model: RoomModel): boolean {
-  return model.participants.length <= NOTICED_SIZE;
+  return model.count <= NOTICED_SIZE;
 }
 
 function chatView(message: ChatMessage, self: string): ChatView {

@@ -73,11 +73,12 @@ const joined: Joined = {
     topology: { generation: 1, topology: 'p2p', reason: 'initial', settled: true },
   },
   participants: [],
+  participantCount: 0,
   chat: [],
   ice: { servers: [], lifetimeS: 600 },
   limits: { chatChars: 4000, nameChars: 64, resumeGraceMs: 10_000, meshParticipants: 4 },
 };
-const reacted: RoomEvent = { type: 'reacted', participant: 'b', reaction: 'clap' };
+const reacted: RoomEvent = { type: 'reacted', participant: 'b', name: 'Bo', reaction: 'clap' };
 const leftBy = (participant: string): RoomEvent => ({
   type: 'participant-left',
   participant,

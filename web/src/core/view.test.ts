@@ -30,6 +30,7 @@ function model(...participants: Participant[]): RoomModel {
     options: DEFAULT_OPTIONS,
     topology: { generation: 1, topology: 'p2p', reason: 'initial', settled: true },
     participants,
+    count: participants.length,
     chat: [],
     chatOpen: false,
     unread: 0,

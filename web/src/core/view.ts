@@ -51,6 +51,7 @@ export function buildView(
       topology: null,
       topologyReason: null,
       participants: [],
+      participantCount: 0,
       tiles: [],
       chat: [],
       unread: 0,
@@ -70,6 +71,7 @@ export function buildView(
     topology: model.topology.topology,
     topologyReason: model.topology.reason,
     participants: reuse(before?.participants, participants, (participant) => participant.id),
+    participantCount: model.count,
     tiles: reuse(
       before?.tiles,
       participants.flatMap((participant) => tilesOf(participant, media)),
@@ -90,7 +92,12 @@ function withOwnMedia(participant: Participant, model: RoomModel, frame: ViewFra
   return { ...participant, media: { microphone, camera, screen, screenAudio } };
 }
 
-function participantView(participant: Participant, model: RoomModel, media: MediaSnapshot): ParticipantView {
+/** A person as components draw them. */
+export function participantView(
+  participant: Participant,
+  model: RoomModel,
+  media: Pick<MediaSnapshot, 'speaking' | 'isSilent'>,
+): ParticipantView {
   const isSelf = participant.id === model.self;
   return {
     id: participant.id,

@@ -5,12 +5,14 @@ import type {
   MeetingView,
   Notice,
   ParticipantView,
+  PeoplePage,
   Readable,
   TileQuality,
   TileView,
   VisibleTile,
 } from '../core/model';
 import type { Reaction, RoomOptions } from '../core/proto';
+import { LIMITS } from '../core/proto';
 import { Store } from '../core/store';
 
 export interface FakePerson {
@@ -53,6 +55,8 @@ export class FakeMeeting implements MeetingHandle {
   readonly asked: [method: string, ...given: unknown[]][] = [];
   /** What `setVisible` was told last. */
   visible: VisibleTile[] = [];
+  /** How many of the people the page is told of without asking. */
+  listed = Infinity;
   /** Refuses chat messages. */
   offline = false;
 
@@ -70,6 +74,7 @@ export class FakeMeeting implements MeetingHandle {
       transport: 'webrtc-udp',
       blocked: null,
       participants: [],
+      participantCount: 0,
       tiles: [],
       chat: [],
       unread: 0,
@@ -207,6 +212,22 @@ export class FakeMeeting implements MeetingHandle {
     this.asked.push(['setChatOpen', open]);
   }
 
+  findPeople(after: number | null, search: string): Promise<PeoplePage | null> {
+    this.asked.push(['findPeople', after, search]);
+    if (this.offline) return Promise.resolve(null);
+    const wanted = search.trim().toLowerCase();
+    const start = after ?? 0;
+    const found = this.#people
+      .map((person, index) => ({ person, order: index + 1 }))
+      .filter(({ person, order }) => order > start && person.name.toLowerCase().includes(wanted));
+    const page = found.slice(0, LIMITS.rosterPage);
+    const view = this.#view.get();
+    return Promise.resolve({
+      people: page.map(({ person }) => participantOf(person, view)),
+      next: found.length > page.length ? (page.at(-1)?.order ?? null) : null,
+    });
+  }
+
   setOptions(options: RoomOptions): Promise<void> {
     this.set({ options });
     return this.#ask('setOptions', options);
@@ -245,8 +266,9 @@ export class FakeMeeting implements MeetingHandle {
     this.#view.update((view) => ({
       ...view,
       selfId: this.#people.find(({ isSelf }) => isSelf)?.id ?? null,
-      participants: this.#people.map((person) => participantOf(person, view)),
-      tiles: this.#people.flatMap((person) => tilesOf(person, view)),
+      participants: this.#people.slice(0, this.listed).map((person) => participantOf(person, view)),
+      participantCount: this.#people.length,
+      tiles: this.#people.slice(0, this.listed).flatMap((person) => tilesOf(person, view)),
       hands: this.#people
         .filter(({ hand }) => typeof hand === 'number')
         .sort((a, b) => (a.hand ?? 0) - (b.hand ?? 0))

@@ -68,6 +68,7 @@ export default {
   'tile.paused': 'Picture paused: your network is too slow for it now',
   'tile.waiting': 'Waiting for the picture…',
   'tile.move-self': 'Your picture. Arrow keys move it to another corner.',
+  'stage-more': { one: '{count} more person: open the list', other: '{count} more people: open the list' },
   'page.next': 'Next people',
   'page.previous': 'Previous people',
   'page.of': 'Page {page} of {pages}',
@@ -102,6 +103,8 @@ export default {
   'people.own-name': 'Your name in this meeting',
   'people.save-name': 'Save the name',
   'people.none': 'Nobody by that name',
+  'people.looking': 'Looking for more people…',
+  'people.list': 'People in the meeting',
 
   'network.title': 'Network',
   'network.you': 'Your connection',

@@ -70,6 +70,7 @@ const meeting: Localized<typeof english> = {
   'tile.paused': '画面已暂停：你的网络暂时跟不上',
   'tile.waiting': '正在等待画面…',
   'tile.move-self': '你的画面，可用方向键移到其他角落。',
+  'stage-more': { other: '还有 {count} 人：打开名单' },
   'page.next': '下一页成员',
   'page.previous': '上一页成员',
   'page.of': '第 {page} 页，共 {pages} 页',
@@ -104,6 +105,8 @@ const meeting: Localized<typeof english> = {
   'people.own-name': '你在本次会议中的名字',
   'people.save-name': '保存名字',
   'people.none': '没有叫这个名字的人',
+  'people.looking': '正在查找更多成员…',
+  'people.list': '会议成员',
 
   'network.title': '网络',
   'network.you': '你的连接',

@@ -51,13 +51,18 @@ function people(before: MeetingView, now: MeetingView): Saying[] {
   // Those who were there on arrival are read in the list of people.
   if (before.state !== 'connected' || now.state !== 'connected') return [];
   const found: Saying[] = [];
+  // In a large room who is listed says nothing about who came or went.
+  const complete = [before, now].every(
+    ({ participants, participantCount }) => participants.length === participantCount,
+  );
   const known = new Map(before.participants.map((person) => [person.id, person]));
   const present = new Set(now.participants.map(({ id }) => id));
   for (const person of before.participants) {
-    if (!present.has(person.id)) found.push({ key: 'left', values: { name: person.name } });
+    if (complete && !present.has(person.id)) found.push({ key: 'left', values: { name: person.name } });
   }
   for (const person of now.participants) {
-    if (!person.isSelf) found.push(...changes(known.get(person.id), person));
+    const same = known.get(person.id);
+    if (!person.isSelf && (same || complete)) found.push(...changes(same, person));
   }
   return found;
 }

@@ -3,9 +3,16 @@
  * and how large, so that what nobody sees is not sent.
  */
 import type { Clock } from '../../../core/clock';
-import { layout, type Layout, type LayoutInput, type PlacedTile, type Size } from '../../../core/layout';
+import {
+  layout,
+  type Layout,
+  type LayoutInput,
+  type LayoutTile,
+  type PlacedTile,
+  type Size,
+} from '../../../core/layout';
 import type { MeetingHandle, MeetingView, Readable, TileView, VisibleTile } from '../../../core/model';
-import { NO_ORDER, inOrder, nextOrder } from '../../../core/order';
+import { NO_ORDER, inOrder, nextOrder, type TileOrder } from '../../../core/order';
 import { Store } from '../../../core/store';
 import type { MeetingScreen } from './screen';
 
@@ -15,14 +22,19 @@ export interface StageView {
   tiles: readonly StageTile[];
   /** Key of a tile that was pinned by the person. */
   pinned: string | null;
-  /** Participants on other pages. */
+  /** Participants on other pages, or not on the stage at all. */
   elsewhere: number;
+  /** In a large room: how many people have no tile, and the place that says so; it is on the last page. */
+  more: { count: number; place: PlacedTile } | null;
 }
 
 export interface StageTile {
   tile: TileView;
   place: PlacedTile;
 }
+
+/** Stands for all who have no tile of their own. Last, and nobody's. */
+const MORE: LayoutTile = { key: '+', participant: '+', source: 'camera', isSelf: false };
 
 /** Changes within this time are told at once, in milliseconds: while a window is dragged larger, say. */
 const SETTLE_MS = 150;
@@ -48,7 +60,7 @@ export class Stage {
     this.#screen = screen;
     this.#clock = clock;
     const empty = layout(this.#input([]));
-    this.#view = new Store<StageView>({ layout: empty, tiles: [], pinned: null, elsewhere: 0 });
+    this.#view = new Store<StageView>({ layout: empty, tiles: [], pinned: null, elsewhere: 0, more: null });
     this.#ends.push(
       meeting.view.subscribe(() => this.#arrange()),
       screen.view.subscribe(() => this.#arrange()),
@@ -79,13 +91,15 @@ export class Stage {
   }
 
   #arrange(): void {
-    const { tiles, speakers } = this.#meeting.view.get();
+    const { tiles, speakers, participants, participantCount } = this.#meeting.view.get();
+    const untold = Math.max(0, participantCount - participants.length);
+    const all = (order: TileOrder): LayoutTile[] => [...inOrder(order, tiles), ...(untold > 0 ? [MORE] : [])];
     this.#screen.keepTiles(new Set(tiles.map(({ key }) => key)));
     this.#speaker = nextSpeaker(this.#speaker, this.#meeting.view.get());
-    const before = layout(this.#input(inOrder(this.#order, tiles)));
+    const before = layout(this.#input(all(this.#order)));
     const large = new Set(before.placed.filter(({ role }) => role === 'main').map(({ key }) => key));
     this.#order = nextOrder(this.#order, { tiles, speakers, large, perPage: before.perPage });
-    const made = layout(this.#input(inOrder(this.#order, tiles)));
+    const made = layout(this.#input(all(this.#order)));
     const byKey = new Map(tiles.map((tile) => [tile.key, tile]));
     const shown = made.placed.flatMap((place) => {
       const tile = byKey.get(place.key);
@@ -93,16 +107,18 @@ export class Stage {
     });
     const { preferences, pinned } = this.#screen.view.get();
     const hidden = tiles.filter((tile) => !preferences.selfView && isOwnCamera(tile)).length;
+    const place = made.placed.find(({ key }) => key === MORE.key);
     this.#view.set({
       layout: made,
       tiles: shown,
       pinned,
-      elsewhere: tiles.length - hidden - shown.length,
+      elsewhere: tiles.length - hidden - shown.length + untold,
+      more: place ? { count: untold, place } : null,
     });
     this.#tellIn(SETTLE_MS);
   }
 
-  #input(tiles: readonly TileView[]): LayoutInput {
+  #input(tiles: readonly LayoutTile[]): LayoutInput {
     const { preferences, pinned, page, corner } = this.#screen.view.get();
     return {
       size: this.#size,

@@ -16,10 +16,10 @@ export interface Truth {
 const UNKNOWN = { travels: null, why: null, transport: null, encryption: null } as const;
 
 export function truthOf(view: MeetingView): Truth {
-  const { topology, topologyReason, moving, transport, state, participants } = view;
+  const { topology, topologyReason, moving, transport, state, participantCount } = view;
   const joined = state === 'connected' || state === 'reconnecting';
   const direct = topology !== 'sfu';
-  if (!joined || topology === null || (direct && participants.length < 2)) {
+  if (!joined || topology === null || (direct && participantCount < 2)) {
     return { short: 'meeting.truth.waiting', ...UNKNOWN };
   }
   // In between, either path may carry a picture.
