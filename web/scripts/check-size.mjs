@@ -12,8 +12,14 @@ const LIMIT = 120_000;
 /** What both screens load: the page's entry, and one language (the largest is counted). */
 const ENTRY = 'index.html';
 const isLanguage = (key) => /^src\/locales\/[^/]+\/index\.ts$/.test(key);
-/** What is loaded for the meeting, or for the connectivity check, only. */
-const LATER = [/^src\/core\/meeting\.ts$/, /^src\/ui\/meeting\//, /^src\/ui\/check\//];
+/** What is loaded for the meeting, for the connectivity check or for the administrator only. */
+const LATER = [
+  /^src\/core\/meeting\.ts$/,
+  /^src\/ui\/meeting\//,
+  /^src\/ui\/check\//,
+  /^src\/ui\/admin\//,
+  /^src\/locales\/[^/]+\/admin\.ts$/,
+];
 
 const dist = fileURLToPath(new URL('../dist/', import.meta.url));
 

@@ -14,6 +14,7 @@ pub mod http;
 pub mod ice;
 pub mod log;
 pub mod metrics;
+mod monitor;
 pub mod net;
 mod outgoing;
 pub mod rooms;

@@ -11,6 +11,8 @@ pub const CONNECTIONS: &str = "conclave_connections";
 pub const CONNECTIONS_DROPPED: &str = "conclave_connections_dropped_total";
 /// HTTP requests, by `route`, `method` and `status`.
 pub const HTTP_REQUESTS: &str = "conclave_http_requests_total";
+/// Live feeds for the administrator.
+pub const FEEDS: &str = "conclave_admin_feeds";
 /// Open WebSockets.
 pub const WEBSOCKETS: &str = "conclave_websockets";
 /// WebSockets closed by the server, by `reason`.
@@ -33,6 +35,32 @@ pub const STORAGE_FAILURES: &str = "conclave_storage_failures_total";
 pub const CERTIFICATE_EXPIRY: &str = "conclave_certificate_expiry_timestamp_seconds";
 /// How long an entry into a room takes, from the message to the reply.
 pub const JOIN_SECONDS: &str = "conclave_join_seconds";
+/// CPU time of the process since its start, in seconds.
+pub const CPU: &str = "conclave_process_cpu_seconds";
+/// Memory of the process (resident set), in bytes; 0 where the system does not tell.
+pub const MEMORY: &str = "conclave_process_resident_memory_bytes";
+/// Share of the last second in which a media thread worked (0 to 1), by `shard`.
+pub const SHARD_BUSY: &str = "conclave_media_shard_busy_ratio";
+/// Legs that a media thread owns, by `shard`.
+pub const SHARD_LEGS: &str = "conclave_media_shard_legs";
+/// Packets of a media thread, by `shard` and `direction`.
+pub const SHARD_PACKETS: &str = "conclave_media_shard_packets_total";
+/// RTP packets that a media thread queued for a receiver, by `shard`.
+pub const SHARD_FORWARDED: &str = "conclave_media_shard_forwarded_total";
+/// Media of all legs over the last second, in bits per second, by `direction`.
+pub const MEDIA_RATE: &str = "conclave_media_rate_bits";
+/// Media of each leg, sampled every ten seconds, in bits per second, by `direction`.
+pub const LEG_RATE: &str = "conclave_leg_rate_bits";
+/// Share of each leg's packets that were lost (0 to 1), sampled every ten seconds, by `direction`.
+pub const LEG_LOSS: &str = "conclave_leg_loss_ratio";
+/// Round trip of each leg, sampled every ten seconds.
+pub const LEG_ROUND_TRIP: &str = "conclave_leg_round_trip_seconds";
+/// What the way to each client takes, sampled every ten seconds, in bits per second.
+pub const LEG_ESTIMATE: &str = "conclave_leg_estimate_bits";
+/// Interarrival jitter of each stream, sampled every ten seconds.
+pub const STREAM_JITTER: &str = "conclave_stream_jitter_seconds";
+/// Wrong tokens, and requests refused after too many of them, by `outcome`.
+pub const WRONG_TOKENS: &str = "conclave_wrong_tokens_total";
 /// Always 1; the label names the version.
 pub const BUILD: &str = "conclave_build_info";
 
@@ -43,11 +71,25 @@ pub fn recorder() -> Option<&'static PrometheusHandle> {
     RECORDER
         .get_or_init(|| {
             let buckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0];
-            let handle = PrometheusBuilder::new()
-                .set_buckets_for_metric(Matcher::Full(JOIN_SECONDS.into()), &buckets)
-                .ok()?
-                .install_recorder()
-                .ok()?;
+            let rates = [3e4, 1e5, 3e5, 6e5, 1e6, 1.5e6, 2e6, 3e6, 5e6, 1e7, 2e7, 5e7];
+            let losses = [0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
+            let round_trips = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.0];
+            let jitters = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5];
+            let handle = [
+                (JOIN_SECONDS, &buckets[..]),
+                (LEG_RATE, &rates),
+                (LEG_ESTIMATE, &rates),
+                (LEG_LOSS, &losses),
+                (LEG_ROUND_TRIP, &round_trips),
+                (STREAM_JITTER, &jitters),
+            ]
+            .into_iter()
+            .try_fold(PrometheusBuilder::new(), |builder, (name, buckets)| {
+                builder.set_buckets_for_metric(Matcher::Full(name.into()), buckets)
+            })
+            .ok()?
+            .install_recorder()
+            .ok()?;
             describe();
             Some(handle)
         })
@@ -58,6 +100,7 @@ fn describe() {
     describe_gauge!(CONNECTIONS, "Open TCP connections");
     describe_counter!(CONNECTIONS_DROPPED, "TCP connections refused or dropped");
     describe_counter!(HTTP_REQUESTS, "HTTP requests");
+    describe_gauge!(FEEDS, "Live feeds for the administrator");
     describe_gauge!(WEBSOCKETS, "Open WebSockets");
     describe_counter!(WEBSOCKETS_CLOSED, "WebSockets closed by the server");
     describe_counter!(MESSAGES, "Signalling messages from clients");
@@ -69,9 +112,22 @@ fn describe() {
     describe_counter!(STORAGE_FAILURES, "Writes to the database that failed");
     describe_histogram!(JOIN_SECONDS, Unit::Seconds, "From a join to its reply");
     describe_gauge!(CERTIFICATE_EXPIRY, Unit::Seconds, "When the certificate in use expires, since 1970");
+    describe_gauge!(CPU, Unit::Seconds, "CPU time of the process since its start");
+    describe_gauge!(MEMORY, Unit::Bytes, "Memory of the process (resident set)");
+    describe_gauge!(SHARD_BUSY, "Share of the last second in which a media thread worked");
+    describe_gauge!(SHARD_LEGS, "Legs that a media thread owns");
+    describe_counter!(SHARD_PACKETS, "Packets of a media thread by direction");
+    describe_counter!(SHARD_FORWARDED, "RTP packets that a media thread queued for a receiver");
+    describe_gauge!(MEDIA_RATE, "Media of all legs over the last second in bit/s");
+    describe_histogram!(LEG_RATE, "Media of each leg in bit/s, sampled every ten seconds");
+    describe_histogram!(LEG_LOSS, "Share of lost packets of each leg, sampled every ten seconds");
+    describe_histogram!(LEG_ROUND_TRIP, Unit::Seconds, "Round trip of each leg, sampled every ten seconds");
+    describe_histogram!(LEG_ESTIMATE, "What the way to each client takes in bit/s, sampled every ten seconds");
+    describe_histogram!(STREAM_JITTER, Unit::Seconds, "Jitter of each stream, sampled every ten seconds");
+    describe_counter!(WRONG_TOKENS, "Wrong tokens, and requests refused after too many");
     describe_gauge!(BUILD, "The program's version");
     metrics::gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-    for gauge in [CONNECTIONS, WEBSOCKETS, ROOMS, PARTICIPANTS] {
+    for gauge in [CONNECTIONS, FEEDS, WEBSOCKETS, ROOMS, PARTICIPANTS] {
         metrics::gauge!(gauge).set(0.0);
     }
     for counter in [ROOM_PANICS, PANICS, MEDIA_EVENTS_LOST, STORAGE_FAILURES] {

@@ -18,8 +18,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::{Auth, SecretFileError};
 use crate::config::Config;
-use crate::http::{self, App, AppState, Checks, Page};
+use crate::http::{self, App, AppState, Checks, Feeds, Page};
 use crate::ice::IceServers;
+use crate::monitor::Monitor;
 use crate::net::{self, Acceptor, AcceptorParts, BindError, CertificateError, Certificates};
 use crate::rooms::{Rooms, unix_ms};
 use crate::signal::Signal;
@@ -130,6 +131,8 @@ impl Server {
             ice,
             signal: Signal::default(),
             checks: Checks::default(),
+            monitor: Monitor::default(),
+            feeds: Feeds::default(),
             stop: stop.clone(),
             tasks: tasks.clone(),
             config,
@@ -148,6 +151,8 @@ impl Server {
         let port = bound.address.port();
         tokio::spawn(stop.clone().run_until_cancelled_owned(certificates.clone().keep_fresh(port)));
         tokio::spawn(stop.clone().run_until_cancelled_owned(take_care(app.clone())));
+        let monitor = app.monitor.clone().run(app.media.clone(), rooms.clone());
+        tokio::spawn(stop.clone().run_until_cancelled_owned(monitor));
         Ok(Self {
             address: bound.address,
             certificates,

@@ -3,9 +3,10 @@
  * language changes. One language is loaded at a time.
  */
 import type english from './en';
+import type englishAdmin from './en/admin';
 import type { KeyOf, Message, PlainKeyOf, ValuesFor } from './types';
 
-export type Catalogue = typeof english;
+export type Catalogue = typeof english & { admin: typeof englishAdmin };
 export type MessageKey = KeyOf<Catalogue>;
 /** A key whose message needs no values. */
 export type PlainKey = PlainKeyOf<Catalogue>;
@@ -21,6 +22,13 @@ const LOADERS: Record<Locale, () => Promise<{ default: Messages }>> = {
   en: () => import('./en'),
   'zh-CN': () => import('./zh-CN'),
 };
+
+/** Words of pages that few people open; they come with those pages. */
+const PARTS = {
+  admin: { en: () => import('./en/admin'), 'zh-CN': () => import('./zh-CN/admin') },
+} satisfies Record<string, Record<Locale, () => Promise<{ default: Messages[string] }>>>;
+type Part = keyof typeof PARTS;
+const inUse = new Set<Part>();
 
 interface Loaded {
   readonly locale: Locale;
@@ -43,7 +51,11 @@ export function locale(): Locale {
 
 /** Loads a language and shows it; the document says so too, for screen readers and line breaking. */
 export async function setLocale(next: Locale): Promise<void> {
-  const { default: messages } = await LOADERS[next]();
+  const [{ default: main }, ...parts] = await Promise.all([
+    LOADERS[next](),
+    ...[...inUse].map(async (part) => [part, (await PARTS[part][next]()).default] as const),
+  ]);
+  const messages = { ...main, ...Object.fromEntries(parts) };
   loaded = {
     locale: next,
     messages,
@@ -51,6 +63,16 @@ export async function setLocale(next: Locale): Promise<void> {
     number: new Intl.NumberFormat(next),
   };
   document.documentElement.lang = next;
+}
+
+/** Loads the words of a part of the page, and from then on with every language. */
+export async function loadPart(part: Part): Promise<void> {
+  const tag = loaded.locale;
+  const { default: words } = await PARTS[part][tag]();
+  inUse.add(part);
+  // Another language may have been chosen meanwhile, without these words.
+  if (loaded.locale !== tag) await setLocale(loaded.locale);
+  else loaded = { ...loaded, messages: { ...loaded.messages, [part]: words } };
 }
 
 /** The first of the person's languages that the page speaks; any Chinese is better than English to its readers. */

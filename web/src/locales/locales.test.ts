@@ -1,9 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import en from './en';
-import zh from './zh-CN';
-import { formatDuration, pickLocale, setLocale, t, translateDynamic } from './i18n.svelte';
+import enMain from './en';
+import enAdmin from './en/admin';
+import zhMain from './zh-CN';
+import zhAdmin from './zh-CN/admin';
+import { formatDuration, loadPart, pickLocale, setLocale, t, translateDynamic } from './i18n.svelte';
 import type { Message } from './types';
 
+const en = { ...enMain, admin: enAdmin };
+const zh = { ...zhMain, admin: zhAdmin };
 const languages: Record<string, Record<string, Record<string, Message>>> = { en, 'zh-CN': zh };
 
 function texts(message: Message): string[] {
@@ -75,6 +79,14 @@ describe('t', () => {
     await setLocale('zh-CN');
     expect(t('home.start')).toBe('发起会议');
     expect(document.documentElement.lang).toBe('zh-CN');
+  });
+
+  it('has the words of a part when that is loaded, in every language from then on', async () => {
+    expect(translateDynamic('admin.title')).toBeUndefined();
+    await loadPart('admin');
+    expect(t('admin.title')).toBe('Administration');
+    await setLocale('zh-CN');
+    expect(t('admin.title')).toBe('管理');
   });
 
   it('finds nothing for a key that does not exist', () => {

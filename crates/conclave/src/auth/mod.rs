@@ -1,9 +1,12 @@
 //! Who may do what over REST, and what an access token gives in a room.
 
 pub(crate) mod admin;
+mod guesses;
 mod tokens;
 
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use conclave_proto::{DisplayName, ErrorCode, ProtocolError, Role, RoomName, Secret};
 use conclave_room::Authority;
@@ -11,13 +14,18 @@ use conclave_room::Authority;
 pub use admin::SecretFileError;
 pub use tokens::{Grants, MAX_LIFETIME, MintedToken};
 
+use crate::metrics::WRONG_TOKENS;
+use crate::net::Source;
 use admin::AdminToken;
+use guesses::Guesses;
 use tokens::TokenKey;
 
 /// Everything that verifies tokens.
 pub struct Auth {
     admin: AdminToken,
     key: TokenKey,
+    start: Instant,
+    guesses: Mutex<Guesses>,
 }
 
 /// Whose token a request carried.
@@ -44,7 +52,12 @@ impl Auth {
     /// # Errors
     /// A file that cannot be read or made, or that others may read.
     pub fn open(data: &Path) -> Result<Self, SecretFileError> {
-        Ok(Self { admin: AdminToken::open(data)?, key: TokenKey::open(data)? })
+        Ok(Self {
+            admin: AdminToken::open(data)?,
+            key: TokenKey::open(data)?,
+            start: Instant::now(),
+            guesses: Mutex::default(),
+        })
     }
 
     /// Verifies a token.
@@ -57,6 +70,29 @@ impl Auth {
             return Ok(Bearer::Admin);
         }
         self.key.verify(token, unix_seconds).map(Bearer::Token).ok_or_else(unauthorized)
+    }
+
+    /// Verifies a token that came with a request. A client that was wrong too often is not listened to
+    /// for a while, whatever it sends: otherwise its guesses would only have to be many.
+    ///
+    /// # Errors
+    /// As [`Self::verify`], or [`ErrorCode::TooManyRequests`] with the time to wait.
+    pub fn verify_from(&self, source: Source, token: &str, unix_seconds: u64) -> Result<Bearer, ProtocolError> {
+        let now = self.start.elapsed();
+        if let Some(wait) = self.guesses().wait(now, source) {
+            metrics::counter!(WRONG_TOKENS, "outcome" => "refused").increment(1);
+            let wait = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
+            return Err(ProtocolError {
+                retry_after_ms: Some(wait),
+                ..ProtocolError::new(ErrorCode::TooManyRequests, "too many wrong tokens came from there")
+            });
+        }
+        let verified = self.verify(token, unix_seconds);
+        if verified.is_err() {
+            self.guesses().wrong(now, source);
+            metrics::counter!(WRONG_TOKENS, "outcome" => "wrong").increment(1);
+        }
+        verified
     }
 
     /// What a `join` with this token gives.
@@ -77,6 +113,11 @@ impl Auth {
             }),
             Bearer::Token(_) => Err(unauthorized()),
         }
+    }
+
+    fn guesses(&self) -> MutexGuard<'_, Guesses> {
+        // No operation leaves it half done.
+        self.guesses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes a token.

@@ -26,7 +26,21 @@ impl FromRequestParts<App> for Authenticated {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let token = bearer_token(&parts.headers).ok_or_else(unauthorized)?;
-        Ok(Self(app.auth.verify(token, crate::rooms::unix_ms() / 1_000)?))
+        let peer = parts.extensions.get::<Peer>().ok_or_else(unauthorized)?;
+        Ok(Self(app.auth.verify_from(peer.source, token, crate::rooms::unix_ms() / 1_000)?))
+    }
+}
+
+/// Whoever carries the administrator's token.
+pub struct Administrator;
+
+impl FromRequestParts<App> for Administrator {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let Authenticated(bearer) = Authenticated::from_request_parts(parts, app).await?;
+        bearer.must_be_admin()?;
+        Ok(Self)
     }
 }
 

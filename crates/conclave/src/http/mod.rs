@@ -1,6 +1,7 @@
 //! HTTP: the page, the API, and what an operator looks at.
 
 mod access;
+mod admin;
 mod check;
 mod error;
 mod openapi;
@@ -24,11 +25,13 @@ use utoipa_axum::routes;
 use crate::auth::Auth;
 use crate::config::Config;
 use crate::ice::IceServers;
+use crate::monitor::Monitor;
 use crate::rooms::Rooms;
 use crate::signal::{self, Signal};
 use crate::storage::Storage;
 
-pub use access::Authenticated;
+pub use access::{Administrator, Authenticated};
+pub use admin::Feeds;
 pub use check::Checks;
 pub use error::{ApiError, ApiJson, ApiPath, ApiQuery};
 pub use page::Page;
@@ -58,6 +61,10 @@ pub struct AppState {
     pub signal: Signal,
     /// Bounds on checks of a network.
     pub checks: Checks,
+    /// The history that the administrator sees.
+    pub monitor: Monitor,
+    /// Bounds on live feeds of it.
+    pub feeds: Feeds,
     /// The web page.
     pub page: Page,
     /// Cancelled when the program stops.
@@ -80,6 +87,8 @@ pub fn router(app: App) -> Router {
         .route("/metrics", get(operation::metrics))
         .route("/", get(page::index))
         .route("/check", get(page::index))
+        .route("/admin", get(page::index))
+        .route("/admin/{*rest}", get(page::index))
         .route("/m/{room}", get(page::index))
         .fallback(page::asset)
         .method_not_allowed_fallback(error::method_not_allowed)
@@ -98,4 +107,8 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(rooms::participants))
         .routes(routes!(rooms::preview))
         .routes(routes!(tokens::mint))
+        .routes(routes!(admin::overview))
+        .routes(routes!(admin::room))
+        .routes(routes!(admin::participant))
+        .routes(routes!(admin::feed))
 }

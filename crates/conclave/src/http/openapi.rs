@@ -20,6 +20,7 @@ use super::App;
     ),
     tags(
         (name = "rooms", description = "Where people meet"),
+        (name = "admin", description = "What happens in all rooms, and happened in the last hour"),
         (name = "tokens", description = "Narrower rights than the administrator's"),
     ),
     modifiers(&BearerToken),

@@ -33,7 +33,7 @@ pub(super) async fn metrics(
 ) -> Result<Response, ApiError> {
     if !is_local(&peer, &headers) {
         let token = bearer_token(&headers).ok_or_else(unauthorized)?;
-        app.auth.verify(token, crate::rooms::unix_ms() / 1_000)?.must_be_admin()?;
+        app.auth.verify_from(peer.source, token, crate::rooms::unix_ms() / 1_000)?.must_be_admin()?;
     }
     let Some(recorder) = crate::metrics::recorder() else { return Ok(StatusCode::NOT_FOUND.into_response()) };
     recorder.run_upkeep();

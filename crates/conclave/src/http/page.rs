@@ -158,7 +158,7 @@ fn is_current(headers: &HeaderMap, tag: &str) -> bool {
     })
 }
 
-/// `GET /`, `GET /check` and `GET /m/{room}`: the page finds out by itself where it is.
+/// `GET /`, `GET /check`, `GET /admin` and `GET /m/{room}`: the page finds out by itself where it is.
 pub(super) async fn index(State(app): State<App>, Extension(peer): Extension<Peer>, headers: HeaderMap) -> Response {
     let mut response = match app.page.asset("index.html") {
         Some(index) => index.respond(&headers),

@@ -276,19 +276,9 @@ impl Rooms {
         Room::new(self.0.config, name.clone(), StoredRoom::default(), [0; 32]).check_options(options)
     }
 
-    /// Names of the live meetings and how many are in each.
-    pub async fn census(&self) -> Vec<Snapshot> {
-        let links: Vec<_> = self.0.live().by_name.values().map(|room| room.link.clone()).collect();
-        let mut census = Vec::with_capacity(links.len());
-        for link in links {
-            let (answer, answered) = oneshot::channel();
-            if link.send(ToRoom::Look(answer)).await.is_ok()
-                && let Ok(snapshot) = answered.await
-            {
-                census.push(snapshot);
-            }
-        }
-        census
+    /// The live meetings, in no order.
+    pub fn live(&self) -> Vec<(RoomKey, RoomName)> {
+        self.0.live().by_name.iter().map(|(name, room)| (room.key, name.clone())).collect()
     }
 
     /// Takes what the media plane tells to the meetings it is about, until it ends.
