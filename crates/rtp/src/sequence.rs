@@ -15,7 +15,7 @@ pub(crate) const fn extend(highest: u64, short: u16) -> u64 {
 }
 
 /// Which of the latest numbers have come (RFC 3711 section 3.3.2).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Window {
     /// Meaningful once `started`.
     highest: u64,

@@ -153,13 +153,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-fn feedback(
-    packet_type: u8,
-    format: u8,
-    sender: Ssrc,
-    media: Ssrc,
-    control: &[u8],
-) -> Result<Packet<'_>, Malformed> {
+fn feedback(packet_type: u8, format: u8, sender: Ssrc, media: Ssrc, control: &[u8]) -> Result<Packet<'_>, Malformed> {
     match (packet_type, format) {
         (types::TRANSPORT_FEEDBACK, formats::NACK) => Nack::parse(sender, media, control).map(Packet::Nack),
         (types::TRANSPORT_FEEDBACK, formats::TRANSPORT_WIDE) => {

@@ -341,8 +341,6 @@ impl Pending {
 
     fn two_bits(&self, count: usize) -> u16 {
         let symbols = self.symbols[..count].iter().enumerate();
-        symbols.fold(0xc000, |chunk, (index, &symbol)| {
-            chunk | (symbol as u16) << (2 * (TWO_BIT_SYMBOLS - 1 - index))
-        })
+        symbols.fold(0xc000, |chunk, (index, &symbol)| chunk | (symbol as u16) << (2 * (TWO_BIT_SYMBOLS - 1 - index)))
     }
 }

@@ -93,12 +93,7 @@ impl<'a> Writer<'a> {
     ///
     /// # Errors
     /// If not even one fits. None at all are no packet, and no error.
-    pub fn nack(
-        &mut self,
-        sender: Ssrc,
-        media: Ssrc,
-        missing: impl IntoIterator<Item = u16>,
-    ) -> Result<usize, NoRoom> {
+    pub fn nack(&mut self, sender: Ssrc, media: Ssrc, missing: impl IntoIterator<Item = u16>) -> Result<usize, NoRoom> {
         let mut missing = missing.into_iter().peekable();
         if missing.peek().is_none() {
             return Ok(0);
@@ -175,12 +170,7 @@ impl<'a> Writer<'a> {
         self.transport_report(sender, media, &report)
     }
 
-    pub(super) fn transport_report<A, I>(
-        &mut self,
-        sender: Ssrc,
-        media: Ssrc,
-        report: &Report<A>,
-    ) -> Result<(), NoRoom>
+    pub(super) fn transport_report<A, I>(&mut self, sender: Ssrc, media: Ssrc, report: &Report<A>) -> Result<(), NoRoom>
     where
         A: Fn() -> I,
         I: Iterator<Item = Option<conclave_qos::Time>>,
