@@ -3,7 +3,7 @@
 use super::outgoing::{Descriptor, Packet};
 use super::slot::Slot;
 use crate::srtp::Outbound;
-use crate::{ExtensionValues, MAX_PACKET, OutgoingHeader, PayloadType, Ssrc, write_header, write_padding};
+use crate::{ExtensionValues, OutgoingHeader, PayloadType, Ssrc, write_header, write_padding};
 
 /// The length of the original sequence number before a retransmitted payload (RFC 4588, 4).
 const ORIGINAL_SEQUENCE: usize = 2;

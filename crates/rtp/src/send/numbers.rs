@@ -23,7 +23,7 @@ pub(super) enum Unusable {
 }
 
 /// The numbers used so far. The latest are known singly, those long before count as used.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Numbers {
     /// All below were used, for all that is known.
     floor: u64,
@@ -31,9 +31,14 @@ pub(super) struct Numbers {
 }
 
 impl Numbers {
+    /// None was used.
+    pub fn new() -> Self {
+        Self::used_up_to(0)
+    }
+
     /// All numbers below this one count as used.
     pub fn used_up_to(floor: u64) -> Self {
-        Self { floor, window: Window::default() }
+        Self { floor, window: Window::new() }
     }
 
     /// Uses this number up.
@@ -70,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_number_is_used_once_and_late_ones_still_count() {
-        let mut numbers = Numbers::default();
+        let mut numbers = Numbers::new();
         assert_eq!(numbers.take(10), Ok(()));
         assert_eq!(numbers.take(10), Err(Unusable::Used));
         assert_eq!(numbers.take(1_000), Ok(()));
@@ -82,7 +87,7 @@ mod tests {
 
     #[test]
     fn the_receiver_is_never_led_beyond_what_it_can_follow() {
-        let mut numbers = Numbers::default();
+        let mut numbers = Numbers::new();
         assert_eq!(numbers.take(FIRST_BELOW), Err(Unusable::TooFar));
         assert_eq!(numbers.take(FIRST_BELOW - 1), Ok(()));
         assert_eq!(numbers.take(FIRST_BELOW + LONGEST_JUMP), Err(Unusable::TooFar));
@@ -103,7 +108,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_the_caller_does_no_number_is_used_twice(steps in prop::collection::vec((-1_500i64..1_500, 1u64..20_000), 1..400)) {
-            let mut numbers = Numbers::default();
+            let mut numbers = Numbers::new();
             let mut used = HashSet::new();
             let mut at = 0i64;
             for (step, jump) in steps {

@@ -64,41 +64,37 @@ impl From<&Outgoing> for Packet {
     }
 }
 
-/// Up to [`Patch::MOST`] bytes of a payload that are replaced as it is sent.
+/// New values for single bytes of a payload, as it is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Patch {
-    offsets: [u16; Self::MOST],
-    bytes: [u8; Self::MOST],
+    edits: [(u8, u8); Self::CAPACITY],
     count: u8,
 }
 
 impl Patch {
     /// How many bytes can be replaced.
-    pub const MOST: usize = 4;
+    pub const CAPACITY: usize = 4;
     /// Nothing changes.
-    pub const NONE: Self = Self { offsets: [0; Self::MOST], bytes: [0; Self::MOST], count: 0 };
+    pub const NONE: Self = Self { edits: [(0, 0); Self::CAPACITY], count: 0 };
 
-    /// Replaces the byte at this offset from the start of what is sent. Returns whether there was room.
+    /// Replaces these bytes, each given by its offset from the start of what is sent. `None` if they are too many.
     #[must_use]
-    pub fn set(&mut self, offset: u16, byte: u8) -> bool {
-        let at = usize::from(self.count);
-        if at == Self::MOST {
-            return false;
-        }
-        (self.offsets[at], self.bytes[at]) = (offset, byte);
-        self.count += 1;
-        true
+    pub fn new(edits: &[(u8, u8)]) -> Option<Self> {
+        let mut patch = Self { count: u8::try_from(edits.len()).ok()?, ..Self::NONE };
+        patch.edits.get_mut(..edits.len())?.copy_from_slice(edits);
+        Some(patch)
     }
 
     /// The offsets and what comes there.
-    pub fn edits(&self) -> impl Iterator<Item = (u16, u8)> {
-        self.offsets.into_iter().zip(self.bytes).take(usize::from(self.count))
+    #[must_use]
+    pub fn edits(&self) -> &[(u8, u8)] {
+        &self.edits[..usize::from(self.count)]
     }
 
     /// Changes the payload. Returns whether all of it fits.
     #[must_use]
     pub(super) fn apply(&self, payload: &mut [u8]) -> bool {
-        for (offset, byte) in self.edits() {
+        for &(offset, byte) in self.edits() {
             match payload.get_mut(usize::from(offset)) {
                 Some(place) => *place = byte,
                 None => return false,
@@ -111,20 +107,20 @@ impl Patch {
 /// A dependency descriptor (AV1 RTP specification, appendix A), as it stands in the header extension.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Descriptor {
-    bytes: [u8; Self::LONGEST],
+    bytes: [u8; Self::CAPACITY],
     length: u8,
 }
 
 impl Descriptor {
     /// The longest, in bytes: the template structure of three spatial and three temporal layers fits.
-    pub const LONGEST: usize = 128;
+    pub const CAPACITY: usize = 128;
 
     /// These bytes; `None` if they are too many, or none.
     pub fn new(bytes: &[u8]) -> Option<Self> {
-        if bytes.is_empty() || bytes.len() > Self::LONGEST {
+        if bytes.is_empty() || bytes.len() > Self::CAPACITY {
             return None;
         }
-        let mut descriptor = Self { bytes: [0; Self::LONGEST], length: bytes.len() as u8 };
+        let mut descriptor = Self { bytes: [0; Self::CAPACITY], length: bytes.len() as u8 };
         descriptor.bytes[..bytes.len()].copy_from_slice(bytes);
         Some(descriptor)
     }

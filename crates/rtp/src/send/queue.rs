@@ -46,7 +46,7 @@ impl Queue {
     }
 
     pub fn is_full_of_video(&self) -> bool {
-        self.video.len() >= MOST_VIDEO || self.descriptors.len() + Descriptor::LONGEST > MOST_DESCRIPTORS
+        self.video.len() >= MOST_VIDEO || self.descriptors.len() + Descriptor::CAPACITY > MOST_DESCRIPTORS
     }
 
     /// Queues a packet that leaves at the next turn; for who asked [`is_full_of_audio`](Self::is_full_of_audio).
@@ -59,7 +59,7 @@ impl Queue {
         let descriptor = packet.descriptor.as_ref().map_or(&[][..], Descriptor::as_bytes);
         self.descriptors.extend(descriptor);
         self.bytes += u64::from(packet.length);
-        // At most `Descriptor::LONGEST`.
+        // At most `Descriptor::CAPACITY`.
         let descriptor_length = descriptor.len() as u8;
         self.video.push_back(Waiting { packet: packet.into(), descriptor_length, since: now });
     }
@@ -74,7 +74,7 @@ impl Queue {
         let descriptor = self.pop_descriptor(descriptor_length);
         if self.video.is_empty() {
             self.video.shrink_to(KEPT);
-            self.descriptors.shrink_to(KEPT * Descriptor::LONGEST);
+            self.descriptors.shrink_to(KEPT * Descriptor::CAPACITY);
         }
         Some((packet, descriptor))
     }
@@ -83,7 +83,7 @@ impl Queue {
         if length == 0 {
             return None;
         }
-        let mut bytes = [0; Descriptor::LONGEST];
+        let mut bytes = [0; Descriptor::CAPACITY];
         let bytes = bytes.get_mut(..usize::from(length))?;
         for (byte, queued) in bytes.iter_mut().zip(self.descriptors.drain(..usize::from(length))) {
             *byte = queued;
@@ -101,10 +101,6 @@ impl Queue {
     pub fn paced(&self) -> Queued {
         // At most `MOST_VIDEO`.
         Queued { bytes: self.bytes, packets: self.video.len() as u32 }
-    }
-
-    pub fn has_audio(&self) -> bool {
-        !self.audio.is_empty()
     }
 
     /// Slots have moved: `moved` gives each packet's slot its new place; packets of slots that are gone go with them.

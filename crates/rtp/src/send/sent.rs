@@ -48,7 +48,6 @@ pub(super) struct Sent {
     descriptors: Descriptors,
     /// The newest packet; of no meaning while the ring is empty.
     newest: u64,
-    newest_at: Time,
 }
 
 /// Everything that is needed to build the packet again, without padding between.
@@ -97,7 +96,7 @@ impl Sent {
         let (descriptor, descriptor_length) = match descriptor {
             Some(descriptor) => {
                 let bytes = descriptor.as_bytes();
-                // At most `Descriptor::LONGEST`.
+                // At most `Descriptor::CAPACITY`.
                 (self.descriptors.push(bytes), bytes.len() as u8)
             }
             None => (0, 0),
@@ -122,9 +121,7 @@ impl Sent {
             times: 0,
             flags,
         };
-        if packet.sequence >= self.newest {
-            (self.newest, self.newest_at) = (packet.sequence, now);
-        }
+        self.newest = self.newest.max(packet.sequence);
     }
 
     /// The other end misses this packet. Marks it as waiting, if it may be sent again, and gives its payload's size.
@@ -166,11 +163,6 @@ impl Sent {
         let sequence = self.newest.checked_sub(back)?;
         let entry = self.entry(sequence)?;
         self.again(sequence, entry)
-    }
-
-    /// When the newest packet was sent; `None` if there is none.
-    pub fn newest_at(&self) -> Option<Time> {
-        (!self.ring.is_empty()).then_some(self.newest_at)
     }
 
     /// Forgets everything and gives the memory back.
@@ -289,7 +281,7 @@ impl Descriptors {
         if self.written.wrapping_sub(start) as usize > self.ring.len() {
             return None;
         }
-        let mut bytes = [0; Descriptor::LONGEST];
+        let mut bytes = [0; Descriptor::CAPACITY];
         let bytes = bytes.get_mut(..usize::from(length))?;
         for (at, byte) in (0..).zip(bytes.iter_mut()) {
             *byte = self.ring[self.index(start.wrapping_add(at))];
@@ -317,4 +309,95 @@ fn milliseconds(time: Time) -> u32 {
 
 fn age(now: Time, at: u32) -> Duration {
     Duration::from_micros(u64::from(milliseconds(now).wrapping_sub(at)) << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROUND_TRIP: Duration = Duration::from_millis(50);
+
+    fn at(milliseconds: u64) -> Time {
+        Time::since_start(Duration::from_millis(milliseconds))
+    }
+
+    fn packet(sequence: u64) -> Packet {
+        Packet {
+            slot: 0,
+            payload: PacketRef { store: 3, packet: PacketId(sequence << 20) },
+            part: None,
+            length: 1_000,
+            payload_type: PayloadType::from_header(96),
+            marker: sequence.is_multiple_of(2),
+            sequence,
+            timestamp: 7,
+            audio_level: None,
+            patch: Patch::NONE,
+        }
+    }
+
+    #[test]
+    fn memory_grows_with_the_rate_and_stays_below_its_bound() {
+        let mut sent = Sent::default();
+        assert_eq!(sent.memory(), 0);
+        // 30 packets a second: two seconds fit into the first 64.
+        (0..1_000).for_each(|number| sent.insert(at(number * 33), &packet(number), None));
+        assert_eq!(sent.memory(), INITIAL * size_of::<Entry>());
+        // 2,000 a second, with long descriptors.
+        let descriptor = Descriptor::new(&[1; 100]);
+        (1_000..9_000).for_each(|number| sent.insert(at(33_000 + number / 2), &packet(number), descriptor.as_ref()));
+        assert!(sent.memory() < 64 * 1_024, "{} bytes", sent.memory());
+        assert_eq!(sent.ring.len(), MOST);
+        sent.release();
+        assert_eq!(sent.memory(), 0);
+    }
+
+    #[test]
+    fn what_is_found_is_what_was_sent() {
+        let mut sent = Sent::default();
+        let first = packet(u64::from(u16::MAX) + 5);
+        let descriptors: Vec<_> = (0..400u16).map(|number| Descriptor::new(&number.to_be_bytes())).collect();
+        for (number, descriptor) in (0..).zip(&descriptors) {
+            sent.insert(at(0), &Packet { sequence: first.sequence + number, ..first }, descriptor.as_ref());
+        }
+        for (number, descriptor) in (0..).zip(&descriptors) {
+            assert_eq!(sent.request(at(1), first.sequence + number, ROUND_TRIP), Ok(1_000));
+            let again = sent.take(at(1), first.sequence + number).expect("remembered");
+            assert_eq!((again.packet.payload, again.packet.timestamp), (first.payload, 7));
+            assert_eq!(&again.descriptor, descriptor);
+        }
+    }
+
+    #[test]
+    fn a_packet_whose_descriptor_was_overwritten_is_gone() {
+        let mut sent = Sent::default();
+        let descriptor = Descriptor::new(&[1; 100]);
+        (0..200).for_each(|number| sent.insert(at(0), &packet(number), descriptor.as_ref()));
+        assert_eq!(sent.request(at(1), 5, ROUND_TRIP), Ok(1_000));
+        assert!(sent.take(at(1), 5).is_none());
+        assert_eq!(sent.request(at(1), 199, ROUND_TRIP), Ok(1_000));
+        assert!(sent.take(at(1), 199).is_some());
+    }
+
+    #[test]
+    fn late_packets_find_their_place_and_very_late_ones_do_not_push_out_new_ones() {
+        let mut sent = Sent::default();
+        sent.insert(at(0), &packet(5_000), None);
+        sent.insert(at(0), &packet(4_990), None);
+        sent.insert(at(0), &packet(5_000 - INITIAL as u64), None);
+        assert!(sent.request(at(1), 5_000, ROUND_TRIP).is_ok());
+        assert!(sent.request(at(1), 4_990, ROUND_TRIP).is_ok());
+        assert_eq!(sent.request(at(1), 5_000 - INITIAL as u64, ROUND_TRIP), Err(NotAgain::Gone));
+    }
+
+    #[test]
+    fn a_request_that_is_given_up_can_be_made_again() {
+        let mut sent = Sent::default();
+        sent.insert(at(0), &packet(1), None);
+        assert!(sent.request(at(1), 1, ROUND_TRIP).is_ok());
+        assert_eq!(sent.request(at(1), 1, ROUND_TRIP), Err(NotAgain::Recently));
+        sent.give_up(1);
+        assert!(sent.take(at(1), 1).is_none());
+        assert!(sent.request(at(1), 1, ROUND_TRIP).is_ok());
+    }
 }

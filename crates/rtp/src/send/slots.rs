@@ -101,7 +101,7 @@ impl Sender {
                 slot.reconfigure(config, next_rtx);
                 slot
             }
-            None => Slot::new(config, end.map(Numbers::used_up_to).unwrap_or_default(), next_rtx),
+            None => Slot::new(config, end.map_or_else(Numbers::new, Numbers::used_up_to), next_rtx),
         }
     }
 

@@ -1,0 +1,11 @@
+//! The sending half of a leg, as its receiver sees it: everything is sealed, opened and read again.
+
+mod controller;
+mod feedback;
+mod keyframes;
+mod pacing;
+mod probing;
+mod reports;
+mod retransmission;
+mod slots;
+mod world;
