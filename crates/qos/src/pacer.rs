@@ -88,8 +88,8 @@ impl ActiveProbe {
 /// Ask [`poll`](Self::poll), do what it says, report with [`handle_sent`](Self::handle_sent), and ask again until it
 /// says [`Turn::Wait`]. Media leaves in bursts of up to 5 ms at the pacing rate (2.5 times the target, by
 /// [`Control::pacing`]), and then waits until their time has passed; faster where it would otherwise wait longer than
-/// 400 ms. Padding fills up to its rate what media leaves free. A probe goes before both, at its own rate, made of media
-/// where there is some and of padding where not.
+/// 400 ms. Padding fills up to its rate what media leaves free. A probe goes before both and alone, at its own rate,
+/// made of media where there is some and of padding where not.
 #[derive(Debug)]
 pub struct Pacer {
     pacing: Bitrate,
@@ -175,31 +175,22 @@ impl Pacer {
 
     /// When [`poll`](Self::poll) would let something leave; `None`: not before something changes.
     pub fn next_send_time(&self, queued: Queued) -> Option<Time> {
-        let probe = self.probes[0].map(|active| active.due().unwrap_or(self.updated));
+        if let Some(active) = self.probes[0] {
+            return Some(active.due().unwrap_or(self.updated));
+        }
         let paid = |debt: u64, rate: Bitrate| {
             let micros = if rate > Bitrate::ZERO { debt.div_ceil(rate.as_bps()) } else { 0 };
             self.updated + Duration::from_micros(micros)
         };
-        let media = if queued.packets > 0 {
-            if self.rate == Bitrate::ZERO {
-                None
-            } else if self.draining {
-                Some(paid(self.media_debt, self.rate))
-            } else {
-                Some(self.updated)
-            }
-        } else if self.padding > Bitrate::ZERO {
-            Some(paid(self.media_debt, self.rate).max(paid(self.padding_debt, self.padding)))
-        } else {
-            None
-        };
-        match (probe, media) {
-            (Some(probe), Some(media)) => Some(probe.min(media)),
-            (probe, media) => probe.or(media),
+        if queued.packets > 0 {
+            let now = if self.draining { paid(self.media_debt, self.rate) } else { self.updated };
+            return (self.rate > Bitrate::ZERO).then_some(now);
         }
+        let padding = paid(self.media_debt, self.rate).max(paid(self.padding_debt, self.padding));
+        (self.padding > Bitrate::ZERO).then_some(padding)
     }
 
-    /// What the first waiting probe says; `None` if there is none or it is not its time.
+    /// What the first waiting probe says; `None` if there is none.
     fn poll_active_probe(&mut self, now: Time, queued: Queued) -> Option<Turn> {
         while self.probes[0].is_some_and(|active| active.started.is_none() && now.since(active.added) > PROBE_EXPIRES) {
             self.end_probe();
@@ -207,7 +198,8 @@ impl Pacer {
         let active = self.probes[0].as_mut()?;
         if let Some(due) = active.due() {
             if due > now {
-                return None;
+                // Media beside the probe would take up what the probe is to measure.
+                return Some(Turn::Wait(Some(due)));
             }
             let late = now.since(due);
             if late > PROBE_LATENESS + PROBE_RUN {

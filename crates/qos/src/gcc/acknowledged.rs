@@ -1,7 +1,8 @@
 //! What arrives, in bits per second: libwebrtc's `robust_throughput_estimator.cc`.
 //!
 //! The longest pause between two arrivals counts as long as the second longest only, and what arrives in bursts counts
-//! no more than what was sent in that time. So neither a stall nor the burst after it shows.
+//! no more than what was sent in that time. So neither a stall nor the burst after it shows. Nor (this is not
+//! libwebrtc's) does a report that got lost: the time that it would have told of is taken out.
 
 use std::collections::VecDeque;
 
@@ -14,12 +15,16 @@ const MOST_TIME: i64 = 5_000_000;
 const NEEDED_PACKETS: usize = 10;
 /// Rates are not taken from less time than this, µs: `robust_throughput_estimator.cc`, `bitrate`.
 const LEAST_TIME: i64 = 1_000;
+/// What is recent, µs: some frames, and about what a queue takes to show.
+const RECENT: i64 = 300_000;
 
 #[derive(Clone, Copy, Debug)]
 struct Arrival {
     sent: i64,
     arrived: i64,
     size: u32,
+    /// What was sent before it is not known of.
+    after_hole: bool,
 }
 
 /// Estimates what arrives.
@@ -38,8 +43,25 @@ impl Acknowledged {
         self.rate
     }
 
-    /// One packet, times in µs; in the order of arrival.
-    pub(super) fn handle_packet(&mut self, sent: i64, arrived: i64, size: u32) {
+    /// What arrived within the latest 300 ms only: what to fall to, where a second would be too much of the past.
+    pub(super) fn recent_rate(&self) -> Option<f64> {
+        let rate = self.rate?;
+        let last = self.window.back()?.arrived;
+        let bytes: u64 = self
+            .window
+            .iter()
+            .rev()
+            .take_while(|packet| last - packet.arrived < RECENT && !packet.after_hole)
+            .map(|packet| u64::from(packet.size))
+            .sum();
+        let reaches_back = self.window.iter().rev().find(|packet| last - packet.arrived >= RECENT || packet.after_hole);
+        let is_whole = reaches_back.is_some_and(|packet| !packet.after_hole);
+        Some(if is_whole { rate.min(bytes as f64 * 8_000_000.0 / RECENT as f64) } else { rate })
+    }
+
+    /// One packet, times in µs; in the order of arrival. `after_hole`: what was sent before it was never reported.
+    pub(super) fn handle_packet(&mut self, sent: i64, arrived: i64, size: u32, after_hole: bool) {
+        let packet = Arrival { sent, arrived, size, after_hole };
         if let Some(last) = self.window.back().map(|last| last.arrived)
             && arrived < last
         {
@@ -50,12 +72,12 @@ impl Acknowledged {
             } else {
                 let place = self.window.partition_point(|other| other.arrived <= arrived);
                 self.make_room();
-                self.window.insert(place.min(self.window.len()), Arrival { sent, arrived, size });
+                self.window.insert(place.min(self.window.len()), packet);
                 return;
             }
         }
         self.make_room();
-        self.window.push_back(Arrival { sent, arrived, size });
+        self.window.push_back(packet);
         while self.is_first_outside() {
             self.drop_first();
         }
@@ -97,9 +119,17 @@ impl Acknowledged {
         let mut previous = first.arrived;
         let (mut first_sent, mut last_sent, mut last_sent_size) = (i64::MAX, i64::MIN, 0);
         let mut size = 0_u64;
-        for packet in &self.window {
-            let pause = packet.arrived - previous;
-            previous = packet.arrived;
+        let (mut hole, mut hole_size, mut sent_hole) = (0, 0, 0);
+        let mut previous_sent = first.sent;
+        for (position, packet) in self.window.iter().enumerate() {
+            let mut pause = packet.arrived - previous;
+            if packet.after_hole && position > 0 {
+                hole += pause;
+                hole_size += u64::from(packet.size);
+                sent_hole += (packet.sent - previous_sent).max(0);
+                pause = 0;
+            }
+            (previous, previous_sent) = (packet.arrived, packet.sent);
             if pause > longest {
                 (longest, second) = (pause, longest);
             } else if pause > second {
@@ -115,10 +145,12 @@ impl Acknowledged {
                 (last_sent, last_sent_size) = (packet.sent, packet.size);
             }
         }
-        let arriving = (last.arrived - first.arrived - longest + second).max(LEAST_TIME);
-        let arrived = rate(size - u64::from(first.size), arriving);
-        let sending = last_sent.saturating_sub(first_sent);
-        let sent = (sending > 0).then(|| rate(size - u64::from(last_sent_size), sending.max(LEAST_TIME)));
+        let size = size.saturating_sub(hole_size);
+        let arriving = (last.arrived - first.arrived - hole - longest + second).max(LEAST_TIME);
+        let arrived = rate(size.saturating_sub(u64::from(first.size)), arriving);
+        let sending = last_sent.saturating_sub(first_sent).saturating_sub(sent_hole);
+        let last_size = u64::from(last_sent_size);
+        let sent = (sending > 0).then(|| rate(size.saturating_sub(last_size), sending.max(LEAST_TIME)));
         Some(sent.map_or(arrived, |sent| sent.min(arrived)))
     }
 }
@@ -135,7 +167,7 @@ mod tests {
     fn measure(delay: impl Fn(i64) -> i64) -> f64 {
         let mut acknowledged = Acknowledged::default();
         for i in 0..200 {
-            acknowledged.handle_packet(i * 10_000, i * 10_000 + delay(i) * 1_000, 1_250);
+            acknowledged.handle_packet(i * 10_000, i * 10_000 + delay(i) * 1_000, 1_250, false);
         }
         acknowledged.handle_report();
         acknowledged.rate().unwrap()
@@ -156,15 +188,37 @@ mod tests {
     }
 
     #[test]
+    fn a_report_that_got_lost_does_not_show() {
+        let mut acknowledged = Acknowledged::default();
+        for i in (0..200).filter(|i| i % 20 >= 5) {
+            acknowledged.handle_packet(i * 10_000, i * 10_000 + 20_000, 1_250, i % 20 == 5);
+        }
+        acknowledged.handle_report();
+        let rate = acknowledged.rate().unwrap();
+        assert!((rate - 1e6).abs() < 2e4, "{rate}");
+    }
+
+    #[test]
+    fn what_arrives_now_shows_in_what_is_recent() {
+        let mut acknowledged = Acknowledged::default();
+        for i in 0..200 {
+            let arrived = if i < 150 { i * 10_000 } else { 1_500_000 + (i - 150) * 40_000 };
+            acknowledged.handle_packet(i * 10_000, arrived, 1_250, false);
+        }
+        acknowledged.handle_report();
+        assert_eq!(acknowledged.recent_rate().map(|rate| (rate / 1e4).round()), Some(27.0));
+    }
+
+    #[test]
     fn few_packets_say_nothing_and_the_window_is_bounded() {
         let mut acknowledged = Acknowledged::default();
         for i in 0..9 {
-            acknowledged.handle_packet(i * 1_000, i * 1_000, 1_000);
+            acknowledged.handle_packet(i * 1_000, i * 1_000, 1_000, false);
         }
         acknowledged.handle_report();
         assert_eq!(acknowledged.rate(), None);
         for i in 9..10_000 {
-            acknowledged.handle_packet(i * 10, i * 10, 1_000);
+            acknowledged.handle_packet(i * 10, i * 10, 1_000, false);
         }
         assert!(acknowledged.window.len() <= MOST_PACKETS && acknowledged.window.capacity() <= 2 * MOST_PACKETS);
     }

@@ -43,6 +43,12 @@ const DELAYS_EXPIRE: Duration = Duration::from_secs(2);
 /// The estimate is probed for again where it dropped this soon after too little was sent: `probe_controller.cc`,
 /// `kAlrEndedTimeout`.
 const LATELY_LIMITED: Duration = Duration::from_secs(3);
+/// A queue that keeps every packet waiting for this long, ms, while losses limit, is a full one: what arrives through it
+/// is what the link carries, so nothing in delays or losses would ever empty it (libwebrtc has no answer to this).
+const FULL_QUEUE: f64 = 60.0;
+/// It is then drained for this long, not more often than this: a competitor that fills it all the time takes little.
+const DRAINING: Duration = Duration::from_millis(1_500);
+const BETWEEN_DRAINS: Duration = Duration::from_secs(5);
 /// Arrival times beyond this are the sender's invention; with it, differences fit 64 bits.
 const LATEST_ARRIVAL: u64 = 1 << 60;
 
@@ -88,6 +94,10 @@ pub struct Gcc {
     reported: Option<Time>,
     round_trip: Option<Duration>,
     was_over: bool,
+    /// When a full queue began to be drained.
+    drained: Option<Time>,
+    /// The packet that is to be reported next.
+    next_sequence: Option<u64>,
     /// Arrivals of one report, as (when, position), reused.
     arrivals: Vec<(i64, u32)>,
 }
@@ -117,6 +127,8 @@ impl Gcc {
             reported: None,
             round_trip: None,
             was_over: false,
+            drained: None,
+            next_sequence: None,
             arrivals: Vec::new(),
         }
     }
@@ -150,10 +162,12 @@ impl Gcc {
         }
         self.reported = Some(now);
         let mut probed = None;
+        let mut after_hole = self.is_after_hole(results);
         for (arrived, position) in &self.arrivals {
             let result = &results[*position as usize];
             let sent = micros(result.sent.at);
-            self.acknowledged.handle_packet(sent, *arrived, result.sent.size);
+            self.acknowledged.handle_packet(sent, *arrived, result.sent.size, after_hole);
+            after_hole = false;
             if let Some(id) = result.sent.probe
                 && let Some(rate) = self.results.handle_packet(id, result, *arrived)
             {
@@ -168,16 +182,43 @@ impl Gcc {
         probed
     }
 
+    /// Whether a report between this and the latest got lost.
+    fn is_after_hole(&mut self, results: &[PacketResult]) -> bool {
+        let (Some(first), Some(last)) = (results.first(), results.last()) else { return false };
+        let hole = self.next_sequence.is_some_and(|next| first.sequence > next);
+        let next = last.sequence.saturating_add(1);
+        self.next_sequence = Some(self.next_sequence.map_or(next, |before| before.max(next)));
+        hole
+    }
+
+    /// What the delays say, a queue that is full and stays so included.
+    fn usage(&mut self, now: Time) -> Usage {
+        let usage = self.trendline.usage();
+        if usage != Usage::Normal || self.loss.limit().is_none() || self.trendline.standing_queue() < FULL_QUEUE {
+            return usage;
+        }
+        if self.drained.is_none_or(|since| now.since(since) > BETWEEN_DRAINS) {
+            self.drained = Some(now);
+            return Usage::Over;
+        }
+        let draining = self.drained.is_some_and(|since| now.since(since) < DRAINING);
+        if draining { Usage::Under } else { Usage::Normal }
+    }
+
     /// Moves the rate that delays allow. Returns whether a queue that grew has stopped growing.
     fn update_rate(&mut self, now: Time, probed: Option<f64>) -> bool {
-        let usage = self.trendline.usage();
+        let usage = self.usage(now);
         match probed {
             // A probe that failed, or whose packets a busy machine held up, does not lower the rate: that a queue grows
             // is seen by itself.
             Some(probed) if usage != Usage::Over && probed > self.rate.rate() => self.rate.set_rate(now, probed),
             _ => {
                 let limited = self.application.is_limited();
-                self.rate.update(now, usage, self.acknowledged.rate(), limited);
+                let arrives = match usage {
+                    Usage::Over => self.acknowledged.recent_rate(),
+                    Usage::Normal | Usage::Under => self.acknowledged.rate(),
+                };
+                self.rate.update(now, usage, arrives, limited);
             }
         }
         let recovered = self.was_over && usage == Usage::Normal;

@@ -13,19 +13,22 @@ use crate::{Bitrate, Probe, ProbeId, Time};
 const FIRST: [f64; 2] = [3.0, 6.0];
 /// [`step_size`] and [`alr_scale`]
 const FURTHER: f64 = 2.0;
-/// [`further_probe_threshold`]
+/// After a probe that failed, the next looks for this only: what it costs in queueing is in proportion.
+const AGAIN: f64 = 1.5;
+/// [`further_probe_threshold`], as a share of the probe's rate; and how much that must be over the estimate.
 const SUCCESS: f64 = 0.7;
+const RISE: f64 = 1.2;
 /// [`loss_limited_scale`]
 const WHILE_LOSSY: f64 = 1.5;
 /// [`min_probe_packets_sent`] and [`min_probe_duration`]
 const PACKETS: u32 = 5;
 const DURATION: Duration = Duration::from_millis(15);
 /// Where a probe failed, the next one takes longer, up to this, so that jitter does not fail them all.
-const LONGEST_DURATION: Duration = Duration::from_millis(60);
+const LONGEST_DURATION: Duration = Duration::from_millis(50);
 /// A result that has not come after this does not come: `kMaxWaitingTimeForProbingResult`.
 const WAIT: Duration = Duration::from_secs(1);
 /// From one attempt to the next; twice as long after each that fails, up to [`alr_interval`].
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(1_500);
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(5);
 /// While queues or losses forbid to probe, it is tried again after this.
 const HELD: Duration = Duration::from_millis(250);
@@ -37,10 +40,12 @@ const AFTER_DROP: f64 = 0.85;
 const DROP_IS_RECENT: Duration = Duration::from_secs(5);
 /// and promises more than there is: `kProbeUncertainty`.
 const UNCERTAINTY: f64 = 0.05;
-/// Up to this multiple of what is wanted is worth looking for: `InitiateProbing`.
-const OVER_WANTED: f64 = 2.0;
-/// This much is always worth it, so that a picture can start at once where there was only sound.
-const ALWAYS_WANTED: f64 = 1_000_000.0;
+/// An estimate of this multiple of what is wanted is enough: frames and layers are not of one size...
+const ENOUGH: f64 = 1.2;
+/// ...and where there is less, up to this multiple is looked for (2 in `InitiateProbing`; a queue is what more costs).
+const MOST: f64 = 1.5;
+/// This much is always wanted, so that a picture can start at once where there was only sound.
+const ALWAYS_WANTED: f64 = 800_000.0;
 /// What is wanted must rise by this share to be looked for at once.
 const MORE_WANTED: f64 = 1.2;
 /// Probes that wait to be taken.
@@ -61,7 +66,7 @@ pub(super) enum Permission {
 enum State {
     /// Nothing was sent yet.
     New,
-    /// Until this time, a result above this rate makes it go on.
+    /// Until this time, an estimate above this rate makes it go on.
     Waiting { until: Time, above: f64 },
     /// Nothing is under way.
     Idle,
@@ -79,6 +84,8 @@ pub(super) struct ProbePlan {
     next: Time,
     interval: Duration,
     duration: Duration,
+    /// The latest attempt failed.
+    failed: bool,
     /// Before the latest large drop, and when that was.
     before_drop: Option<(f64, Time)>,
     sought_drop: Option<Time>,
@@ -97,6 +104,7 @@ impl ProbePlan {
             next: Time::default(),
             interval: SHORTEST_INTERVAL,
             duration: DURATION,
+            failed: false,
             before_drop: None,
             sought_drop: None,
             queue: [None; QUEUED],
@@ -123,17 +131,18 @@ impl ProbePlan {
         match self.state {
             State::New => {
                 let estimate = self.estimate;
-                self.start(now, &FIRST.map(|factor| factor * estimate), true);
+                self.start(now, &FIRST.map(|factor| factor * estimate));
             }
             State::Waiting { until, .. } if until <= now => {
                 self.state = State::Idle;
+                self.failed = true;
                 self.next = now + self.interval.saturating_sub(WAIT);
                 self.interval = (self.interval * 2).min(LONGEST_INTERVAL);
                 self.duration = (self.duration * 2).min(LONGEST_DURATION);
             }
             State::Idle if self.next <= now && self.is_more_wanted() => {
-                let rate = self.estimate * FURTHER;
-                self.start(now, &[rate], true);
+                let rate = self.estimate * if self.failed { AGAIN } else { FURTHER };
+                self.start(now, &[rate]);
             }
             State::Waiting { .. } | State::Idle => {}
         }
@@ -141,7 +150,7 @@ impl ProbePlan {
 
     pub(super) fn set_wanted(&mut self, now: Time, wanted: f64) {
         if wanted > self.wanted * MORE_WANTED && wanted > self.estimate {
-            self.interval = SHORTEST_INTERVAL;
+            self.begin_afresh();
             self.next = self.next.min(now);
         }
         self.wanted = wanted;
@@ -151,7 +160,7 @@ impl ProbePlan {
     pub(super) fn set_estimate(&mut self, now: Time, estimate: f64, permission: Permission) {
         if estimate < DROP * self.estimate {
             self.before_drop = Some((self.estimate, now));
-            self.interval = SHORTEST_INTERVAL;
+            self.begin_afresh();
             self.next = now + self.interval;
         }
         self.estimate = estimate;
@@ -159,9 +168,12 @@ impl ProbePlan {
         if let State::Waiting { above, .. } = self.state
             && estimate > above
         {
-            self.interval = SHORTEST_INTERVAL;
-            self.duration = DURATION;
-            self.start(now, &[estimate * FURTHER], true);
+            self.begin_afresh();
+            if self.is_more_wanted() {
+                self.start(now, &[estimate * FURTHER]);
+            } else {
+                self.state = State::Idle;
+            }
         }
     }
 
@@ -176,47 +188,40 @@ impl ProbePlan {
             && !sought
         {
             self.sought_drop = Some(now);
-            self.start(now, &[rate], false);
+            self.start(now, &[rate]);
         }
     }
 
+    fn begin_afresh(&mut self) {
+        (self.interval, self.duration, self.failed) = (SHORTEST_INTERVAL, DURATION, false);
+    }
+
     fn is_more_wanted(&self) -> bool {
-        self.estimate < self.most()
+        self.estimate < (self.wanted.max(ALWAYS_WANTED) * ENOUGH).min(self.ceiling)
     }
 
-    fn most(&self) -> f64 {
-        (self.wanted * OVER_WANTED).max(ALWAYS_WANTED).min(self.ceiling)
-    }
-
-    /// Starts probes at these rates, lowest first; goes on after them if `further`.
-    fn start(&mut self, now: Time, rates: &[f64], further: bool) {
+    /// Starts probes at these rates, lowest first.
+    fn start(&mut self, now: Time, rates: &[f64]) {
+        let most = (self.wanted.max(ALWAYS_WANTED) * MOST).min(self.ceiling);
         let most = match self.permission {
-            Permission::Free => self.most(),
-            Permission::SmallSteps => self.most().min(self.estimate * WHILE_LOSSY),
+            Permission::Free => most,
+            Permission::SmallSteps => most.min(self.estimate * WHILE_LOSSY),
             Permission::No => {
                 self.state = State::Idle;
                 self.next = now + HELD;
                 return;
             }
         };
-        let mut further = further;
         let mut last = 0.0;
         for rate in rates {
-            if *rate >= most {
-                further = false;
-            }
             let rate = rate.min(most);
             if rate > last && rate > self.estimate {
                 last = rate;
                 self.add(rate);
             }
         }
-        if last == 0.0 {
-            further = false;
-        }
         self.next = now + self.interval;
-        // A last probe is waited for, too: until then, no other begins.
-        let above = if further { last * SUCCESS } else { f64::INFINITY };
+        let above = (last * SUCCESS).max(self.estimate * RISE);
         self.state = State::Waiting { until: now + WAIT, above };
     }
 

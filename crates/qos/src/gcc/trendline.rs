@@ -29,6 +29,8 @@ const LONGEST_STEP: f64 = 100.0;
 /// window each). libwebrtc has this switched off. A queue delays every packet behind it; a busy machine delays some, and
 /// the least delay is back to what it was as soon as it attends again.
 const EDGE: usize = 7;
+/// For this long at least, the least delay is remembered, ms. Clocks drift by some ms in that time.
+const BASE_LASTS: f64 = 30_000.0;
 
 /// What the delays say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,6 +67,28 @@ pub(super) struct Trendline {
     over_count: u32,
     updated: Option<f64>,
     usage: Usage,
+    base: Base,
+}
+
+/// The least delay of the latest half minute to minute, accumulated ms.
+#[derive(Clone, Copy, Debug, Default)]
+struct Base {
+    before: Option<f64>,
+    now: Option<f64>,
+    since: f64,
+}
+
+impl Base {
+    fn handle_delay(&mut self, delay: f64, at: f64) {
+        if at - self.since > BASE_LASTS {
+            (self.before, self.now, self.since) = (self.now, None, at);
+        }
+        self.now = Some(self.now.map_or(delay, |least| least.min(delay)));
+    }
+
+    fn least(&self) -> Option<f64> {
+        self.now.map(|now| self.before.map_or(now, |before| before.min(now)))
+    }
 }
 
 impl Default for Trendline {
@@ -82,6 +106,7 @@ impl Default for Trendline {
             over_count: 0,
             updated: None,
             usage: Usage::Normal,
+            base: Base::default(),
         }
     }
 }
@@ -91,6 +116,15 @@ impl Trendline {
         self.usage
     }
 
+    /// How long every group of the window waited at least, ms: a queue that stands there.
+    pub(super) fn standing_queue(&self) -> f64 {
+        if (self.count as usize) < WINDOW {
+            return 0.0;
+        }
+        let least = self.samples.iter().map(|sample| sample.raw).fold(f64::INFINITY, f64::min);
+        self.base.least().map_or(0.0, |base| least - base)
+    }
+
     pub(super) fn handle_difference(&mut self, difference: Difference) {
         let sent = millis(difference.sent);
         let first = *self.first_arrival.get_or_insert(difference.at);
@@ -98,6 +132,7 @@ impl Trendline {
         self.smoothed = SMOOTHING * self.smoothed + (1.0 - SMOOTHING) * self.accumulated;
         let at = millis(difference.at.saturating_sub(first));
         self.samples[self.next] = Sample { at, smoothed: self.smoothed, raw: self.accumulated };
+        self.base.handle_delay(self.accumulated, at);
         self.next = (self.next + 1) % WINDOW;
         self.count = (self.count + 1).min(MOST_COUNTED);
         let trend = if self.count as usize >= WINDOW { self.slope().unwrap_or(self.trend) } else { self.trend };
