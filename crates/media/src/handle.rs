@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use conclave_proto::{
-    CodecPreference, ErrorCode, LegNumber, MediaState, ParticipantId, ProtocolError, SfuAnswer, SfuOffer, View,
+    CodecPreference, ErrorCode, LegNumber, MediaState, ParticipantId, ProtocolError, SfuAnswer, View,
 };
 use metrics::counter;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -14,6 +14,7 @@ use crate::config::{MediaConfig, MediaError, announced};
 use crate::datagram::canonical;
 use crate::event::{MediaEvent, Outbox, RoomKey};
 use crate::mailbox::{Command, Mailbox, Refused};
+use crate::offer::LegOffer;
 use crate::plane::Plane;
 use crate::relay::Relay;
 use crate::shared::Shared;
@@ -83,7 +84,7 @@ impl MediaHandle {
         &self,
         room: RoomKey,
         participant: ParticipantId,
-        offer: SfuOffer,
+        offer: LegOffer,
         media: MediaState,
     ) -> impl Future<Output = Result<SfuAnswer, ProtocolError>> + Send + use<> {
         let (reply, answer) = oneshot::channel();

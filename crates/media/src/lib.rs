@@ -44,4 +44,5 @@ mod worker;
 pub use config::{Announce, MediaConfig, MediaError, MediaLimits, RelayConfig, bind_udp};
 pub use event::{MediaEvent, RoomKey};
 pub use handle::{MediaHandle, start};
+pub use offer::{LegOffer, OfferRefused, played, published};
 pub use stream::{StreamError, StreamKind, StreamSink, StreamSource, StreamsFull};

@@ -3,10 +3,11 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use conclave_proto::{CodecPreference, LegNumber, MediaState, ParticipantId, ProtocolError, SfuAnswer, SfuOffer, View};
+use conclave_proto::{CodecPreference, LegNumber, MediaState, ParticipantId, ProtocolError, SfuAnswer, View};
 use tokio::sync::{Notify, oneshot};
 
 use crate::event::RoomKey;
+use crate::offer::LegOffer;
 use crate::stats::MediaSnapshot;
 
 /// What the control plane wants.
@@ -15,7 +16,7 @@ pub(crate) enum Command {
     Offer {
         room: RoomKey,
         participant: ParticipantId,
-        offer: Box<SfuOffer>,
+        offer: Box<LegOffer>,
         media: MediaState,
         reply: oneshot::Sender<Result<SfuAnswer, ProtocolError>>,
     },

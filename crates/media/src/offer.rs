@@ -1,11 +1,74 @@
 //! Reads a client's offer and decides whether the SFU takes it, before the WebRTC engine sees it.
 //!
-//! Only what the decision needs is read (RFC 8866, RFC 8829); the engine parses the rest.
+//! Only what the decision needs is read (RFC 8866, RFC 8829); the engine parses the rest. A page says
+//! what each section is for; publishers and players of WHIP and WHEP do not, see `stream`.
+
+mod stream;
 
 use std::collections::HashSet;
 
-use conclave_proto::{ErrorCode, Mid, ProtocolError, SfuOffer, SourceKind, limits};
+use conclave_proto::{
+    ErrorCode, LegNumber, MediaState, Mid, ParticipantId, ProtocolError, Sdp, SfuOffer, SourceKind, limits,
+};
 use conclave_sfu::{LayerIndex, SlotId};
+
+pub use stream::OfferRefused;
+use stream::{Plan, Side};
+
+/// A leg, as whoever wants it describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LegOffer {
+    /// A page's: it sends its sources and receives in slots.
+    Client(SfuOffer),
+    /// A WHIP publisher's (RFC 9725). Its first audio section is the microphone, the second the screen's
+    /// sound; its first video section the camera, in layers if it has rids, the second the screen.
+    Publish(Sdp),
+    /// A WHEP player's (draft-ietf-wish-whep): up to 3 audio and 4 video slots, in the order of its
+    /// sections.
+    Play {
+        /// The offer.
+        sdp: Sdp,
+        /// The only participant whose sound it gets; absent: the loudest.
+        hears: Option<ParticipantId>,
+    },
+}
+
+impl LegOffer {
+    /// Publishers and players have one leg.
+    pub const STREAM: LegNumber = LegNumber(1);
+
+    /// The client's number for the leg.
+    pub fn number(&self) -> LegNumber {
+        match self {
+            Self::Client(offer) => offer.leg,
+            Self::Publish(_) | Self::Play { .. } => Self::STREAM,
+        }
+    }
+}
+
+/// Which sources a WHIP publisher's offer sends.
+///
+/// # Errors
+/// [`OfferRefused`]: nothing of it is taken.
+pub fn published(sdp: &Sdp) -> Result<MediaState, OfferRefused> {
+    let plan = Plan::read(sdp, Side::Publish)?;
+    let sends = |kind| plan.roles.iter().any(|(_, role)| *role == Role::Source(kind));
+    Ok(MediaState {
+        microphone: sends(SourceKind::Microphone),
+        camera: sends(SourceKind::Camera),
+        screen: sends(SourceKind::Screen),
+        screen_audio: sends(SourceKind::ScreenAudio),
+    })
+}
+
+/// How many pictures a WHEP player's offer receives.
+///
+/// # Errors
+/// [`OfferRefused`]: nothing of it is taken.
+pub fn played(sdp: &Sdp) -> Result<usize, OfferRefused> {
+    let plan = Plan::read(sdp, Side::Play)?;
+    Ok(plan.roles.iter().filter(|(_, role)| matches!(role, Role::Slot(SlotId::Video(_)))).count())
+}
 
 /// What a media section is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,18 +93,76 @@ impl Role {
 pub(crate) struct CheckedOffer {
     /// What each section in use is for.
     pub(crate) roles: Vec<(Mid, Role)>,
-    /// The camera comes in layers told by rids.
-    pub(crate) camera_layers: bool,
+    /// The rids of the camera's layers, smallest first; empty: it has one encoding.
+    rids: Vec<String>,
     /// The description for the engine: the client's, without its candidates. The server never sends
     /// checks (ICE-lite, RFC 8445 section 2.5), so it has no use for the client's addresses.
     pub(crate) sdp: String,
+    plan: Option<Plan>,
+}
+
+impl CheckedOffer {
+    /// Whether the camera comes in layers.
+    pub(crate) fn has_layers(&self) -> bool {
+        !self.rids.is_empty()
+    }
+
+    /// The camera's layer that a rid names.
+    pub(crate) fn layer_of(&self, rid: &str) -> Option<LayerIndex> {
+        let position = self.rids.iter().position(|known| known == rid)?;
+        LayerIndex::new(u8::try_from(position).ok()?)
+    }
+
+    /// The rid of the camera's layer.
+    pub(crate) fn rid_of(&self, layer: LayerIndex) -> Option<&str> {
+        self.rids.get(layer.index()).map(String::as_str)
+    }
+
+    /// The sections that receive sound, as slots in their order.
+    pub(crate) fn audio_slots(&self) -> Vec<Mid> {
+        self.slots(|slot| matches!(slot, SlotId::Audio(_)))
+    }
+
+    /// The sections that receive pictures, as slots in their order.
+    pub(crate) fn video_slots(&self) -> Vec<Mid> {
+        self.slots(|slot| matches!(slot, SlotId::Video(_)))
+    }
+
+    fn slots(&self, is_wanted: impl Fn(SlotId) -> bool) -> Vec<Mid> {
+        let slots = self.roles.iter().filter(|(_, role)| matches!(role, Role::Slot(slot) if is_wanted(*slot)));
+        slots.map(|(mid, _)| mid.clone()).collect()
+    }
+
+    /// The answer for the client, of the engine's.
+    pub(crate) fn answer(&self, engine: String) -> String {
+        match &self.plan {
+            Some(plan) => plan.answer(&engine),
+            None => engine,
+        }
+    }
 }
 
 /// Checks an offer.
 ///
 /// # Errors
 /// What is wrong with it, for its sender's developer.
-pub(crate) fn check(offer: &SfuOffer) -> Result<CheckedOffer, ProtocolError> {
+pub(crate) fn check(offer: &LegOffer) -> Result<CheckedOffer, ProtocolError> {
+    let planned = |sdp, side| {
+        let plan = Plan::read(sdp, side).map_err(|refused| {
+            let (OfferRefused::Malformed(why) | OfferRefused::Unacceptable(why)) = refused;
+            bad(why)
+        })?;
+        let (roles, rids, sdp) = (plan.roles.clone(), plan.rids.clone(), plan.sdp.clone());
+        Ok(CheckedOffer { roles, rids, sdp, plan: Some(plan) })
+    };
+    match offer {
+        LegOffer::Client(offer) => check_client(offer),
+        LegOffer::Publish(sdp) => planned(sdp, Side::Publish),
+        LegOffer::Play { sdp, .. } => planned(sdp, Side::Play),
+    }
+}
+
+fn check_client(offer: &SfuOffer) -> Result<CheckedOffer, ProtocolError> {
     let description = Description::read(offer.sdp.as_str())?;
     description.check_transport()?;
     let roles = roles(offer)?;
@@ -60,11 +181,12 @@ pub(crate) fn check(offer: &SfuOffer) -> Result<CheckedOffer, ProtocolError> {
     if roles.iter().any(|(mid, _)| !mids.contains(mid.as_str())) {
         return Err(bad("a source or slot names a mid that no media section has"));
     }
-    let camera_layers = description
+    let has_layers = description
         .sections
         .iter()
         .any(|section| section.mid == Some(offer.sources.camera.as_str()) && !section.send_rids.is_empty());
-    Ok(CheckedOffer { roles, camera_layers, sdp: without_candidates(offer.sdp.as_str()) })
+    let rids = if has_layers { LayerIndex::ALL.map(|layer| layer.rid().to_owned()).to_vec() } else { Vec::new() };
+    Ok(CheckedOffer { roles, rids, sdp: without_candidates(offer.sdp.as_str()), plan: None })
 }
 
 fn bad(sentence: &'static str) -> ProtocolError {
@@ -191,13 +313,7 @@ impl<'a> Description<'a> {
         let (own, session) = (&tagged.transport, &self.transport);
         let ufrag = own.ufrag.or(session.ufrag);
         let password = own.password.or(session.password);
-        // RFC 8839 section 5.4.
-        let sound = |text: Option<&str>, least: usize| {
-            text.is_some_and(|text| {
-                (least..=256).contains(&text.len())
-                    && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
-            })
-        };
+        let sound = |text: Option<&str>, least| text.is_some_and(|text| is_ice_text(text, least));
         if !sound(ufrag, 4) || !sound(password, 22) {
             return Err(bad("the offer has no usable ICE credentials (a=ice-ufrag, a=ice-pwd)"));
         }
@@ -279,6 +395,11 @@ impl<'a> Section<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether this is a user name fragment or password of `least` to 256 characters (RFC 8839 section 5.4).
+fn is_ice_text(text: &str, least: usize) -> bool {
+    (least..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
 }
 
 fn without_candidates(text: &str) -> String {

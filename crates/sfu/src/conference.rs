@@ -165,6 +165,7 @@ impl Conference {
             decodes: Decodes::new(&config.decodes),
             red: config.red,
             streams: Box::new(Lane::new_streams()),
+            hears: None,
             audio: Vec::new(),
             video: Vec::new(),
             view: Vec::new(),
@@ -269,6 +270,17 @@ impl Conference {
             self.set_media(now, person, media);
             self.settle(now);
         }
+    }
+
+    /// Whose sound a leg is sent: one participant's, or the loudest as from the start. The participant
+    /// may come later.
+    pub fn set_hearing(&mut self, now: Time, leg: LegId, only: Option<ParticipantId>) {
+        let now = self.advance(now);
+        if let Some(found) = self.legs.get_mut(leg.0) {
+            found.hears = only;
+            self.must_listen = true;
+        }
+        self.settle(now);
     }
 
     /// A client says what it shows. Items beyond the 25th are ignored.

@@ -60,6 +60,8 @@ pub(crate) struct Leg {
     pub red: bool,
     /// What it sends.
     pub streams: Box<Streams>,
+    /// The only participant whose sound it is sent; none: the loudest.
+    pub hears: Option<ParticipantId>,
     /// What it is sent.
     pub audio: Vec<Slot<Listening>>,
     pub video: Vec<Slot<Showing>>,

@@ -11,7 +11,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use conclave_media::RoomKey;
+use conclave_media::{LegOffer, RoomKey};
 use conclave_proto::{
     CheckReply, CheckRequest, ErrorCode, LegNumber, MediaState, ParticipantId, ProtocolError, SfuOffer, close, limits,
 };
@@ -228,7 +228,11 @@ impl<'a> Check<'a> {
         if let Some(last) = self.leg.replace(leg).filter(|last| *last != leg) {
             self.app.media.close_leg(self.room, self.participant.clone(), last);
         }
-        let answer = self.app.media.offer(self.room, self.participant.clone(), offer, MediaState::default()).await?;
+        let answer = self
+            .app
+            .media
+            .offer(self.room, self.participant.clone(), LegOffer::Client(offer), MediaState::default())
+            .await?;
         Ok(CheckReply::Answered { answer })
     }
 }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use conclave_media::{MediaEvent, RoomKey};
+use conclave_media::{LegOffer, MediaEvent, RoomKey};
 use conclave_proto::{
     ErrorCode, Event, EventText, ParticipantId, ProtocolError, Reply, RoomName, ServerMessage, SfuAnswer, close,
 };
@@ -266,7 +266,7 @@ impl Actor {
             MediaCommand::Offer { participant, offer, media: state, request } => {
                 let answers = self.answers.clone();
                 // Given here, in the room's order; only the answer is awaited elsewhere.
-                let answer = media.offer(room, participant, *offer, state);
+                let answer = media.offer(room, participant, LegOffer::Client(*offer), state);
                 self.rooms.0.tasks.spawn(async move {
                     let late = || Err(ProtocolError::new(ErrorCode::MediaUnavailable, "the media plane is too busy"));
                     let answer = timeout(ANSWER, answer).await;

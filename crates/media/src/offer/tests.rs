@@ -22,7 +22,7 @@ fn offer(sdp: &str) -> SfuOffer {
 }
 
 fn refusal(offer: &SfuOffer) -> String {
-    let error = check(offer).expect_err("refused");
+    let error = check_client(offer).expect_err("refused");
     assert_eq!(error.code, ErrorCode::BadSdp);
     error.message
 }
@@ -30,16 +30,16 @@ fn refusal(offer: &SfuOffer) -> String {
 #[test]
 fn offers_of_real_browsers_are_good() {
     for sdp in [CHROMIUM, FIREFOX] {
-        let checked = check(&offer(sdp)).expect("good");
+        let checked = check_client(&offer(sdp)).expect("good");
         assert_eq!(checked.roles.len(), 11);
-        assert!(checked.camera_layers);
+        assert!(checked.has_layers());
     }
 }
 
 #[test]
 fn candidates_do_not_reach_the_engine() {
     let line = "a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\na=end-of-candidates\r\na=mid:0\r\n";
-    let checked = check(&offer(&CHROMIUM.replace("a=mid:0\r\n", line))).expect("good");
+    let checked = check_client(&offer(&CHROMIUM.replace("a=mid:0\r\n", line))).expect("good");
     assert!(!checked.sdp.contains("candidate"));
     assert!(checked.sdp.contains("a=mid:0\r\n"));
 }
@@ -108,7 +108,7 @@ fn a_section_that_is_switched_off_needs_no_name() {
     assert!(refusal(&fewer).contains("neither"));
     let (head, tail) = CHROMIUM.split_once("a=mid:10\r\n").expect("the last section");
     fewer.sdp = Sdp::parse(format!("{head}a=mid:10\r\n{}", tail.replace("recvonly", "inactive"))).expect("small");
-    assert!(check(&fewer).is_ok());
+    assert!(check_client(&fewer).is_ok());
 }
 
 #[test]
@@ -119,10 +119,10 @@ fn no_damage_to_a_good_offer_makes_it_panic() {
             let mut damaged = bytes.to_vec();
             damaged[at] = damage;
             // Good or not, there is an answer.
-            let _ = check(&offer(&String::from_utf8_lossy(&damaged)));
+            let _ = check_client(&offer(&String::from_utf8_lossy(&damaged)));
         }
         if let Ok(cut) = std::str::from_utf8(&bytes[..at]) {
-            let _ = check(&offer(cut));
+            let _ = check_client(&offer(cut));
         }
     }
 }

@@ -8,15 +8,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Instant;
 
 use conclave_proto::{
-    CodecPreference, ErrorCode, LegNumber, MediaState, ParticipantId, ProtocolError, Sdp, SfuAnswer, SfuOffer,
-    VideoCodec, View,
+    CodecPreference, ErrorCode, LegNumber, MediaState, ParticipantId, ProtocolError, Sdp, SfuAnswer, VideoCodec, View,
 };
 use conclave_sfu::{AddLegError, Codec, Conference, LegConfig, LegId};
 
 use crate::counters::End;
 use crate::event::{MediaEvent, RoomKey};
 use crate::leg::Leg;
-use crate::offer::{self, CheckedOffer};
+use crate::offer::{self, CheckedOffer, LegOffer};
 use crate::remote::PathKind;
 use crate::routes::LegRef;
 use crate::shared::{Deadline, Shared};
@@ -78,16 +77,16 @@ impl Room {
         now: Instant,
         shared: &mut Shared,
         participant: ParticipantId,
-        offer: &SfuOffer,
+        offer: &LegOffer,
         media: MediaState,
     ) -> Result<SfuAnswer, ProtocolError> {
         let checked = offer::check(offer)?;
-        let answer = match self.find(&participant, offer.leg) {
+        let answer = match self.find(&participant, offer.number()) {
             Some(key) => self.renegotiate(now, shared, key, offer, &checked, media)?,
             None => self.add(now, shared, participant, offer, &checked, media)?,
         };
         let sdp = Sdp::parse(answer).map_err(|code| ProtocolError::new(code, "the answer would be too large"))?;
-        Ok(SfuAnswer { leg: offer.leg, sdp })
+        Ok(SfuAnswer { leg: offer.number(), sdp })
     }
 
     fn add(
@@ -95,12 +94,12 @@ impl Room {
         now: Instant,
         shared: &mut Shared,
         participant: ParticipantId,
-        offer: &SfuOffer,
+        offer: &LegOffer,
         checked: &CheckedOffer,
         media: MediaState,
     ) -> Result<String, ProtocolError> {
         let own: Vec<_> = self.legs_of(&participant).map(|(key, leg)| (key, leg.number, leg.connected)).collect();
-        if own.iter().any(|(_, number, _)| *number > offer.leg) {
+        if own.iter().any(|(_, number, _)| *number > offer.number()) {
             return Err(ProtocolError::new(ErrorCode::StaleGeneration, "a newer leg has been offered already"));
         }
         // The client has given up what it did not get connected.
@@ -113,14 +112,17 @@ impl Room {
         let session = Session::new(now, &shared.identity, &shared.announced);
         let mut session = session.map_err(|_| unavailable("the server cannot make another leg"))?;
         let answer = session.negotiate(checked)?;
-        let config = leg_config(&participant, offer, media, &session);
+        let config = leg_config(&participant, offer, checked, media, &session);
         let id = self.conference.add_leg(shared.time(now), config).map_err(refused)?;
+        if let LegOffer::Play { hears: Some(only), .. } = offer {
+            self.conference.set_hearing(shared.time(now), id, Some(only.clone()));
+        }
 
         let key = shared.next_key();
         shared.routes.name(self.leg_ref(key), session.ufrag().to_owned());
         shared.legs += 1;
         shared.counters.legs.set(shared.legs as f64);
-        let leg = Leg::new(now, &shared.limits, participant, offer.leg, id, session);
+        let leg = Leg::new(now, &shared.limits, participant, offer.number(), id, session);
         self.by_id.insert(id, key);
         self.legs.insert(key, leg);
         self.dirty.insert(key);
@@ -133,7 +135,7 @@ impl Room {
         now: Instant,
         shared: &mut Shared,
         key: u64,
-        offer: &SfuOffer,
+        offer: &LegOffer,
         checked: &CheckedOffer,
         media: MediaState,
     ) -> Result<String, ProtocolError> {
@@ -142,7 +144,7 @@ impl Room {
         let answer = leg.session.negotiate(checked)?;
         shared.routes.name(name, leg.session.ufrag().to_owned());
         self.dirty.insert(key);
-        let config = leg_config(&leg.participant, offer, media, &leg.session);
+        let config = leg_config(&leg.participant, offer, checked, media, &leg.session);
         let time = shared.time(now);
         self.conference.update_leg(time, leg.id, config).map_err(refused)?;
         self.conference.handle_media_state(time, &leg.participant, media);
@@ -251,17 +253,28 @@ impl From<Fault> for End {
     }
 }
 
-fn leg_config(participant: &ParticipantId, offer: &SfuOffer, media: MediaState, session: &Session) -> LegConfig {
-    // What the page says that it decodes counts only as far as its sections take it.
+fn leg_config(
+    participant: &ParticipantId,
+    offer: &LegOffer,
+    checked: &CheckedOffer,
+    media: MediaState,
+    session: &Session,
+) -> LegConfig {
+    let claimed: &[VideoCodec] = match offer {
+        LegOffer::Client(offer) => &offer.decodes,
+        // Players say it by their formats.
+        LegOffer::Publish(_) | LegOffer::Play { .. } => &[VideoCodec::Vp8, VideoCodec::H264],
+    };
+    // What is said to be decoded counts only as far as the sections take it.
     let taken = |codec: &VideoCodec| session.takes(Codec::from(*codec));
     LegConfig {
         participant: participant.clone(),
-        number: offer.leg,
+        number: offer.number(),
         media,
-        decodes: offer.decodes.iter().copied().filter(taken).collect(),
+        decodes: claimed.iter().copied().filter(taken).collect(),
         red: false,
-        audio_slots: offer.audio_slots.clone(),
-        video_slots: offer.video_slots.clone(),
+        audio_slots: checked.audio_slots(),
+        video_slots: checked.video_slots(),
     }
 }
 

@@ -53,7 +53,8 @@ pub(crate) struct Session {
     rtc: Rtc,
     ice: IceCreds,
     sources: HashMap<EngineMid, SourceKind>,
-    camera_layers: bool,
+    /// The last offer that was taken.
+    offer: Option<CheckedOffer>,
     slots: HashMap<SlotId, Slot>,
     slot_mids: HashMap<EngineMid, SlotId>,
     source_mids: HashMap<SourceKind, EngineMid>,
@@ -134,7 +135,7 @@ impl Session {
             rtc,
             ice,
             sources: HashMap::new(),
-            camera_layers: false,
+            offer: None,
             slots: HashMap::new(),
             slot_mids: HashMap::new(),
             source_mids: HashMap::new(),
@@ -160,7 +161,7 @@ impl Session {
             let refused = "the description contradicts itself, the last one, or what the server can do";
             let answer = this.rtc.sdp_api().accept_offer(sdp);
             let answer = answer.map_err(|_| ProtocolError::new(ErrorCode::BadSdp, refused))?;
-            let answer = this.keep_credentials(answer.to_sdp_string());
+            let answer = offer.answer(this.keep_credentials(answer.to_sdp_string()));
             this.learn(offer);
             Ok(answer)
         });
@@ -181,7 +182,7 @@ impl Session {
 
     /// Reads from the engine what was agreed on.
     fn learn(&mut self, offer: &CheckedOffer) {
-        self.camera_layers = offer.camera_layers;
+        self.offer = Some(offer.clone());
         self.sources.clear();
         self.source_mids.clear();
         self.slot_mids.clear();
@@ -322,7 +323,7 @@ impl Session {
                 let stream = direct.stream_rx(&header.ssrc)?;
                 let source = *self.sources.get(&stream.mid())?;
                 let layer = match stream.rid() {
-                    Some(rid) => LayerIndex::from_rid(&rid)?,
+                    Some(rid) => self.offer.as_ref()?.layer_of(&rid)?,
                     None => LayerIndex::LOW,
                 };
                 if self.streams.len() >= MOST_STREAMS {
@@ -381,7 +382,8 @@ impl Session {
     pub(crate) fn request_keyframe(&mut self, source: SourceKind, layer: LayerIndex) -> Result<bool, Fault> {
         self.guarded(|this| {
             let Some(mid) = this.source_mids.get(&source) else { return false };
-            let rid = (source == SourceKind::Camera && this.camera_layers).then(|| Rid::from(layer.rid()));
+            let offer = this.offer.as_ref().filter(|offer| source == SourceKind::Camera && offer.has_layers());
+            let rid = offer.and_then(|offer| offer.rid_of(layer)).map(Rid::from);
             let mut direct = this.rtc.direct_api();
             let Some(stream) = direct.stream_rx_by_mid(*mid, rid) else { return false };
             stream.request_keyframe(KeyframeRequestKind::Pli);

@@ -5,7 +5,9 @@ use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use conclave_media::{MediaConfig, MediaEvent, MediaHandle, MediaLimits, RelayConfig, RoomKey, bind_udp, start};
+use conclave_media::{
+    LegOffer, MediaConfig, MediaEvent, MediaHandle, MediaLimits, RelayConfig, RoomKey, bind_udp, start,
+};
 use conclave_proto::{LegNumber, MediaState, Mid, ParticipantId, SfuOffer, Slots, SourceKind, View, ViewItem};
 use conclave_turn::TurnSecret;
 use tokio::net::TcpListener;
@@ -167,7 +169,7 @@ impl Server {
 
     async fn take_offer(&self, room: RoomKey, client: Client, offer: SfuOffer) -> Client {
         let (leg, name) = (offer.leg, client.id.clone());
-        let answer = self.handle.offer(room, name, offer, ALL_ON).await.expect("a good offer");
+        let answer = self.handle.offer(room, name, LegOffer::Client(offer), ALL_ON).await.expect("a good offer");
         assert_eq!(answer.leg, leg);
         client.answer(answer.sdp.as_str());
         client

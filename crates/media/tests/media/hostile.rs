@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use conclave_media::{MediaEvent, MediaLimits};
+use conclave_media::{LegOffer, MediaEvent, MediaLimits};
 use conclave_proto::SourceKind;
 use tokio::net::UdpSocket;
 
@@ -86,8 +86,11 @@ async fn a_stranger_with_a_stolen_name_cannot_take_part() {
     let mut server = Server::start();
     let (ada, _bob, camera) = call(&mut server).await;
     let (client, offer) = Client::new("eve", crate::harness::LEG, Default::default()).await;
-    let answer =
-        server.handle.offer(crate::harness::ROOM, id("eve"), offer, crate::harness::ALL_ON).await.expect("good");
+    let answer = server
+        .handle
+        .offer(crate::harness::ROOM, id("eve"), LegOffer::Client(offer), crate::harness::ALL_ON)
+        .await
+        .expect("good");
     let ufrag = answer.sdp.as_str().lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).expect("a ufrag");
 
     // A check under the leg's name without its password, then a ClientHello and SRTP from there.

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 use std::time::Duration;
 
-use conclave_media::{MediaEvent, MediaLimits, RoomKey};
+use conclave_media::{LegOffer, MediaEvent, MediaLimits, RoomKey};
 use conclave_proto::{ErrorCode, LegNumber, SourceKind};
 
 use crate::client::{Client, Layout};
@@ -51,7 +51,7 @@ async fn a_new_leg_takes_over_without_a_gap_and_the_old_one_ends() {
     assert!(!server.seen.iter().any(|event| matches!(event, MediaEvent::Failed { .. })), "{:?}", server.seen);
 
     let (_late, offer) = Client::new("bob", LEG, Layout::default()).await;
-    let error = server.handle.offer(ROOM, id("bob"), offer, ALL_ON).await.expect_err("an old number");
+    let error = server.handle.offer(ROOM, id("bob"), LegOffer::Client(offer), ALL_ON).await.expect_err("an old number");
     assert_eq!(error.code, ErrorCode::StaleGeneration);
     drop(new);
     server.handle.shutdown().await;
@@ -67,7 +67,7 @@ async fn more_slots_and_an_ice_restart_keep_the_leg() {
 
     let offer = ada.renegotiate(3, false).await;
     assert_eq!(offer.video_slots.len(), 4);
-    let answer = server.handle.offer(ROOM, id("ada"), offer, ALL_ON).await.expect("more slots");
+    let answer = server.handle.offer(ROOM, id("ada"), LegOffer::Client(offer), ALL_ON).await.expect("more slots");
     ada.answer(answer.sdp.as_str());
     let _eve = server.join("eve").await;
     server.handle.set_view(ROOM, id("ada"), LEG, view(&["bob", "eve"]));
@@ -79,7 +79,7 @@ async fn more_slots_and_an_ice_restart_keep_the_leg() {
     let before = ada.offer.sdp.clone();
     let offer = ada.renegotiate(0, true).await;
     assert_ne!(before, offer.sdp);
-    let again = server.handle.offer(ROOM, id("ada"), offer, ALL_ON).await.expect("an ICE restart");
+    let again = server.handle.offer(ROOM, id("ada"), LegOffer::Client(offer), ALL_ON).await.expect("an ICE restart");
     let ufrag = |sdp: &str| sdp.lines().find(|line| line.starts_with("a=ice-ufrag")).map(str::to_owned);
     assert_ne!(ufrag(answer.sdp.as_str()), ufrag(again.sdp.as_str()), "new credentials");
     ada.answer(again.sdp.as_str());
@@ -94,7 +94,7 @@ async fn a_leg_that_does_not_connect_in_time_fails() {
     let mut server =
         Server::with_limits(MediaLimits { handshake: Duration::from_millis(300), ..MediaLimits::default() });
     let (_client, offer) = Client::new("ada", LEG, Layout::default()).await;
-    server.handle.offer(ROOM, id("ada"), offer, ALL_ON).await.expect("a good offer");
+    server.handle.offer(ROOM, id("ada"), LegOffer::Client(offer), ALL_ON).await.expect("a good offer");
     server.failed(&id("ada")).await;
     server.handle.shutdown().await;
 }
@@ -123,7 +123,7 @@ async fn legs_are_bounded_in_the_room_and_in_the_process() {
     let mut clients = Vec::new();
     for (room, name, fits) in [(1, "a", true), (1, "b", true), (1, "c", false), (2, "d", true), (3, "e", false)] {
         let (client, offer) = Client::new(name, LEG, Layout::default()).await;
-        let answer = server.handle.offer(RoomKey(room), id(name), offer, ALL_ON).await;
+        let answer = server.handle.offer(RoomKey(room), id(name), LegOffer::Client(offer), ALL_ON).await;
         assert_eq!(answer.is_ok(), fits, "{name}");
         if let Err(error) = answer {
             assert_eq!(error.code, ErrorCode::MediaUnavailable);
@@ -134,10 +134,10 @@ async fn legs_are_bounded_in_the_room_and_in_the_process() {
     // What ends makes room.
     server.handle.close_participant(RoomKey(1), id("a"));
     let (_client, offer) = Client::new("c", LEG, Layout::default()).await;
-    assert!(server.handle.offer(RoomKey(1), id("c"), offer, ALL_ON).await.is_ok());
+    assert!(server.handle.offer(RoomKey(1), id("c"), LegOffer::Client(offer), ALL_ON).await.is_ok());
     server.handle.close_room(RoomKey(1));
     let (_client, offer) = Client::new("e", LEG, Layout::default()).await;
-    assert!(server.handle.offer(RoomKey(3), id("e"), offer, ALL_ON).await.is_ok());
+    assert!(server.handle.offer(RoomKey(3), id("e"), LegOffer::Client(offer), ALL_ON).await.is_ok());
     server.handle.shutdown().await;
 }
 
@@ -149,7 +149,7 @@ async fn shutting_down_tells_the_clients_and_refuses_what_comes_later() {
     server.handle.shutdown().await;
     ada.until("the client is told", |seen| seen.closed).await;
     let (_client, offer) = Client::new("bob", LEG, Layout::default()).await;
-    let error = late.offer(ROOM, id("bob"), offer, ALL_ON).await.expect_err("stopped");
+    let error = late.offer(ROOM, id("bob"), LegOffer::Client(offer), ALL_ON).await.expect_err("stopped");
     assert_eq!(error.code, ErrorCode::MediaUnavailable);
     late.shutdown().await;
 }

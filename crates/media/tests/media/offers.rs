@@ -1,5 +1,6 @@
 //! Offers of real browsers, and of nobody in particular.
 
+use conclave_media::LegOffer;
 use conclave_proto::{ErrorCode, Mid, Sdp, SfuOffer, SourceMids, VideoCodec};
 
 use crate::harness::{ALL_ON, LEG, ROOM, Server, id};
@@ -37,7 +38,7 @@ fn sections(sdp: &str) -> Vec<String> {
 }
 
 async fn answer(server: &Server, who: &str, sdp: &str) -> Vec<String> {
-    let answer = server.handle.offer(ROOM, id(who), offer(sdp), ALL_ON).await.expect("a good offer");
+    let answer = server.handle.offer(ROOM, id(who), LegOffer::Client(offer(sdp)), ALL_ON).await.expect("a good offer");
     sections(answer.sdp.as_str())
 }
 
@@ -109,7 +110,7 @@ async fn garbage_is_refused_and_leaves_nothing_behind() {
     table.extend(pieces.iter().map(|piece| CHROMIUM.replace("t=0 0\r\n", &format!("t=0 0\r\n{piece}{piece}"))));
     table.extend(pieces.iter().map(|piece| CHROMIUM.replace("a=mid:1\r\n", &format!("a=mid:1\r\n{piece}"))));
     for sdp in &table {
-        match server.handle.offer(ROOM, id("ada"), offer(sdp), ALL_ON).await {
+        match server.handle.offer(ROOM, id("ada"), LegOffer::Client(offer(sdp)), ALL_ON).await {
             Err(error) => {
                 assert_eq!(error.code, ErrorCode::BadSdp);
                 assert!(!error.message.is_empty());
@@ -136,7 +137,8 @@ async fn a_bad_second_offer_does_not_end_the_leg() {
     let (ada, bob) = tokio::join!(server.join("ada"), server.join("bob"));
     let sound = server.shows(&ada.id, &bob.id, conclave_proto::SourceKind::Microphone).await;
     ada.receives(&sound, "bob", 5).await;
-    let error = server.handle.offer(ROOM, id("ada"), offer("v=0\r\n"), ALL_ON).await.expect_err("refused");
+    let error =
+        server.handle.offer(ROOM, id("ada"), LegOffer::Client(offer("v=0\r\n")), ALL_ON).await.expect_err("refused");
     assert_eq!(error.code, ErrorCode::BadSdp);
     ada.receives(&sound, "bob", 20).await;
     server.handle.shutdown().await;

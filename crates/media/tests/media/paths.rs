@@ -1,6 +1,6 @@
 //! Every way from a client to the server, and from one to another.
 
-use conclave_media::MediaEvent;
+use conclave_media::{LegOffer, MediaEvent};
 use conclave_proto::SourceKind;
 use str0m::net::Protocol;
 
@@ -117,7 +117,7 @@ async fn media_goes_on_through_an_ice_restart_by_any_way() {
         let (ada, bob) = tokio::join!(server.join_by(name, &ways), server.join("bob"));
         they_meet(&mut server, &ada, &bob).await;
         let offer = ada.renegotiate(0, true).await;
-        let answer = server.handle.offer(ROOM, id(name), offer, ALL_ON).await.expect("a good offer");
+        let answer = server.handle.offer(ROOM, id(name), LegOffer::Client(offer), ALL_ON).await.expect("a good offer");
         // What the client sends until it has the answer arrives by the path that it had.
         let sound = server.shows(&bob.id, &ada.id, SourceKind::Microphone).await;
         bob.receives(&sound, name, 10).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use conclave_media::{MediaEvent, MediaLimits, RoomKey};
+use conclave_media::{LegOffer, MediaEvent, MediaLimits, RoomKey};
 use conclave_proto::{ErrorCode, Sdp, SourceKind};
 use conclave_turn::framing::IceFramer;
 use conclave_turn::stun::{Class, Method, TransactionId, Writer};
@@ -44,7 +44,7 @@ async fn packets_from_where_no_check_came_from_neither_win_a_race_nor_get_an_ans
     let mut server = Server::start();
     let network = Network::connect(&[Way::Udp, Way::Tcp], server.address(), "ada").await;
     let (ada, offer) = Client::on(network, "ada", LEG, Default::default());
-    let answer = server.handle.offer(ROOM, id("ada"), offer, ALL_ON).await.expect("a good offer");
+    let answer = server.handle.offer(ROOM, id("ada"), LegOffer::Client(offer), ALL_ON).await.expect("a good offer");
 
     let mut sockets = Vec::new();
     let mut connections = Vec::new();
@@ -104,7 +104,7 @@ async fn a_client_with_another_certificate_than_it_offered_gets_no_media_and_is_
     };
     let sdp: String = offer.sdp.as_str().lines().map(changed).collect();
     offer.sdp = Sdp::parse(sdp).expect("small enough");
-    let answer = server.handle.offer(ROOM, id("eve"), offer, ALL_ON).await.expect("well formed");
+    let answer = server.handle.offer(ROOM, id("eve"), LegOffer::Client(offer), ALL_ON).await.expect("well formed");
     eve.answer(answer.sdp.as_str());
     server.failed(&eve.id).await;
     assert_eq!(server.counted.counter("conclave_media_ended_total/engine"), 1);
@@ -169,7 +169,7 @@ async fn ten_thousand_half_made_legs_and_hellos_stay_within_their_bounds() {
     let hello = hello();
     let mut taken = 0;
     for number in 0..FLOOD {
-        match server.handle.offer(CROWD, id(&format!("eve-{number}")), offer.clone(), ALL_ON).await {
+        match server.handle.offer(CROWD, id(&format!("eve-{number}")), LegOffer::Client(offer.clone()), ALL_ON).await {
             Ok(_) => taken += 1,
             Err(error) => assert_eq!(error.code, ErrorCode::MediaUnavailable),
         }

@@ -27,8 +27,13 @@ impl Conference {
             for (held, slot) in held.iter_mut().zip(slots) {
                 *held = slot.carries.as_ref().map(|listening| listening.source);
             }
-            let others = sounds.iter().filter(|sound| sound.key.person != person);
-            listening::fill(now, held, others, |source| self.sound(source));
+            let hears = self.legs.get(key).and_then(|leg| leg.hears.as_ref());
+            // A participant who is not here is nobody's key.
+            let only = hears.map(|participant| self.by_id.get(participant).copied());
+            let may_hear =
+                |source: SourceId| source.person != person && only.is_none_or(|only| only == Some(source.person));
+            let others = sounds.iter().filter(|sound| may_hear(sound.key));
+            listening::fill(now, held, others, |source| self.sound(source).filter(|_| may_hear(source)));
             for (index, source) in held.iter().enumerate() {
                 self.hear(now, key, index, *source);
             }

@@ -4,7 +4,7 @@ use conclave_proto::MediaState;
 use conclave_proto::SourceKind::ScreenAudio;
 use conclave_sfu::LegId;
 
-use crate::world::{MICROPHONE, NOTHING, World};
+use crate::world::{MICROPHONE, NOTHING, World, id};
 
 fn speak(world: &mut World, leg: LegId, level: u8) {
     world.senders.get_mut(&leg).unwrap().level = level;
@@ -79,7 +79,7 @@ fn a_muted_microphone_leaves_its_slot_and_is_not_forwarded() {
     world.join("ada", MICROPHONE);
     world.run(500);
     assert_eq!(world.hears(viewer), ["ada"]);
-    world.conference.handle_media_state(world.now(), &crate::world::id("ada"), NOTHING);
+    world.conference.handle_media_state(world.now(), &id("ada"), NOTHING);
     world.drain();
     assert!(world.hears(viewer).is_empty());
     let sent = world.heard(viewer, 0).len();
@@ -132,5 +132,23 @@ fn a_sound_that_returns_after_silence_goes_on_at_the_time_that_has_passed() {
     world.senders.get_mut(&ada).unwrap().silent = false;
     world.run(1_000);
     assert!(world.heard(viewer, 0).len() > 90);
+    world.assert_continuous();
+}
+
+#[test]
+fn a_leg_that_wants_one_participant_hears_that_one_only_whoever_speaks() {
+    let mut world = World::new();
+    let viewer = world.join("eve", NOTHING);
+    world.conference.set_hearing(world.now(), viewer, Some(id("dan")));
+    let legs = ["ada", "bob", "cem"].map(|name| world.join(name, MICROPHONE));
+    legs.into_iter().for_each(|leg| speak(&mut world, leg, 10));
+    world.run(1_000);
+    assert!(world.hears(viewer).is_empty(), "the one has not come yet");
+    world.join("dan", MICROPHONE);
+    world.run(1_000);
+    assert_eq!(world.hears(viewer), ["dan"]);
+    world.conference.set_hearing(world.now(), viewer, None);
+    world.run(1_000);
+    assert_eq!(world.hears(viewer).len(), 3);
     world.assert_continuous();
 }
