@@ -1,5 +1,7 @@
 //! From numbers and a payload to a sealed packet.
 
+use conclave_qos::Time;
+
 use super::outgoing::{Descriptor, Packet};
 use super::slot::Slot;
 use crate::srtp::Outbound;
@@ -32,7 +34,14 @@ pub(super) struct Numbers<'a> {
     /// The lowest 16 bits are the sequence number, the others the rollover counter.
     pub index: u64,
     pub transport_sequence: u16,
+    /// See [`send_time`].
+    pub send_time: u32,
     pub mid: Option<&'a str>,
+}
+
+/// A moment as the absolute send time tells it: 24 bits of seconds, 18 of them fraction.
+pub(super) fn send_time(now: Time) -> u32 {
+    ((now.to_duration().as_micros() << 18) / 1_000_000) as u32 & 0xff_ffff
 }
 
 /// The payload, or the part of it that is sent; `None` if the payload is shorter.
@@ -67,6 +76,7 @@ pub(super) fn media(
     let Body { payload, packet, descriptor, repeats } = *body;
     let values = ExtensionValues {
         transport_sequence: Some(numbers.transport_sequence),
+        absolute_send_time: Some(numbers.send_time),
         audio_level: packet.audio_level,
         mid: numbers.mid,
         dependency_descriptor: descriptor.map(Descriptor::as_bytes),
@@ -106,6 +116,7 @@ pub(super) fn padding(
 ) -> Result<Sealed, Unsendable> {
     let values = ExtensionValues {
         transport_sequence: Some(numbers.transport_sequence),
+        absolute_send_time: Some(numbers.send_time),
         mid: numbers.mid,
         ..ExtensionValues::default()
     };

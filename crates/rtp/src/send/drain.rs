@@ -18,6 +18,7 @@ const REPEATED: u64 = 16;
 /// What the packets of one turn have in common.
 struct Out<'a, P> {
     now: Time,
+    send_time: u32,
     payloads: &'a P,
     srtp: &'a mut Outbound,
     arena: &'a mut Arena,
@@ -36,7 +37,7 @@ impl Sender {
     /// Packets whose payload is gone are dropped and counted.
     pub fn drain(&mut self, now: Time, payloads: &impl Payloads, srtp: &mut Outbound, arena: &mut Arena) {
         self.handle_timeout(now);
-        let mut out = Out { now, payloads, srtp, arena };
+        let mut out = Out { now, send_time: compose::send_time(now), payloads, srtp, arena };
         while let Some(packet) = self.queue.pop_audio() {
             self.send_media(&mut out, &packet, None, None);
         }
@@ -118,6 +119,7 @@ impl Sender {
             payload_type: packet.payload_type,
             index: packet.sequence,
             transport_sequence: self.history.next_sequence(),
+            send_time: out.send_time,
             mid: slot.config.mid.as_deref().filter(|_| is_named),
         };
         let body = compose::Body { payload, packet, descriptor, repeats: false };
@@ -170,6 +172,7 @@ impl Sender {
             payload_type,
             index,
             transport_sequence: self.history.next_sequence(),
+            send_time: out.send_time,
             mid: slot.rtx_mid(),
         };
         let body = compose::Body { payload, packet, descriptor, repeats: true };
@@ -197,6 +200,7 @@ impl Sender {
             payload_type,
             index,
             transport_sequence: self.history.next_sequence(),
+            send_time: out.send_time,
             mid: slot.rtx_mid(),
         };
         let Ok(sealed) = compose::padding(out.arena.begin(), slot, bytes, numbers, out.srtp) else {

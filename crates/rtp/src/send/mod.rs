@@ -168,8 +168,9 @@ impl Sender {
             return Err(NotQueued::Full);
         }
         self.queue.push_video(now, packet);
-        if self.wake.is_none() {
-            self.wake = self.pacer.next_send_time(self.paced());
+        let paced = self.paced();
+        if paced.packets == 1 {
+            self.wake = earliest(self.wake, self.pacer.next_send_time(paced));
         }
         Ok(())
     }
@@ -218,8 +219,12 @@ impl Sender {
     /// The publisher's sender report: this moment of its wall clock is this timestamp of the slot. Reports of the slot
     /// go on from there, so that what one person sends by two slots stays together.
     pub fn set_report(&mut self, now: Time, slot: u16, ntp: u64, timestamp: u32) {
-        if let Some(slot) = self.slots.get_mut(usize::from(slot)) {
-            slot.clock.set_published(now, ntp, timestamp);
+        let Some(slot) = self.slots.get_mut(usize::from(slot)) else { return };
+        let is_news = slot.clock.set_published(now, ntp, timestamp);
+        if is_news && slot.clock.due.is_some() {
+            // The receiver puts sound and picture together as soon as it knows.
+            slot.clock.due = Some(now);
+            self.reports_due = earliest(self.reports_due, Some(now));
         }
     }
 

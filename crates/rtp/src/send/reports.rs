@@ -35,9 +35,10 @@ pub(super) struct ReportClock {
 }
 
 impl ReportClock {
-    /// The publisher's sender report says that its wall clock and the timestamps met here.
-    pub fn set_published(&mut self, now: Time, ntp: u64, timestamp: u32) {
-        self.published = Some(Moment { at: now, ntp, timestamp });
+    /// The publisher's sender report says that its wall clock and the timestamps met here. Returns whether nothing was
+    /// known of it before.
+    pub fn set_published(&mut self, now: Time, ntp: u64, timestamp: u32) -> bool {
+        self.published.replace(Moment { at: now, ntp, timestamp }).is_none()
     }
 
     /// The slot carries another stream from now on.
@@ -83,8 +84,7 @@ impl ReportClock {
         if block.last_sender_report == 0 {
             return None;
         }
-        let mut reports = self.reports.iter().filter(|(_, at)| *at > Time::default());
-        let (_, sent_at) = reports.find(|(middle, _)| *middle == block.last_sender_report)?;
+        let (_, sent_at) = self.reports.iter().find(|(middle, _)| *middle == block.last_sender_report)?;
         let kept = Duration::from_micros(u64::from(block.delay) * 1_000_000 / 65_536);
         // Clocks run at different speeds: a little less than nothing is nothing.
         Some(now.since(*sent_at).saturating_sub(kept).max(Duration::from_micros(1)))

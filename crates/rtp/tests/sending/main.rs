@@ -3,8 +3,10 @@
 mod controller;
 mod feedback;
 mod keyframes;
+mod link;
 mod pacing;
 mod probing;
+mod property;
 mod reports;
 mod retransmission;
 mod slots;

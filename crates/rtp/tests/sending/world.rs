@@ -7,9 +7,11 @@ use conclave_qos::{ArrivalLog, Bitrate, Time};
 use conclave_rtp::rtcp::{Compound, Packet, ReportBlock, SenderInfo, Writer};
 use conclave_rtp::srtp::{Inbound, Outbound, Profile, Side, pair};
 use conclave_rtp::{
-    Arena, ExtensionId, ExtensionIds, Header, Outgoing, PacketId, PacketRef, PacketStore, Patch, PayloadType, Payloads,
+    Arena, ExtensionId, ExtensionIds, Header, Outgoing, PacketId, PacketStore, Patch, PayloadType, Payloads,
     SendPayload, Sender, SenderConfig, SenderEvent, SlotConfig, Ssrc,
 };
+
+pub use conclave_rtp::PacketRef;
 
 use crate::controller::Scripted;
 
@@ -269,14 +271,14 @@ impl World {
         }
     }
 
-    /// These transport-wide numbers arrive, and the receiver says so.
+    /// These transport-wide numbers arrive, and the receiver says so, if it is news to it.
     pub fn transport_feedback(&mut self, arrived: &[u16]) {
         arrived.iter().for_each(|sequence| self.arrivals.record(*sequence, self.now));
         let mut buffer = [0; 1_200];
         let mut writer = Writer::new(&mut buffer);
         // Whatever the interval is, the next report is due by then.
         self.reported = self.now.max(self.reported) + Duration::from_secs(1);
-        let feedback = self.arrivals.poll_feedback(self.reported).expect("something arrived");
+        let Some(feedback) = self.arrivals.poll_feedback(self.reported) else { return };
         writer.transport_feedback(Ssrc(1), Ssrc(0), &feedback).expect("fits");
         let length = writer.len();
         for packet in Compound::parse(&buffer[..length]) {
