@@ -121,7 +121,7 @@ fn join(conference: &mut Conference, id: &ParticipantId, people: u32, now: Durat
         number: LegNumber(1),
         media: MediaState { microphone: true, camera: true, ..MediaState::default() },
         decodes: vec![VideoCodec::Vp8],
-        red: false,
+        red: None,
         audio_slots: mids("a", 3),
         video_slots: mids("v", people - 1),
     };

@@ -17,7 +17,7 @@ use conclave_proto::{
 
 use crate::leg::{Decodes, Demand, Leg, LegConfig, Slot, SourceId};
 use crate::person::Person;
-use crate::rtp::{Bitrate, Forward, LayerIndex, LegId, SlotId, Time};
+use crate::rtp::{Bitrate, Forward, LayerIndex, LegId, SlotId, SlotReport, Time};
 use crate::speakers::Ranking;
 use crate::stream::{Lane, Streams};
 use crate::table::{Key, Table};
@@ -108,6 +108,7 @@ pub struct Conference {
     slots_changed: VecDeque<Key>,
     /// Kept between packets, so that none of them allocates.
     forwards: Vec<Forward>,
+    reports: Vec<SlotReport>,
 }
 
 impl Conference {
@@ -130,6 +131,7 @@ impl Conference {
             outputs: VecDeque::new(),
             slots_changed: VecDeque::new(),
             forwards: Vec::new(),
+            reports: Vec::new(),
         }
     }
 

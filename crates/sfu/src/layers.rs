@@ -5,7 +5,7 @@ use std::time::Duration;
 use conclave_proto::SourceKind;
 
 use crate::rtp::{Bitrate, LayerIndex, Resolution, Time};
-use crate::stream::{LAYER_TIMEOUT, Lane, Streams};
+use crate::stream::{LAYER_TIMEOUT, Lane, Stream, Streams};
 
 /// How long after it was turned on a layer may take to arrive before it counts as absent.
 const START_TIME: Duration = Duration::from_secs(3);
@@ -46,6 +46,8 @@ pub(crate) struct Asked {
 pub(crate) struct Layers {
     /// Arrives now.
     pub live: [bool; LayerIndex::COUNT],
+    /// The stream that brings it; none if the source cannot have it.
+    pub lanes: [Option<Lane>; LayerIndex::COUNT],
     /// What it costs; none if it does not arrive and is not to be expected.
     pub rates: [Option<Bitrate>; LayerIndex::COUNT],
 }
@@ -61,14 +63,15 @@ impl Layers {
     ) -> Self {
         let mut layers = Self { live: live(kind, streams), ..Self::default() };
         for layer in LayerIndex::ALL {
-            let Some(lane) = Lane::new(kind, layer) else { continue };
+            let Some(lane) = lane_of(kind, streams, layer) else { continue };
             let (index, stream) = (layer.index(), &streams[lane.index()]);
+            layers.lanes[index] = Some(lane);
             if stream.codec().is_some_and(|codec| !decodes(codec)) {
                 layers.live[index] = false;
             }
             let expected = !asked[index].on || now.since(asked[index].since) < START_TIME;
             if layers.live[index] || expected {
-                layers.rates[index] = Some(stream.rate().unwrap_or(nominal_rate(kind, layer)));
+                layers.rates[index] = Some(stream.rate_up_to(layer).unwrap_or(nominal_rate(kind, layer)));
             }
         }
         layers
@@ -86,9 +89,31 @@ impl Layers {
     }
 }
 
+/// The stream that brings a layer: each has its own, unless the first brings them all.
+fn lane_of(kind: SourceKind, streams: &Streams, layer: LayerIndex) -> Option<Lane> {
+    scalable(kind, streams).map(|(lane, _)| lane).or_else(|| Lane::new(kind, layer))
+}
+
+/// The source's stream, if one brings all layers and is not left over from before its sender changed to
+/// one for each.
+fn scalable(kind: SourceKind, streams: &Streams) -> Option<(Lane, &Stream)> {
+    let lane = Lane::new(kind, LayerIndex::LOW)?;
+    let stream = &streams[lane.index()];
+    let arrival = stream.last_arrival()?;
+    let newest =
+        LayerIndex::ALL.into_iter().filter_map(|layer| streams[Lane::new(kind, layer)?.index()].last_arrival());
+    let is_current = newest.max().is_none_or(|newest| newest.since(arrival) <= LAYER_TIMEOUT);
+    (stream.is_scalable() && is_current).then_some((lane, stream))
+}
+
 /// Which layers arrive. One that is silent counts as arriving until another of the source has gone
 /// on for [`LAYER_TIMEOUT`] without it: a source that is silent altogether leaves nothing to choose.
 pub(crate) fn live(kind: SourceKind, streams: &Streams) -> [bool; LayerIndex::COUNT] {
+    if let Some((_, stream)) = scalable(kind, streams)
+        && let Some(newest) = stream.last_arrival()
+    {
+        return stream.layers().live(newest, LAYER_TIMEOUT);
+    }
     let arrival = |layer| Lane::new(kind, layer).and_then(|lane| streams[lane.index()].last_arrival());
     let newest = LayerIndex::ALL.into_iter().filter_map(arrival).max();
     LayerIndex::ALL.map(|layer| match (arrival(layer), newest) {
@@ -99,7 +124,10 @@ pub(crate) fn live(kind: SourceKind, streams: &Streams) -> [bool; LayerIndex::CO
 
 /// The smallest layer that looks good in a tile of this size.
 pub(crate) fn wanted(kind: SourceKind, streams: &Streams, width: u16, height: u16) -> LayerIndex {
-    let known = |layer| Lane::new(kind, layer).and_then(|lane| streams[lane.index()].resolution());
+    let known = |layer| match scalable(kind, streams) {
+        Some((_, stream)) => stream.layers().size(layer),
+        None => Lane::new(kind, layer).and_then(|lane| streams[lane.index()].resolution()),
+    };
     // Each layer has half the width and height of the next; one of them tells the others.
     let measured = LayerIndex::ALL.into_iter().rev().find_map(|layer| Some((layer, known(layer)?)));
     let (reference, size) = measured.unwrap_or((LayerIndex::HIGH, Resolution { width: 1280, height: 720 }));
@@ -211,8 +239,11 @@ mod tests {
 
     #[test]
     fn the_best_arriving_layer_below_is_chosen_and_a_larger_one_only_within_what_is_spare() {
-        let layers =
-            Layers { live: [false, true, true], rates: [150, 500, 1_500].map(|kbps| Some(Bitrate::kbps(kbps))) };
+        let layers = Layers {
+            live: [false, true, true],
+            rates: [150, 500, 1_500].map(|kbps| Some(Bitrate::kbps(kbps))),
+            ..Layers::default()
+        };
         assert_eq!(layers.choose(LayerIndex::HIGH, Bitrate::ZERO), Some(LayerIndex::HIGH));
         assert_eq!(layers.choose(LayerIndex::LOW, Bitrate::kbps(400)), Some(LayerIndex::MIDDLE));
         assert_eq!(layers.choose(LayerIndex::LOW, Bitrate::kbps(300)), None);

@@ -5,7 +5,8 @@ use conclave_proto::{AudioSlot, LegNumber, MediaState, Mid, ParticipantId, Slots
 use crate::layers::Steadiness;
 use crate::rewriter::Rewriter;
 use crate::rtp::{Bitrate, Codec, LayerIndex, Time, Timestamp};
-use crate::stream::{Lane, Streams};
+use crate::selector::{Selector, Verdict};
+use crate::stream::{Incoming, Lane, Stream, Streams};
 use crate::table::Key;
 
 /// What is known of a leg when it is added.
@@ -20,8 +21,9 @@ pub struct LegConfig {
     pub media: MediaState,
     /// What the client can decode; VP8 is taken as given.
     pub decodes: Vec<VideoCodec>,
-    /// Whether the client takes Opus with redundancy ([`Codec::OpusRed`]) in its audio slots.
-    pub red: bool,
+    /// Whether the client takes Opus with redundancy ([`Codec::OpusRed`]) in its audio slots: then the
+    /// payload type (below 128) by which it knows Opus inside of it (RFC 2198 section 3).
+    pub red: Option<u8>,
     /// Receive-only audio sections, in order; [`crate::SlotId::Audio`] is a position in this list.
     pub audio_slots: Vec<Mid>,
     /// Receive-only video sections, in order; [`crate::SlotId::Video`] is a position in this list.
@@ -57,7 +59,7 @@ pub(crate) struct Leg {
     pub number: LegNumber,
     pub connected: bool,
     pub decodes: Decodes,
-    pub red: bool,
+    pub red: Option<u8>,
     /// What it sends.
     pub streams: Box<Streams>,
     /// The only participant whose sound it is sent; none: the loudest.
@@ -107,6 +109,21 @@ pub(crate) struct Current {
     pub epoch: u32,
 }
 
+/// What a picture is to be taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub stream: StreamId,
+    /// The source's layer: all of the stream, or of one that brings several, no more than this.
+    pub layer: LayerIndex,
+}
+
+impl Target {
+    /// How much of the stream is to be forwarded.
+    pub fn level(&self, is_scalable: bool) -> LayerIndex {
+        if is_scalable { self.layer } else { LayerIndex::HIGH }
+    }
+}
+
 /// A sound in an audio slot.
 #[derive(Debug)]
 pub(crate) struct Listening {
@@ -137,8 +154,30 @@ pub(crate) struct Showing {
     pub steadiness: Steadiness,
     /// What is forwarded now.
     pub current: Option<Current>,
-    /// What is to be forwarded from its next key frame on.
-    pub target: Option<StreamId>,
+    /// What is to be forwarded as soon as a decoder can follow.
+    pub target: Option<Target>,
+    /// Which layers of a scalable stream are forwarded; none while nothing is, or if it is not one.
+    pub selector: Option<Selector>,
+}
+
+impl Showing {
+    /// The source's layer that is forwarded now, by its stream.
+    pub fn layer(&self, stream: &Stream) -> Option<LayerIndex> {
+        let lane = self.current?.stream.lane;
+        let selector = self.selector.as_ref().filter(|_| stream.is_scalable());
+        Some(selector.map_or(lane.layer(), Selector::level))
+    }
+
+    /// Whether this packet of the current stream is forwarded. `wanted`: how much of it is wanted now.
+    pub fn select(&mut self, packet: &Incoming, wanted: Option<LayerIndex>) -> Verdict {
+        let (Some(frame), Some(selector)) = (&packet.frame, &mut self.selector) else { return Verdict::FORWARD };
+        if packet.is_newest {
+            let wanted = wanted.unwrap_or(selector.level());
+            selector.newest(packet.sequence, packet.timestamp, frame, wanted)
+        } else {
+            selector.late(packet.sequence, frame)
+        }
+    }
 }
 
 impl<T> Slot<T> {
@@ -162,8 +201,10 @@ impl Leg {
     /// Whether the picture goes on only with a key frame of its target.
     pub fn waits_for(showing: &Showing, streams: &Streams) -> bool {
         showing.target.is_some_and(|target| {
-            let epoch = streams[target.lane.index()].epoch();
-            showing.current != Some(Current { stream: target, epoch })
+            let stream = &streams[target.stream.lane.index()];
+            let is_current = showing.current == Some(Current { stream: target.stream, epoch: stream.epoch() });
+            let level = target.level(stream.is_scalable());
+            !is_current || showing.selector.as_ref().is_some_and(|selector| selector.needs_switch(level))
         })
     }
 

@@ -9,7 +9,12 @@
 //! [`Conference::handle_timeout`] no later than [`Conference::poll_timeout`] says.
 
 mod allocation;
+mod av1;
+mod bits;
+mod compaction;
 mod conference;
+mod dependency;
+mod frame;
 mod h264;
 mod keyframes;
 mod layers;
@@ -19,15 +24,19 @@ mod patch;
 mod person;
 mod picture;
 mod rate;
+mod red;
 mod rewriter;
 mod rtp;
+mod scalability;
+mod selector;
 mod speakers;
 mod stream;
 mod table;
 mod vp8;
+mod vp9;
 mod window;
 
 pub use conference::{AddLegError, Conference, Output};
 pub use leg::{Demand, LegConfig};
 pub use patch::{Descriptor, Patch};
-pub use rtp::{AudioLevel, Bitrate, Codec, Forward, LayerIndex, LegId, RtpPacket, SlotId, Time, Timestamp};
+pub use rtp::{AudioLevel, Bitrate, Codec, Forward, LayerIndex, LegId, RtpPacket, SlotId, SlotReport, Time, Timestamp};

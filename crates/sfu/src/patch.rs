@@ -60,7 +60,7 @@ pub struct Descriptor {
 impl Descriptor {
     /// Longest in bytes. A descriptor with the templates of three spatial and three temporal layers
     /// takes about 95, one without templates 3 to 8; beyond 16 it needs RFC 8285's two-byte form.
-    pub const CAPACITY: usize = 127;
+    pub const CAPACITY: usize = 128;
 
     /// `None` if it is empty or too long.
     pub fn new(bytes: &[u8]) -> Option<Self> {
@@ -72,6 +72,10 @@ impl Descriptor {
     /// The extension's data.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.length)]
+    }
+
+    pub(crate) fn as_bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[..usize::from(self.length)]
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::compaction::Compaction;
 use crate::patch::Patch;
 use crate::picture::{Counters, Tl0};
 use crate::rtp::{Time, Timestamp};
@@ -16,6 +17,10 @@ pub(crate) struct Rewritten {
     pub sequence: u64,
     pub timestamp: Timestamp,
     pub patch: Patch,
+    /// Of the dependency descriptor.
+    pub frame_number: u16,
+    /// What is added to its template ids, modulo 2^6.
+    pub template_shift: u8,
 }
 
 /// Gives the packets of one stream after another the numbers of one continuous stream.
@@ -33,10 +38,15 @@ pub(crate) struct Rewriter {
     sent_at: Option<Time>,
     picture_id: u16,
     tl0_pic_idx: u8,
+    /// Of the dependency descriptors (AV1 RTP specification 1.0, appendix A).
+    frame_number: u16,
+    /// The template id after those of the last structure: if the next one's begin there, a receiver that
+    /// misses it does not take its ids for the old ones.
+    free_template: u8,
     mapping: Option<Mapping>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Mapping {
     /// The first packet of the stream that counts; those before it were for another mapping.
     from: u64,
@@ -52,6 +62,11 @@ struct Mapping {
     /// The fields have been seen in this mapping, so that their offsets hold.
     has_picture_id: bool,
     has_tl0: bool,
+    /// Likewise of the dependency descriptor; none while there was none.
+    frame_number: Option<u16>,
+    template_shift: Option<u8>,
+    /// What of the stream is left out.
+    compaction: Compaction,
 }
 
 impl Rewriter {
@@ -65,6 +80,8 @@ impl Rewriter {
             sent_at: None,
             picture_id: (random >> 48) as u16 & 0x7fff,
             tl0_pic_idx: (random >> 40) as u8,
+            frame_number: (random >> 24) as u16,
+            free_template: 0,
             mapping: None,
         }
     }
@@ -97,34 +114,61 @@ impl Rewriter {
             tl0_pic_idx: 0,
             has_picture_id: false,
             has_tl0: false,
+            frame_number: None,
+            template_shift: None,
+            compaction: Compaction::new(packet.sequence),
         });
     }
 
-    /// The packet's numbers in this slot; none if it is from before the switch.
-    pub fn map(&mut self, now: Time, packet: &Incoming) -> Option<Rewritten> {
-        let mapping = self.mapping?;
+    /// A moment of the current stream in the slot's clock; none while there is no stream.
+    pub fn map_timestamp(&self, timestamp: Timestamp) -> Option<Timestamp> {
+        self.mapping.as_ref().map(|mapping| timestamp.plus(mapping.timestamp))
+    }
+
+    /// The packet's numbers in this slot; none if it is from before the switch, or is left out
+    /// (`forward` is not set) and so needs none. One that is left out although later ones have been
+    /// sent gets the number that was kept for it.
+    pub fn map(&mut self, now: Time, packet: &Incoming, forward: bool) -> Option<Rewritten> {
+        let mapping = self.mapping.as_ref()?;
         if packet.sequence < mapping.from {
             return None;
         }
-        let is_newest = packet.sequence > mapping.newest;
-        if is_newest && mapping.jumps(now, packet) {
+        if packet.sequence > mapping.newest && mapping.jumps(now, packet) {
             self.switch(now, packet);
         }
         let mapping = self.mapping.as_mut()?;
-        if packet.sequence >= mapping.newest {
+        let is_newest = packet.sequence > mapping.newest || packet.sequence == mapping.from;
+        if is_newest {
             (mapping.newest, mapping.newest_timestamp, mapping.newest_at) = (packet.sequence, packet.timestamp, now);
+            mapping.compaction.advance(packet.sequence, !forward);
+            if !forward {
+                return None;
+            }
         }
         let last = Counted { picture_id: self.picture_id, tl0: self.tl0_pic_idx };
         let counters = mapping.count(last, &packet.counters);
-        let out = Rewritten {
-            sequence: packet.sequence.wrapping_add(mapping.sequence),
+        let mut out = Rewritten {
+            sequence: (packet.sequence - mapping.compaction.before(packet.sequence)).wrapping_add(mapping.sequence),
             timestamp: packet.timestamp.plus(mapping.timestamp),
-            patch: counters.patch(),
+            patch: if forward { counters.patch() } else { Patch::default() },
+            frame_number: 0,
+            template_shift: 0,
         };
-        if is_newest || packet.sequence == mapping.from {
+        if let Some(place) = &packet.dependency {
+            let next = self.frame_number.wrapping_add(1);
+            let added = mapping.frame_number.get_or_insert(next.wrapping_sub(place.number));
+            out.frame_number = place.number.wrapping_add(*added);
+            if let Some((offset, count)) = place.templates() {
+                let shift = mapping.template_shift.get_or_insert(self.free_template.wrapping_sub(offset));
+                self.free_template = offset.wrapping_add(*shift).wrapping_add(count);
+            }
+            out.template_shift = mapping.template_shift.unwrap_or(0);
+        }
+        if is_newest {
             self.sequence = self.sequence.max(out.sequence);
             self.picture_id = counters.picture_id.map_or(self.picture_id, |id| id.value);
             self.tl0_pic_idx = counters.tl0.map_or(self.tl0_pic_idx, |tl0| tl0.value);
+            self.frame_number = packet.dependency.map_or(self.frame_number, |_| out.frame_number);
         }
         if self.sent_at.is_none() || out.timestamp.is_after(self.timestamp) {
             self.timestamp = out.timestamp;
@@ -200,6 +244,11 @@ mod tests {
             marker: true,
             codec: Codec::Vp8,
             counters: Descriptor::parse(&payload).expect("valid").counters,
+            frame: None,
+            is_scalable: false,
+            dependency: None,
+            red: None,
+            is_newest: true,
             entry: true,
             epoch: 0,
         }
@@ -212,7 +261,7 @@ mod tests {
             assert_eq!(rewriter.last_timestamp(), None);
             let packet = frame((70_000, 0, 0, 0), 0);
             rewriter.switch(at(0), &packet);
-            let out = rewriter.map(at(0), &packet).expect("mapped");
+            let out = rewriter.map(at(0), &packet, true).expect("mapped");
             assert!(out.sequence < 1 << 15);
             assert_eq!(rewriter.last_timestamp(), Some(out.timestamp));
         }
@@ -223,9 +272,9 @@ mod tests {
         let mut rewriter = Rewriter::new(1);
         let (a, b) = (frame((5, 5, 5, 5), 0), frame((900, 900, 900, 90), 0));
         rewriter.switch(at(0), &a);
-        let before = rewriter.map(at(0), &a).expect("mapped");
+        let before = rewriter.map(at(0), &a, true).expect("mapped");
         rewriter.switch(at(0), &b);
-        let after = rewriter.map(at(0), &b).expect("mapped");
+        let after = rewriter.map(at(0), &b, true).expect("mapped");
         assert_eq!(after.timestamp - before.timestamp, 1);
     }
 
@@ -233,10 +282,10 @@ mod tests {
     fn nothing_is_mapped_while_stopped() {
         let mut rewriter = Rewriter::new(1);
         let packet = frame((5, 5, 5, 5), 0);
-        assert_eq!(rewriter.map(at(0), &packet), None);
+        assert_eq!(rewriter.map(at(0), &packet, true), None);
         rewriter.switch(at(0), &packet);
         rewriter.stop();
-        assert_eq!(rewriter.map(at(0), &packet), None);
+        assert_eq!(rewriter.map(at(0), &packet, true), None);
     }
 
     #[test]
@@ -245,7 +294,7 @@ mod tests {
         let mut packet = frame((5, 5, 5, 5), 0);
         packet.counters = Descriptor::parse(&[0x90, 0x80, 0x7f, 0x01]).expect("valid").counters;
         rewriter.switch(at(0), &packet);
-        let out = rewriter.map(at(0), &packet).expect("mapped");
+        let out = rewriter.map(at(0), &packet, true).expect("mapped");
         assert!(matches!(out.patch.edits(), [(2, 0..=0x7f)]), "{:?}", out.patch);
     }
 
@@ -286,13 +335,13 @@ mod tests {
                 rewriter.switch(at(now), &frame(first, 0));
                 if first.0 > 0 {
                     let before = Incoming { sequence: first.0 - 1, ..frame(first, 0) };
-                    prop_assert_eq!(rewriter.map(at(now), &before), None);
+                    prop_assert_eq!(rewriter.map(at(now), &before, true), None);
                 }
                 let start = now;
                 let mut begin: Option<Rewritten> = None;
                 for (number, offset) in order {
                     now = start + offset;
-                    let out = rewriter.map(at(now), &frame(first, number)).expect("mapped");
+                    let out = rewriter.map(at(now), &frame(first, number), true).expect("mapped");
                     prop_assert!(used.insert(out.sequence), "{} twice", out.sequence);
                     let (before, after) = (last.map(|(_, out)| out), written(out));
                     let Some(begin) = begin else {
@@ -331,10 +380,10 @@ mod tests {
                 let before = rewriter.sequence;
                 if switch {
                     rewriter.switch(at(now), &packet);
-                    let out = rewriter.map(at(now), &packet).expect("mapped");
+                    let out = rewriter.map(at(now), &packet, true).expect("mapped");
                     prop_assert_eq!(out.sequence, before + 1);
                 } else {
-                    rewriter.map(at(now), &packet);
+                    rewriter.map(at(now), &packet, true);
                 }
             }
         }

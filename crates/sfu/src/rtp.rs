@@ -234,6 +234,20 @@ pub struct Forward {
     pub descriptor: Option<Descriptor>,
 }
 
+/// What to say of a slot in a sender report: which RTP timestamp belongs to which time of the one
+/// whose source it carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotReport {
+    /// To whom.
+    pub leg: LegId,
+    /// Of which slot.
+    pub slot: SlotId,
+    /// NTP time (RFC 3550 section 4), as it came in.
+    pub ntp: u64,
+    /// The same moment in the slot's RTP clock.
+    pub timestamp: Timestamp,
+}
+
 /// A picture's size in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Resolution {

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use conclave_proto::SourceKind;
 
+use crate::dependency::{Dependency, Place};
+use crate::frame::Frame;
 use crate::keyframes::KeyframeRequests;
 use crate::picture::Counters;
 use crate::rate::RateMeter;
-use crate::rtp::{Codec, LayerIndex, Resolution, RtpPacket, Time, Timestamp};
+use crate::red::Redundant;
+use crate::rtp::{Bitrate, Codec, LayerIndex, Resolution, RtpPacket, Time, Timestamp};
+use crate::scalability::Scalability;
 use crate::window::{Arrival, ReceiveWindow};
-use crate::{h264, vp8};
+use crate::{av1, h264, vp8, vp9};
 
 /// Largest payload that is forwarded: what fits in an Ethernet frame.
 pub(crate) const MAX_PAYLOAD: usize = 1_500;
@@ -29,6 +33,16 @@ pub(crate) struct Incoming {
     pub codec: Codec,
     /// None for codecs that do not count their pictures.
     pub counters: Counters,
+    /// The frame that it belongs to, if the stream says enough to choose among its layers.
+    pub frame: Option<Frame>,
+    /// The stream has several layers to choose from.
+    pub is_scalable: bool,
+    /// Of the dependency descriptor, if there is one.
+    pub dependency: Option<Place>,
+    /// The blocks of [`Codec::OpusRed`].
+    pub red: Option<Redundant>,
+    /// Later than all before it.
+    pub is_newest: bool,
     /// A decoder can begin here, and nothing of what follows has come before.
     pub entry: bool,
     /// Counts the times the stream began anew (or changed its codec).
@@ -45,6 +59,28 @@ pub(crate) struct Stream {
     newest_timestamp: Timestamp,
     last_arrival: Option<Time>,
     resolution: Option<Resolution>,
+    layers: Scalability,
+}
+
+/// A payload as its codec's format has it.
+enum Payload {
+    /// Padding alone, which has no format; it is passed on so that its number is not missed.
+    Padding,
+    Opus(Option<Redundant>),
+    Vp8(vp8::Descriptor),
+    H264(h264::Contents),
+    Vp9(vp9::Descriptor),
+    Av1(av1::Contents, Option<Dependency>),
+}
+
+/// What a packet adds to what is known of its stream.
+#[derive(Default)]
+struct Reading {
+    counters: Counters,
+    frame: Option<Frame>,
+    dependency: Option<Place>,
+    red: Option<Redundant>,
+    entry: bool,
 }
 
 impl Stream {
@@ -59,6 +95,7 @@ impl Stream {
             newest_timestamp: Timestamp::default(),
             last_arrival: None,
             resolution: None,
+            layers: Scalability::new(window),
         }
     }
 
@@ -68,44 +105,22 @@ impl Stream {
         if packet.payload.len() > MAX_PAYLOAD {
             return None;
         }
-        // Padding alone has no descriptor; it is passed on so that its number is not missed.
-        let is_padding = packet.payload.is_empty();
-        let vp8 = match packet.codec {
-            Codec::Vp8 if !is_padding => Some(vp8::Descriptor::parse(packet.payload)?),
-            _ => None,
-        };
-        let h264 = match packet.codec {
-            Codec::H264 if !is_padding => Some(h264::Contents::parse(packet.payload)?),
-            _ => None,
-        };
+        let payload = self.parse(packet)?;
         let arrival = self.window.insert(packet.sequence);
         if arrival == Arrival::Refused {
             return None;
         }
         let is_newest = arrival != Arrival::Late;
-        if is_newest && (arrival == Arrival::Start || self.codec != Some(packet.codec)) {
+        let codec = family(packet.codec);
+        if is_newest && (arrival == Arrival::Start || self.codec != Some(codec)) {
             self.epoch = self.epoch.wrapping_add(1);
-            self.codec = Some(packet.codec);
-        } else if self.codec != Some(packet.codec) {
+            self.codec = Some(codec);
+            self.layers.restart();
+        } else if self.codec != Some(codec) {
             return None;
         }
-        let begins_picture = is_newest && packet.timestamp != self.newest_timestamp;
-        let contiguous = !matches!(arrival, Arrival::Newest { contiguous: false });
-        let entry = match (vp8, h264) {
-            (Some(descriptor), _) => {
-                let resolution = descriptor.keyframe(packet.payload);
-                self.resolution = resolution.or(self.resolution);
-                is_newest && resolution.is_some()
-            }
-            (_, Some(contents)) => {
-                self.resolution = contents.resolution.or(self.resolution);
-                // Without parameter sets of its own an IDR picture is an entry only if they cannot
-                // have been in a packet before it that is missing.
-                is_newest && (contents.parameters || contents.idr && begins_picture && contiguous)
-            }
-            _ => is_newest && packet.codec.is_audio(),
-        };
-        if entry {
+        let reading = self.read(now, packet, payload, arrival);
+        if reading.entry {
             self.keyframes.arrived();
         }
         if is_newest {
@@ -113,15 +128,89 @@ impl Stream {
         }
         self.last_arrival = self.last_arrival.max(Some(now));
         self.meter.add(now, packet.payload.len());
+        if let Some(frame) = &reading.frame {
+            self.layers.count(now, frame, packet.payload.len());
+        }
         Some(Incoming {
             sequence: packet.sequence,
             timestamp: packet.timestamp,
             marker: packet.marker,
             codec: packet.codec,
-            counters: vp8.map_or(Counters::default(), |descriptor| descriptor.counters),
-            entry,
+            counters: reading.counters,
+            frame: reading.frame,
+            is_scalable: self.is_scalable(),
+            dependency: reading.dependency,
+            red: reading.red,
+            is_newest,
+            entry: reading.entry,
             epoch: self.epoch,
         })
+    }
+
+    fn parse(&self, packet: &RtpPacket<'_>) -> Option<Payload> {
+        let payload = packet.payload;
+        if payload.is_empty() {
+            return Some(Payload::Padding);
+        }
+        Some(match packet.codec {
+            Codec::Opus => Payload::Opus(None),
+            Codec::OpusRed => Payload::Opus(Some(Redundant::parse(payload)?)),
+            Codec::Vp8 => Payload::Vp8(vp8::Descriptor::parse(payload)?),
+            Codec::H264 => Payload::H264(h264::Contents::parse(payload)?),
+            Codec::Vp9 => Payload::Vp9(vp9::Descriptor::parse(payload)?),
+            Codec::Av1 => {
+                let dependency = match packet.descriptor {
+                    Some(bytes) => Some(Dependency::parse(bytes, self.layers.structure())?),
+                    None => None,
+                };
+                Payload::Av1(av1::Contents::parse(payload)?, dependency)
+            }
+        })
+    }
+
+    fn read(&mut self, now: Time, packet: &RtpPacket<'_>, payload: Payload, arrival: Arrival) -> Reading {
+        let is_newest = arrival != Arrival::Late;
+        let begins_picture = is_newest && packet.timestamp != self.newest_timestamp;
+        let mut reading = Reading::default();
+        match payload {
+            Payload::Padding => {}
+            Payload::Opus(red) => {
+                reading.red = red;
+                reading.entry = is_newest;
+            }
+            Payload::Vp8(descriptor) => {
+                let resolution = descriptor.keyframe(packet.payload);
+                self.resolution = resolution.or(self.resolution);
+                reading.counters = descriptor.counters;
+                reading.entry = is_newest && resolution.is_some();
+            }
+            Payload::H264(contents) => {
+                self.resolution = contents.resolution.or(self.resolution);
+                let contiguous = !matches!(arrival, Arrival::Newest { contiguous: false });
+                // Without parameter sets of its own an IDR picture is an entry only if they cannot
+                // have been in a packet before it that is missing.
+                reading.entry = is_newest && (contents.parameters || contents.idr && begins_picture && contiguous);
+            }
+            Payload::Vp9(descriptor) => {
+                let resolution = descriptor.keyframe(packet.payload);
+                self.resolution = resolution.or(self.resolution);
+                reading.counters = descriptor.counters;
+                reading.entry = is_newest && resolution.is_some();
+                reading.frame = Some(self.layers.vp9(now, &descriptor, is_newest, begins_picture, reading.entry));
+            }
+            Payload::Av1(contents, None) => {
+                self.resolution = contents.resolution.or(self.resolution);
+                reading.entry = is_newest && contents.begins_sequence;
+            }
+            Payload::Av1(_, Some(mut dependency)) => {
+                let begins_sequence = dependency.structure.is_some() && dependency.frame.starts;
+                reading.entry = is_newest && begins_sequence;
+                self.layers.dependency(now, packet.sequence, is_newest, &mut dependency);
+                self.resolution = self.layers.structure().and_then(|s| s.size(s.top())).or(self.resolution);
+                (reading.frame, reading.dependency) = (Some(dependency.frame), Some(dependency.place));
+            }
+        }
+        reading
     }
 
     /// The source was turned off: what it sends next is news.
@@ -141,13 +230,33 @@ impl Stream {
         self.codec
     }
 
-    pub fn rate(&self) -> Option<crate::Bitrate> {
+    pub fn rate(&self) -> Option<Bitrate> {
         self.meter.rate()
+    }
+
+    /// What its layers up to this one cost: all of it, if it has none to choose from.
+    pub fn rate_up_to(&self, level: LayerIndex) -> Option<Bitrate> {
+        if self.is_scalable() { self.layers.rate(level) } else { self.rate() }
+    }
+
+    /// Whether it has several spatial layers.
+    pub fn is_scalable(&self) -> bool {
+        self.layers.is_scalable()
+    }
+
+    /// Its spatial layers.
+    pub fn layers(&self) -> &Scalability {
+        &self.layers
     }
 
     pub fn resolution(&self) -> Option<Resolution> {
         self.resolution
     }
+}
+
+/// Opus is the same with copies and without: a sender may change from packet to packet.
+fn family(codec: Codec) -> Codec {
+    if codec.is_audio() { Codec::Opus } else { codec }
 }
 
 /// The streams of a leg, by their place in [`Lane`].

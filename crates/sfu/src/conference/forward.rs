@@ -5,9 +5,12 @@ use std::time::Duration;
 use conclave_proto::SourceKind;
 
 use super::Conference;
+use crate::dependency::Place;
 use crate::layers;
 use crate::leg::{Current, SourceId, StreamId};
-use crate::rtp::{Forward, LayerIndex, LegId, RtpPacket, SlotId, Time};
+use crate::patch::Patch;
+use crate::rtp::{Codec, Forward, LayerIndex, LegId, RtpPacket, SlotId, SlotReport, Time, Timestamp};
+use crate::selector::Selector;
 use crate::stream::{Incoming, Lane, Streams};
 
 /// Least time between two rounds of decisions that a source's packets cause by themselves: a sender
@@ -33,7 +36,7 @@ impl Conference {
             if lane.kind().is_audio() {
                 self.forward_audio(now, StreamId { leg: leg.0, lane }, source, &incoming);
             } else {
-                self.forward_video(now, StreamId { leg: leg.0, lane }, source, &incoming);
+                self.forward_video(now, StreamId { leg: leg.0, lane }, source, &incoming, packet.descriptor);
             }
         }
         &self.forwards
@@ -49,7 +52,10 @@ impl Conference {
         let leg = self.legs.get_mut(id.leg)?;
         let person = self.people.get_mut(leg.person)?;
         let source_id = SourceId { person: leg.person, kind };
-        let look = |streams: &Streams| (layers::live(kind, streams), streams[id.lane.index()].epoch());
+        let look = |streams: &Streams| {
+            let stream = &streams[id.lane.index()];
+            (layers::live(kind, streams), stream.epoch(), stream.is_scalable())
+        };
         let before = look(&leg.streams);
         let incoming = leg.streams[id.lane.index()].receive(now, packet)?;
         let streams_changed = look(&leg.streams) != before;
@@ -82,9 +88,9 @@ impl Conference {
         }
         let here = Current { stream: id, epoch: packet.epoch };
         for (viewer, index) in &source.slots {
-            let Some(slot) = self.legs.get_mut(*viewer).and_then(|leg| leg.audio.get_mut(usize::from(*index))) else {
-                continue;
-            };
+            let Some(leg) = self.legs.get_mut(*viewer) else { continue };
+            let red = leg.red;
+            let Some(slot) = leg.audio.get_mut(usize::from(*index)) else { continue };
             let Some(listening) = &mut slot.carries else { continue };
             let begins = listening.current != Some(here);
             if begins {
@@ -94,24 +100,32 @@ impl Conference {
                 slot.rewriter.switch(now, packet);
                 listening.current = Some(here);
             }
-            if let Some(out) = slot.rewriter.map(now, packet) {
+            if let Some(out) = slot.rewriter.map(now, packet, true) {
+                let (codec, part, patch) = audible(packet, red);
                 self.forwards.push(Forward {
                     leg: LegId(*viewer),
                     slot: SlotId::Audio(*index),
-                    codec: packet.codec,
+                    codec,
                     sequence: out.sequence,
                     timestamp: out.timestamp,
                     // The first packet after silence is marked (RFC 3551 section 4.1).
                     marker: packet.marker || begins,
-                    part: None,
-                    patch: out.patch,
+                    part,
+                    patch,
                     descriptor: None,
                 });
             }
         }
     }
 
-    fn forward_video(&mut self, now: Time, id: StreamId, source: SourceId, packet: &Incoming) {
+    fn forward_video(
+        &mut self,
+        now: Time,
+        id: StreamId,
+        source: SourceId,
+        packet: &Incoming,
+        descriptor: Option<&[u8]>,
+    ) {
         let Some(source) = self.people.get(source.person).map(|person| person.source(source.kind)) else { return };
         let here = Current { stream: id, epoch: packet.epoch };
         for (viewer, index) in &source.slots {
@@ -119,27 +133,77 @@ impl Conference {
             let decodes = leg.decodes(packet.codec);
             let Some(slot) = leg.video.get_mut(usize::from(*index)) else { continue };
             let Some(showing) = &mut slot.carries else { continue };
+            let target = showing.target.filter(|target| target.stream == id);
+            let wanted = target.map(|target| target.level(packet.is_scalable));
             if showing.current != Some(here) {
-                if showing.target != Some(id) || !packet.entry || !decodes {
-                    continue;
-                }
+                let Some(wanted) = wanted.filter(|_| packet.entry && decodes) else { continue };
                 slot.rewriter.switch(now, packet);
                 showing.current = Some(here);
+                let enter = |frame| Selector::enter(packet.sequence, packet.timestamp, frame, wanted);
+                showing.selector = packet.frame.as_ref().map(enter);
             }
-            if let Some(out) = slot.rewriter.map(now, packet) {
-                self.forwards.push(Forward {
-                    leg: LegId(*viewer),
-                    slot: SlotId::Video(*index),
-                    codec: packet.codec,
-                    sequence: out.sequence,
-                    timestamp: out.timestamp,
-                    marker: packet.marker,
-                    part: None,
-                    patch: out.patch,
-                    descriptor: None,
-                });
+            let verdict = showing.select(packet, wanted);
+            let Some(out) = slot.rewriter.map(now, packet, verdict.forward) else { continue };
+            let level = showing.selector.as_ref().map_or(LayerIndex::HIGH, Selector::level);
+            let rewrite = |place: Place| place.rewrite(descriptor?, out.frame_number, out.template_shift, level);
+            self.forwards.push(Forward {
+                leg: LegId(*viewer),
+                slot: SlotId::Video(*index),
+                codec: packet.codec,
+                sequence: out.sequence,
+                timestamp: out.timestamp,
+                marker: verdict.forward && (packet.marker || verdict.ends_picture),
+                // What came late and is not wanted leaves no hole where its number was kept free.
+                part: (!verdict.forward).then_some((0, 0)),
+                patch: out.patch,
+                descriptor: packet.dependency.filter(|_| verdict.forward).and_then(rewrite),
+            });
+        }
+    }
+
+    /// A leg received a sender report (RFC 3550 section 6.4.1) for a stream: its `ntp` time in the
+    /// sender's clock and the RTP timestamp of the same moment. Returns what to report in the slots that
+    /// carry the stream now.
+    pub fn handle_sender_report(
+        &mut self,
+        now: Time,
+        leg: LegId,
+        source: SourceKind,
+        layer: LayerIndex,
+        ntp: u64,
+        timestamp: u32,
+    ) -> &[SlotReport] {
+        self.advance(now);
+        self.reports.clear();
+        let person = self.legs.get(leg.0).and_then(|leg| self.people.get(leg.person));
+        let (Some(lane), Some(person)) = (Lane::new(source, layer), person) else { return &self.reports };
+        let stream = StreamId { leg: leg.0, lane };
+        for (viewer, index) in &person.source(source).slots {
+            let Some(to) = self.legs.get(*viewer) else { continue };
+            let (slot, current, rewriter) = if source.is_audio() {
+                let Some(slot) = to.audio.get(usize::from(*index)) else { continue };
+                (SlotId::Audio(*index), slot.carries.as_ref().and_then(|carried| carried.current), &slot.rewriter)
+            } else {
+                let Some(slot) = to.video.get(usize::from(*index)) else { continue };
+                (SlotId::Video(*index), slot.carries.as_ref().and_then(|carried| carried.current), &slot.rewriter)
+            };
+            if current.is_some_and(|current| current.stream == stream)
+                && let Some(timestamp) = rewriter.map_timestamp(Timestamp(timestamp))
+            {
+                self.reports.push(SlotReport { leg: LegId(*viewer), slot, ntp, timestamp });
             }
         }
+        &self.reports
+    }
+}
+
+/// What a receiver is sent of a sound: all of it if it takes Opus with redundancy, by its own payload
+/// type; else the sound of the packet's own time.
+fn audible(packet: &Incoming, takes_red: Option<u8>) -> (Codec, Option<(u16, u16)>, Patch) {
+    let Some(red) = packet.red else { return (packet.codec, None, Patch::default()) };
+    match takes_red.and_then(|payload_type| red.translate(payload_type)) {
+        Some(patch) => (Codec::OpusRed, None, patch),
+        None => (Codec::Opus, Some((red.primary, red.length)), Patch::default()),
     }
 }
 

@@ -5,7 +5,7 @@ use conclave_proto::{SourceKind, VideoCodec};
 use super::{Conference, Output};
 use crate::allocation::{self, Picture};
 use crate::layers::{self, Layers};
-use crate::leg::{Leg, Showing, SourceId, StreamId};
+use crate::leg::{Leg, Showing, SourceId, StreamId, Target};
 use crate::rtp::{Bitrate, LayerIndex, LegId, Time};
 use crate::stream::{Lane, Stream};
 use crate::table::Key;
@@ -96,6 +96,7 @@ impl Conference {
             steadiness: layers::Steadiness::default(),
             current: None,
             target: None,
+            selector: None,
         });
         if let Some(person) = self.people.get_mut(source.person) {
             person.source_mut(source.kind).slots.push((key, index as u8));
@@ -177,14 +178,17 @@ impl Conference {
                 continue;
             }
             let layer = allocated.and_then(|layer| candidate.layers.choose(layer, spare));
-            let lane = layer.and_then(|layer| Lane::new(source.kind, layer));
-            showing.target = lane.zip(candidate.feed).map(|(lane, leg)| StreamId { leg, lane });
-            asks.extend(showing.target);
+            showing.target = layer.zip(candidate.feed).and_then(|(layer, leg)| {
+                let lane = candidate.layers.lanes[layer.index()]?;
+                Some(Target { stream: StreamId { leg, lane }, layer })
+            });
+            asks.extend(showing.target.map(|target| target.stream));
         }
         for stream in asks {
             let showing =
                 self.legs.get(key).into_iter().flat_map(|leg| &leg.video).filter_map(|slot| slot.carries.as_ref());
-            let waits = showing.filter(|showing| showing.target == Some(stream)).any(|showing| self.waits(showing));
+            let mut aims = showing.filter(|showing| showing.target.is_some_and(|target| target.stream == stream));
+            let waits = aims.any(|showing| self.waits(showing));
             self.request_keyframe(now, stream, waits);
         }
         let sending = audio + self.sent_rate(key);
@@ -242,16 +246,19 @@ impl Conference {
     /// What the pictures that are forwarded to a leg take.
     fn sent_rate(&self, leg: Key) -> Bitrate {
         let slots = self.legs.get(leg).into_iter().flat_map(|leg| &leg.video);
-        let current = slots.filter_map(|slot| slot.carries.as_ref()?.current);
-        current.filter_map(|current| self.stream(current.stream)?.rate()).sum()
+        let rate = |showing: &Showing| {
+            let stream = self.stream(showing.current?.stream)?;
+            stream.rate_up_to(showing.layer(stream)?)
+        };
+        slots.filter_map(|slot| rate(slot.carries.as_ref()?)).sum()
     }
 
-    fn stream(&self, id: StreamId) -> Option<&Stream> {
+    pub(super) fn stream(&self, id: StreamId) -> Option<&Stream> {
         self.legs.get(id.leg).map(|leg| &leg.streams[id.lane.index()])
     }
 
     fn waits(&self, showing: &Showing) -> bool {
-        let sender = showing.target.and_then(|target| self.legs.get(target.leg));
+        let sender = showing.target.and_then(|target| self.legs.get(target.stream.leg));
         sender.is_some_and(|sender| Leg::waits_for(showing, &sender.streams))
     }
 
@@ -268,7 +275,7 @@ impl Conference {
     pub(super) fn repeat_keyframe_requests(&mut self, now: Time) {
         let slots = self.legs.iter().flat_map(|(_, leg)| &leg.video);
         let waiting = slots.filter_map(|slot| slot.carries.as_ref()).filter(|showing| self.waits(showing));
-        let waiting: Vec<StreamId> = waiting.filter_map(|showing| showing.target).collect();
+        let waiting: Vec<StreamId> = waiting.filter_map(|showing| Some(showing.target?.stream)).collect();
         waiting.into_iter().for_each(|stream| self.request_keyframe(now, stream, true));
         let lanes = LayerIndex::ALL.into_iter().filter_map(|layer| Lane::new(SourceKind::Camera, layer));
         let lanes: Vec<Lane> = lanes.chain(Lane::new(SourceKind::Screen, LayerIndex::LOW)).collect();

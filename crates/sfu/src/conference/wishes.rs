@@ -41,8 +41,9 @@ impl Conference {
             let Some(showing) = slot.and_then(|slot| slot.carries.as_ref()) else { continue };
             // The smallest is what everybody falls back to.
             needed[0] = true;
-            let forwarded = [showing.current.map(|current| current.stream), showing.target];
-            let layers = forwarded.into_iter().flatten().map(|stream| stream.lane.layer());
+            let stream = showing.current.and_then(|current| self.stream(current.stream));
+            let forwarded = stream.and_then(|stream| showing.layer(stream));
+            let layers = forwarded.into_iter().chain(showing.target.map(|target| target.layer));
             let layers = layers.chain(showing.allocated).chain(showing.hoped);
             layers.for_each(|layer| needed[layer.index()] = true);
         }
@@ -60,7 +61,7 @@ impl Conference {
                 let shown = source.slots.iter().filter_map(|(viewer, index)| {
                     self.legs.get(*viewer)?.video.get(usize::from(*index))?.carries.as_ref()?.target
                 });
-                if shown.into_iter().any(|target| !live[target.lane.layer().index()]) {
+                if shown.into_iter().any(|target| !live[target.layer.index()]) {
                     gone.push(SourceId { person, kind });
                 }
             }
