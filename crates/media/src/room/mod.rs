@@ -272,7 +272,7 @@ fn leg_config(
         number: offer.number(),
         media,
         decodes: claimed.iter().copied().filter(taken).collect(),
-        red: false,
+        red: None,
         audio_slots: checked.audio_slots(),
         video_slots: checked.video_slots(),
     }
