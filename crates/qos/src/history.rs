@@ -6,8 +6,10 @@ use crate::{PacketResult, SentPacket};
 
 /// How many packets at most are remembered: at 50 Mbit/s about three seconds of packets.
 const CAPACITY: usize = 16_384;
-/// Room at first; doubles as needed.
+/// Room at first; doubles while packets younger than [`KEPT_FOR`] would have to go.
 const INITIAL: usize = 64;
+/// Reports come within a round trip and a quarter of a second: who reports later has nothing to say of use.
+const KEPT_FOR: Duration = Duration::from_secs(4);
 
 /// What is known of one packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +27,9 @@ struct Entry {
 
 /// Gives out transport-wide sequence numbers and remembers what left under them.
 ///
-/// Bounded: it holds the latest 16,384 packets (the 16-bit numbers stay unambiguous far beyond that). What a
-/// report says of older packets, or of such that were never sent, is ignored.
+/// Bounded: it holds the packets of the latest 4 s at least, but never more than 16,384 (the 16-bit numbers stay
+/// unambiguous far beyond that), so that its memory follows the rate. What a report says of older packets, or of such
+/// that were never sent, is ignored.
 #[derive(Debug, Default)]
 pub struct SendHistory {
     /// A power of two long; the packet numbered `s` is at `s % len`.
@@ -86,14 +89,15 @@ impl SendHistory {
         }
     }
 
-    fn make_room(&mut self, filler: SentPacket) {
+    fn make_room(&mut self, sent: SentPacket) {
         let length = self.ring.len();
-        if length >= CAPACITY {
+        let is_outlived = |oldest: &Entry| sent.at.since(oldest.sent.at) > KEPT_FOR;
+        if length >= CAPACITY || self.ring.get(self.index(self.oldest)).is_some_and(is_outlived) {
             self.oldest += 1;
             return;
         }
         let longer = (length * 2).max(INITIAL);
-        let blank = Entry { sent: filler, fate: Fate::Received };
+        let blank = Entry { sent, fate: Fate::Received };
         let mut ring = vec![blank; longer];
         for sequence in self.oldest..self.next {
             ring[(sequence % longer as u64) as usize] = self.ring[self.index(sequence)];
@@ -102,8 +106,8 @@ impl SendHistory {
     }
 
     fn index(&self, sequence: u64) -> usize {
-        // The length is a power of two, and not zero once a packet was recorded.
-        (sequence & (self.ring.len() as u64 - 1)) as usize
+        // The length is a power of two, or zero before the first packet.
+        (sequence & (self.ring.len() as u64).wrapping_sub(1)) as usize
     }
 
     /// The packet that these 16 bits mean, if it is still there.

@@ -58,3 +58,14 @@ fn growing_forgets_nothing() {
         assert_eq!(acknowledge(&mut history, &[(i, Some(1))]), [(u64::from(i), u32::from(i), true)]);
     }
 }
+
+#[test]
+fn memory_follows_the_rate() {
+    let mut history = SendHistory::new();
+    // 200 packets a second: four seconds of them are 800.
+    for i in 0..20_000_u64 {
+        history.record(SentPacket { at: Time::since_start(Duration::from_millis(5 * i)), ..packet(1) });
+    }
+    assert_eq!(history.ring.len(), 1_024);
+    assert_eq!(acknowledge(&mut history, &[((20_000 - 800) as u16, Some(1))]), [(20_000 - 800, 1, true)]);
+}
