@@ -118,11 +118,6 @@ impl Missing {
         self.entries.clear();
         self.due = None;
     }
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.entries.len()
-    }
 }
 
 impl Wait {

@@ -8,9 +8,6 @@ mod reception;
 mod round_trip;
 mod stream;
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::VecDeque;
 use std::time::Duration;
 
