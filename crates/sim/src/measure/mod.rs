@@ -1,0 +1,9 @@
+//! Measuring: distributions, what a process costs, and how it is told.
+
+mod histogram;
+mod process;
+mod report;
+
+pub use histogram::Histogram;
+pub use process::{ProcessUse, Usage, socket_drops};
+pub use report::{Figure, Results, median};
