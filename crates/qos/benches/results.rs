@@ -1,4 +1,5 @@
 //! Figures as JSON, one object a line.
+#![allow(clippy::disallowed_types, reason = "a bench keeps its figures in a file")]
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -12,10 +13,8 @@ pub struct Results {
 
 impl Results {
     pub fn open(bench: &'static str) -> Self {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-            || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target")),
-            PathBuf::from,
-        );
+        let target = std::env::var_os("CARGO_TARGET_DIR")
+            .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target")), PathBuf::from);
         let folder = target.join("bench");
         let file = std::fs::create_dir_all(&folder)
             .and_then(|()| OpenOptions::new().create(true).append(true).open(folder.join("results.jsonl")))

@@ -9,7 +9,10 @@ use network::scenarios::{SCENARIOS, play};
 
 fn main() {
     let mut results = results::Results::open("qos-scenarios");
-    println!("{:<22} {:>12} {:>11} {:>8} {:>14} {:>9}", "network", "utilisation", "p95 queue", "loss", "mean target", "checks");
+    println!(
+        "{:<22} {:>12} {:>11} {:>8} {:>14} {:>9}",
+        "network", "utilisation", "p95 queue", "loss", "mean target", "checks"
+    );
     for scenario in SCENARIOS {
         let (figures, failed) = play(scenario, 1);
         println!(

@@ -78,7 +78,7 @@ impl ActiveProbe {
     /// When what was sent so far has left at the probe's rate, less the run that may leave together.
     fn due(&self) -> Option<Time> {
         let started = self.started?;
-        let sent = Duration::from_micros(self.bytes * BYTE / self.probe.rate.as_bps().max(1));
+        let sent = Duration::from_micros(self.bytes.saturating_mul(BYTE) / self.probe.rate.as_bps().max(1));
         Some(started + sent.saturating_sub(PROBE_RUN))
     }
 }
@@ -159,13 +159,13 @@ impl Pacer {
         self.update(packet.at);
         let size = u64::from(packet.size);
         let most = |rate: Bitrate| rate.as_bps().saturating_mul(MOST_DEBT.as_micros() as u64);
-        self.media_debt = (self.media_debt + size * BYTE).min(most(self.rate));
-        self.padding_debt = (self.padding_debt + size * BYTE).min(most(self.padding));
+        self.media_debt = self.media_debt.saturating_add(size * BYTE).min(most(self.rate));
+        self.padding_debt = self.padding_debt.saturating_add(size * BYTE).min(most(self.padding));
         if let (Some(active), Some(id)) = (&mut self.probes[0], packet.probe)
             && active.probe.id == id
         {
             active.started.get_or_insert(packet.at);
-            active.bytes += size;
+            active.bytes = active.bytes.saturating_add(size);
             active.packets = active.packets.saturating_add(1);
             if active.is_done() {
                 self.end_probe();

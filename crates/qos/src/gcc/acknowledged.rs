@@ -206,7 +206,7 @@ mod tests {
             acknowledged.handle_packet(i * 10_000, arrived, 1_250, false);
         }
         acknowledged.handle_report();
-        assert_eq!(acknowledged.recent_rate().map(|rate| (rate / 1e4).round()), Some(27.0));
+        assert_eq!(acknowledged.recent_rate().map(|rate| (rate / 1e4).round()), Some(25.0));
     }
 
     #[test]

@@ -5,9 +5,11 @@
 //! ([`probe_plan`], [`probe_results`]) take up by leaps and losses ([`loss`]) may lower. [`application`] knows when too
 //! little is sent for any of that to mean much, and [`silence`] when nothing is heard.
 //!
-//! Three things differ from libwebrtc, all since an SFU serves people whose machines are busy and sends layers that do
+//! Some things differ from libwebrtc, most since an SFU serves people whose machines are busy and sends layers that do
 //! not fill what there is: the trend is capped by the least delays ([`trendline`]), too little sending does not bring
-//! the estimate down to it ([`rate_control`]), and probing goes on while more is wanted ([`probe_plan`]).
+//! the estimate down to it ([`rate_control`]), a fall follows what arrives now and reports that got lost do not count
+//! ([`acknowledged`]), a queue that stands is drained ([`standing`]), and probing goes on while more is wanted
+//! ([`probe_plan`]).
 
 mod acknowledged;
 mod application;
@@ -19,6 +21,7 @@ mod probe_plan;
 mod probe_results;
 mod rate_control;
 mod silence;
+mod standing;
 mod trendline;
 
 use std::time::Duration;
@@ -34,6 +37,7 @@ use probe_plan::{Permission, ProbePlan};
 use probe_results::ProbeResults;
 use rate_control::RateControl;
 use silence::Silence;
+use standing::StandingQueue;
 use trendline::{Trendline, Usage};
 
 /// A burst may leave this much faster than the target: `goog_cc_network_control.cc`, `kDefaultPaceMultiplier`.
@@ -43,14 +47,8 @@ const DELAYS_EXPIRE: Duration = Duration::from_secs(2);
 /// The estimate is probed for again where it dropped this soon after too little was sent: `probe_controller.cc`,
 /// `kAlrEndedTimeout`.
 const LATELY_LIMITED: Duration = Duration::from_secs(3);
-/// A queue that keeps every packet waiting for this long, ms, while losses limit, is a full one: what arrives through it
-/// is what the link carries, so nothing in delays or losses would ever empty it (libwebrtc has no answer to this).
-const FULL_QUEUE: f64 = 60.0;
-/// It is then drained for this long, not more often than this: a competitor that fills it all the time takes little.
-const DRAINING: Duration = Duration::from_millis(1_500);
-const BETWEEN_DRAINS: Duration = Duration::from_secs(5);
 /// Arrival times beyond this are the sender's invention; with it, differences fit 64 bits.
-const LATEST_ARRIVAL: u64 = 1 << 60;
+const LATEST_ARRIVAL: u128 = 1 << 60;
 
 /// Where an estimate begins and what it never leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,8 +92,7 @@ pub struct Gcc {
     reported: Option<Time>,
     round_trip: Option<Duration>,
     was_over: bool,
-    /// When a full queue began to be drained.
-    drained: Option<Time>,
+    standing: StandingQueue,
     /// The packet that is to be reported next.
     next_sequence: Option<u64>,
     /// Arrivals of one report, as (when, position), reused.
@@ -127,7 +124,7 @@ impl Gcc {
             reported: None,
             round_trip: None,
             was_over: false,
-            drained: None,
+            standing: StandingQueue::default(),
             next_sequence: None,
             arrivals: Vec::new(),
         }
@@ -138,7 +135,7 @@ impl Gcc {
         self.arrivals.clear();
         for (position, result) in results.iter().enumerate() {
             if let Some(received) = result.received {
-                let arrived = (received.as_micros() as u64).min(LATEST_ARRIVAL) as i64;
+                let arrived = received.as_micros().min(LATEST_ARRIVAL) as i64;
                 self.arrivals.push((arrived, position as u32));
             }
         }
@@ -191,18 +188,15 @@ impl Gcc {
         hole
     }
 
-    /// What the delays say, a queue that is full and stays so included.
+    /// What the delays say: whether a queue grows, or stands.
     fn usage(&mut self, now: Time) -> Usage {
-        let usage = self.trendline.usage();
-        if usage != Usage::Normal || self.loss.limit().is_none() || self.trendline.standing_queue() < FULL_QUEUE {
-            return usage;
+        match self.trendline.usage() {
+            // What stands there while little is sent was filled by others.
+            Usage::Normal if !self.application.is_limited() => {
+                self.standing.update(now, self.trendline.standing_queue())
+            }
+            usage => usage,
         }
-        if self.drained.is_none_or(|since| now.since(since) > BETWEEN_DRAINS) {
-            self.drained = Some(now);
-            return Usage::Over;
-        }
-        let draining = self.drained.is_some_and(|since| now.since(since) < DRAINING);
-        if draining { Usage::Under } else { Usage::Normal }
     }
 
     /// Moves the rate that delays allow. Returns whether a queue that grew has stopped growing.
@@ -214,11 +208,8 @@ impl Gcc {
             Some(probed) if usage != Usage::Over && probed > self.rate.rate() => self.rate.set_rate(now, probed),
             _ => {
                 let limited = self.application.is_limited();
-                let arrives = match usage {
-                    Usage::Over => self.acknowledged.recent_rate(),
-                    Usage::Normal | Usage::Under => self.acknowledged.rate(),
-                };
-                self.rate.update(now, usage, arrives, limited);
+                let arrives = self.acknowledged.rate();
+                self.rate.update(now, usage, arrives, self.acknowledged.recent_rate(), limited);
             }
         }
         let recovered = self.was_over && usage == Usage::Normal;
@@ -240,7 +231,7 @@ impl Gcc {
     }
 
     fn permission(&self) -> Permission {
-        if self.silence.is_too_long() || self.trendline.usage() != Usage::Normal {
+        if self.silence.is_too_long() || self.trendline.usage() != Usage::Normal || self.standing.stands() {
             return Permission::No;
         }
         match self.loss.state() {
@@ -363,5 +354,5 @@ fn bps(rate: Bitrate) -> f64 {
 }
 
 fn micros(time: Time) -> i64 {
-    (time.to_duration().as_micros() as u64).min(LATEST_ARRIVAL) as i64
+    time.to_duration().as_micros().min(LATEST_ARRIVAL) as i64
 }

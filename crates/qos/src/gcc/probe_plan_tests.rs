@@ -31,8 +31,8 @@ fn it_begins_with_3_and_6_times_the_start_and_doubles_while_that_succeeds() {
 }
 
 #[test]
-fn not_more_is_looked_for_than_twice_what_is_wanted() {
-    let mut plan = started(600e3);
+fn not_more_is_looked_for_than_half_as_much_again_as_is_wanted() {
+    let mut plan = started(800e3);
     assert_eq!(rates(&mut plan), [900, 1_200]);
     plan.set_estimate(at(100), 1.2e6, Permission::Free);
     plan.handle_timeout(at(1_000));
@@ -41,7 +41,7 @@ fn not_more_is_looked_for_than_twice_what_is_wanted() {
 
 #[test]
 fn sound_alone_looks_for_a_picture() {
-    assert_eq!(rates(&mut started(32e3)), [900, 1_000]);
+    assert_eq!(rates(&mut started(32e3)), [900, 1_200]);
 }
 
 #[test]
@@ -58,10 +58,10 @@ fn what_is_wanted_is_looked_for_again_ever_more_rarely_and_longer() {
             found.push((ms, probe.rate.as_bps() / 1_000, probe.bytes));
         }
     }
-    assert_eq!(found[0], (1_500, 600, 2_250));
-    assert_eq!(found[1].2, 4_500);
+    assert_eq!(found[0].1, 450, "less than the first time");
+    assert!(found[1].2 > found[0].2 * 3 / 2, "for longer: {found:?}");
     let gaps: Vec<u64> = found.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
-    assert_eq!(gaps, [3_000, 5_000, 5_000, 5_000, 5_000, 5_000]);
+    assert!(gaps[0] < 2_500 && gaps.windows(2).all(|pair| pair[0] <= pair[1]) && gaps[3] > 4_900, "{gaps:?}");
 }
 
 #[test]

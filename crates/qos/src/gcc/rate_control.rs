@@ -31,6 +31,8 @@ const ROUND_TRIP: Duration = Duration::from_millis(200);
 /// Between two falls passes a round trip, within this: the same file, `TimeToReduceFurther`.
 const LEAST_BETWEEN_FALLS: Duration = Duration::from_millis(10);
 const MOST_BETWEEN_FALLS: Duration = Duration::from_millis(200);
+/// Falls within this belong together.
+const SAME_OVERUSE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -48,6 +50,7 @@ pub(super) struct RateControl {
     capacity: LinkCapacity,
     round_trip: Duration,
     changed: Option<Time>,
+    fell: Option<Time>,
 }
 
 impl RateControl {
@@ -60,6 +63,7 @@ impl RateControl {
             capacity: LinkCapacity::default(),
             round_trip: ROUND_TRIP,
             changed: None,
+            fell: None,
         }
     }
 
@@ -77,36 +81,32 @@ impl RateControl {
         self.changed = Some(now);
     }
 
-    /// Moves on. `arrives` is what arrives; `limited`: the application sends much less than it may. Returns whether
-    /// the rate fell.
-    pub(super) fn update(&mut self, now: Time, usage: Usage, arrives: Option<f64>, limited: bool) -> bool {
+    /// Moves on. `arrives` is what arrives, `lately` over a shorter time; `limited`: the application sends much less
+    /// than it may.
+    pub(super) fn update(&mut self, now: Time, usage: Usage, arrives: Option<f64>, lately: Option<f64>, limited: bool) {
         match usage {
-            Usage::Over => self.fall(now, arrives, limited),
-            Usage::Under => {
-                self.state = State::Hold;
-                false
+            Usage::Over => {
+                let capacity = if limited { None } else { arrives };
+                self.fall(now, capacity, lately.filter(|_| !limited));
             }
+            Usage::Under => self.state = State::Hold,
             Usage::Normal => {
                 if self.state == State::Hold {
                     self.changed = Some(now);
                     self.state = State::Increase;
                 }
                 self.rise(now, arrives);
-                false
             }
         }
     }
 
-    fn fall(&mut self, now: Time, arrives: Option<f64>, limited: bool) -> bool {
+    fn fall(&mut self, now: Time, capacity: Option<f64>, lately: Option<f64>) {
         // What arrives says what the link carries only where enough is sent to fill it. A busy machine at the other
         // end while only sound is sent must not bring everything down to sound (libwebrtc's experiment
         // `WebRTC-Bwe-AlrLimitedBackoff` does the same).
-        let basis = match arrives {
-            Some(arrives) if !limited => arrives,
-            _ => self.rate,
-        };
+        let basis = lately.unwrap_or(self.rate);
         if !self.may_fall(now, basis) {
-            return false;
+            return;
         }
         let mut rate = basis * BACKOFF;
         if rate > BACKOFF_TERM {
@@ -117,17 +117,19 @@ impl RateControl {
         {
             rate = capacity * BACKOFF;
         }
-        if !limited {
-            if self.capacity.is_below(basis) {
+        // Falls that follow at once come while less is sent: what arrives then is not what the link carries.
+        if let Some(capacity) = capacity
+            && self.fell.is_none_or(|fell| now.since(fell) > SAME_OVERUSE)
+        {
+            if self.capacity.is_below(capacity) {
                 self.capacity = LinkCapacity::default();
             }
-            self.capacity.handle_overuse(basis);
+            self.capacity.handle_overuse(capacity);
         }
-        let fell = rate < self.rate;
         self.rate = rate.min(self.rate).clamp(self.floor, self.ceiling);
         self.state = State::Hold;
         self.changed = Some(now);
-        fell
+        self.fell = Some(now);
     }
 
     fn may_fall(&self, now: Time, basis: f64) -> bool {
@@ -177,16 +179,20 @@ mod tests {
         control
     }
 
+    fn update(control: &mut RateControl, ms: u64, usage: Usage, arrives: f64) {
+        control.update(at(ms), usage, Some(arrives), Some(arrives), false);
+    }
+
     #[test]
     fn it_rises_8_percent_a_second_but_not_above_half_more_than_arrives() {
         let mut control = control(1e6);
         for i in 0..=100 {
-            control.update(at(i * 100), Usage::Normal, Some(1e6), false);
+            update(&mut control, i * 100, Usage::Normal, 1e6);
         }
         assert!((control.rate() - 1.51e6).abs() < 1e4, "{}", control.rate());
         let before = control.rate();
         for i in 0..=20 {
-            control.update(at(20_000 + i * 50), Usage::Normal, Some(10e6), false);
+            update(&mut control, 20_000 + i * 50, Usage::Normal, 10e6);
         }
         let ratio = control.rate() / before;
         assert!((1.075..1.185).contains(&ratio), "{ratio}");
@@ -195,11 +201,12 @@ mod tests {
     #[test]
     fn it_falls_below_what_arrives_and_then_rises_by_packets() {
         let mut control = control(2e6);
-        assert!(control.update(at(1_000), Usage::Over, Some(1e6), false));
+        update(&mut control, 1_000, Usage::Over, 1e6);
         assert_eq!(control.rate(), 845e3);
-        assert!(!control.update(at(1_005), Usage::Over, Some(0.9e6), false), "too soon");
+        update(&mut control, 1_005, Usage::Over, 0.9e6);
+        assert_eq!(control.rate(), 845e3, "too soon");
         for i in 0..=20 {
-            control.update(at(2_000 + i * 50), Usage::Normal, Some(1e6), false);
+            update(&mut control, 2_000 + i * 50, Usage::Normal, 1e6);
         }
         let rise = control.rate() - 845e3;
         assert!((10e3..50e3).contains(&rise), "near the capacity: {rise}");
@@ -208,7 +215,7 @@ mod tests {
     #[test]
     fn little_that_is_sent_does_not_bring_everything_down_to_it() {
         let mut control = control(2e6);
-        assert!(control.update(at(1_000), Usage::Over, Some(32e3), true));
+        control.update(at(1_000), Usage::Over, Some(32e3), Some(32e3), true);
         assert_eq!(control.rate(), 1.695e6);
     }
 }

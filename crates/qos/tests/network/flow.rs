@@ -15,6 +15,9 @@ use super::{Link, Random, at};
 const OVERHEAD: u32 = 60;
 const FRAME: u64 = 33_333;
 
+/// What a report says of one packet.
+type Arrival = (u16, Option<Duration>);
+
 /// What the application sends.
 #[derive(Clone, Copy, Debug)]
 pub enum Application {
@@ -26,6 +29,7 @@ pub enum Application {
     Layers(&'static [u64]),
 }
 
+/// A leg.
 #[derive(Debug)]
 pub struct Flow {
     pub gcc: Gcc,
@@ -41,16 +45,15 @@ pub struct Flow {
     next_frame: u64,
     next_audio: u64,
     /// Reports on their way: when they arrive, and what they say.
-    reports: VecDeque<(u64, Vec<(u16, Option<Duration>)>)>,
+    reports: VecDeque<(u64, Vec<Arrival>)>,
     results: Vec<PacketResult>,
     feedback_loss: f64,
     silent: (u64, u64),
     delay: u64,
     lossy: Random,
-    /// Targets, each 100 ms; bits received in each second; waits in the pacer, µs.
+    /// Targets, each 100 ms; bits received in each second.
     pub targets: Vec<u64>,
     pub received: Vec<u64>,
-    pub media: Vec<u64>,
 }
 
 impl Flow {
@@ -77,7 +80,6 @@ impl Flow {
             lossy: Random::new(seed ^ 0xFEED),
             targets: Vec::new(),
             received: Vec::new(),
-            media: Vec::new(),
         }
     }
 
@@ -85,7 +87,6 @@ impl Flow {
         let due = self.gcc.poll_timeout().is_some_and(|due| due <= at(now));
         if now.is_multiple_of(1_000_000) {
             self.received.push(0);
-            self.media.push(0);
         }
         if now.is_multiple_of(100_000) {
             self.targets.push(self.gcc.control().target.as_bps());
@@ -181,11 +182,6 @@ impl Flow {
         self.arrivals.record(packet.sequence, at(packet.arrives));
         if let Some(received) = self.received.last_mut() {
             *received += u64::from(packet.sent.size) * 8;
-        }
-        if packet.sent.is_media
-            && let Some(media) = self.media.last_mut()
-        {
-            *media += u64::from(packet.sent.size) * 8;
         }
     }
 

@@ -1,6 +1,8 @@
 //! A network in virtual time: flows with a sender, a receiver and feedback each, over one bottleneck; and what is to be
 //! seen on it, as data. The tests check it, the bench prints it.
 
+#![allow(dead_code, reason = "the tests and the bench each use a part")]
+
 mod flow;
 mod link;
 mod random;

@@ -201,7 +201,7 @@ pub const SCENARIOS: &[Scenario] = &[
         flows: &[(GREEDY, 0, ALWAYS), (GREEDY, 10, ALWAYS)],
         seconds: 100,
         from: 40,
-        checks: &[Check::Fairness(0.5), Check::Utilisation(0.80), Check::Loss(0.02)],
+        checks: &[Check::Fairness(0.35), Check::Utilisation(0.80), Check::Loss(0.02)],
     },
     steady(
         "20 % feedback lost",

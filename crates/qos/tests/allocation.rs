@@ -1,0 +1,102 @@
+//! Nothing is allocated per packet. Alone in its file: other tests would be counted, too.
+#![allow(unsafe_code, reason = "an allocator that counts is an allocator")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use conclave_qos::{
+    ArrivalLog, Bitrate, CongestionController as _, Demand, Gcc, Limits, Pacer, PacketResult, Queued, SendHistory,
+    SentPacket, Time, Turn,
+};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: everything is left to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// A sender and its receiver.
+struct Leg {
+    gcc: Gcc,
+    pacer: Pacer,
+    history: SendHistory,
+    arrivals: ArrivalLog,
+    results: Vec<PacketResult>,
+    now: u64,
+}
+
+impl Leg {
+    /// A packet every ms, every 37th lost, reports as they are due.
+    fn run(&mut self, packets: u64) {
+        for _ in 0..packets {
+            self.now += 1_000;
+            let at = Time::since_start(Duration::from_micros(self.now));
+            if self.gcc.poll_timeout().is_some_and(|due| due <= at) {
+                self.gcc.handle_timeout(at);
+            }
+            while let Some(probe) = self.gcc.poll_probe() {
+                self.pacer.add_probe(at, probe);
+            }
+            self.pacer.set_rates(at, self.gcc.control());
+            let (size, probe) = match self.pacer.poll(at, Queued { bytes: 1_200, packets: 1 }) {
+                Turn::Media(probe) => (1_200, probe),
+                Turn::Padding { bytes, probe } => (bytes, probe),
+                Turn::Wait(_) => continue,
+            };
+            let sent = SentPacket { at, size, probe, is_media: true };
+            let sequence = self.history.record(sent);
+            self.pacer.handle_sent(&sent);
+            self.gcc.handle_sent(&sent);
+            if !sequence.is_multiple_of(37) {
+                self.arrivals.record(sequence, at);
+            }
+            while let Some(feedback) = self.arrivals.poll_feedback(at) {
+                self.results.clear();
+                let reports = feedback.arrivals().map(|(sequence, at)| (sequence, at.map(Time::to_duration)));
+                self.history.acknowledge(reports, &mut self.results);
+                self.gcc.handle_feedback(at, &self.results);
+            }
+        }
+    }
+}
+
+#[test]
+fn nothing_is_allocated_per_packet() {
+    let gcc = Gcc::new(Limits::default());
+    let mut leg = Leg {
+        pacer: Pacer::new(gcc.control()),
+        gcc,
+        history: SendHistory::new(),
+        arrivals: ArrivalLog::new(),
+        results: Vec::new(),
+        now: 0,
+    };
+    let demand = Demand { sending: Bitrate::kbps(8_000), wanted: Bitrate::kbps(20_000) };
+    leg.gcc.handle_demand(Time::default(), demand);
+    leg.run(40_000);
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    leg.run(200_000);
+    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
+}
