@@ -28,7 +28,7 @@ const PARTS = {
   admin: { en: () => import('./en/admin'), 'zh-CN': () => import('./zh-CN/admin') },
 } satisfies Record<string, Record<Locale, () => Promise<{ default: Messages[string] }>>>;
 type Part = keyof typeof PARTS;
-const inUse = new Set<Part>();
+let inUse: readonly Part[] = [];
 
 interface Loaded {
   readonly locale: Locale;
@@ -53,7 +53,7 @@ export function locale(): Locale {
 export async function setLocale(next: Locale): Promise<void> {
   const [{ default: main }, ...parts] = await Promise.all([
     LOADERS[next](),
-    ...[...inUse].map(async (part) => [part, (await PARTS[part][next]()).default] as const),
+    ...inUse.map(async (part) => [part, (await PARTS[part][next]()).default] as const),
   ]);
   const messages = { ...main, ...Object.fromEntries(parts) };
   loaded = {
@@ -69,7 +69,7 @@ export async function setLocale(next: Locale): Promise<void> {
 export async function loadPart(part: Part): Promise<void> {
   const tag = loaded.locale;
   const { default: words } = await PARTS[part][tag]();
-  inUse.add(part);
+  if (!inUse.includes(part)) inUse = [...inUse, part];
   // Another language may have been chosen meanwhile, without these words.
   if (loaded.locale !== tag) await setLocale(loaded.locale);
   else loaded = { ...loaded, messages: { ...loaded.messages, [part]: words } };

@@ -3,21 +3,43 @@ import { checkName, roomOfPath, roomPath } from '../core/room-name';
 export type Route =
   | { name: 'home' }
   | { name: 'check' }
+  /** The administrator's page: all rooms, or one. */
+  | { name: 'admin'; room: string | null }
   | { name: 'meeting'; room: string }
   /** `/m/…` with something that no room can be called. */
   | { name: 'bad-room' }
   | { name: 'not-found' };
 
 export const CHECK_PATH = '/check';
+export const ADMIN_PATH = '/admin';
+const ADMIN_ROOMS = `${ADMIN_PATH}/rooms/`;
 
 /** What an address shows. Names are compared in their normal form, so that every spelling is one room. */
 export function routeOf(path: string): Route {
   if (path === '/') return { name: 'home' };
   if (path === CHECK_PATH) return { name: 'check' };
+  if (path === ADMIN_PATH) return { name: 'admin', room: null };
+  if (path.startsWith(ADMIN_ROOMS)) {
+    const checked = checkName(decoded(path.slice(ADMIN_ROOMS.length)));
+    return checked.kind === 'room' ? { name: 'admin', room: checked.room } : { name: 'not-found' };
+  }
   const asked = roomOfPath(path);
   if (asked === null) return { name: path.startsWith('/m/') ? 'bad-room' : 'not-found' };
   const checked = checkName(asked);
   return checked.kind === 'room' ? { name: 'meeting', room: checked.room } : { name: 'bad-room' };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return '';
+  }
+}
+
+/** The administrator's page about one room, or about all. */
+export function adminPath(room: string | null): string {
+  return room === null ? ADMIN_PATH : ADMIN_ROOMS + encodeURIComponent(room);
 }
 
 /** The page's address, and the way to another one without loading the page anew. */
@@ -38,6 +60,10 @@ class Router {
 
   check(): void {
     this.#go(CHECK_PATH);
+  }
+
+  admin(room: string | null): void {
+    this.#go(adminPath(room));
   }
 
   meeting(room: string): void {

@@ -12,7 +12,7 @@ use super::person::{LegHistory, StreamHistory};
 use super::person::{Person, Stream};
 use super::watch::Room;
 
-/// What may be kept.
+/// What may be kept, and how much was not.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     /// Participants who left that are still shown.
@@ -21,7 +21,8 @@ pub(super) struct Bounds {
     pub(super) legs: usize,
     /// Histories of sources and slots.
     pub(super) streams: usize,
-    dropped: u64,
+    /// Histories that had to be dropped so far.
+    pub(super) dropped: u64,
 }
 
 /// Who has a history keeps it until another is this much more active: otherwise two that are alike would
@@ -39,11 +40,6 @@ impl Bounds {
     #[cfg(test)]
     pub(super) fn most_bytes(&self) -> usize {
         self.legs * LegHistory::BYTES + self.streams * StreamHistory::BYTES
-    }
-
-    /// Histories that had to be dropped so far.
-    pub(super) fn dropped(&self) -> u64 {
-        self.dropped
     }
 
     /// Keeps to the bounds. The least active go first, and those who left before those who are inside.

@@ -43,7 +43,7 @@ fn look(people: Vec<Participant>) -> Snapshot {
     let topology = TopologyState {
         generation: Generation(1),
         topology: Topology::Sfu,
-        reason: TopologyReason::Crowd,
+        reason: TopologyReason::Initial,
         settled: true,
     };
     let state = RoomState { name: name("team"), options: RoomOptions::default(), topology };

@@ -254,7 +254,7 @@ impl Watch {
                 fine: self.history.fine(self.clock, totals_columns),
                 coarse: self.history.coarse(self.clock, totals_columns),
             },
-            histories_dropped: self.bounds.dropped(),
+            histories_dropped: self.bounds.dropped,
         }
     }
 
@@ -276,7 +276,7 @@ impl Watch {
             name: name.clone(),
             now: self.room_now(name)?,
             recent: people.into_iter().map(|person| person.recent(self.clock)).collect(),
-            histories_dropped: self.bounds.dropped(),
+            histories_dropped: self.bounds.dropped,
         })
     }
 

@@ -118,6 +118,7 @@ function totalsOf({ totals }: AdminOverviewNow): Record<TotalsName, number | nul
     lossPermille: totals.sent.lossPermille,
     memoryKib: totals.memoryBytes === null ? null : totals.memoryBytes / 1_024,
     cpuPermille: totals.cpuPermille,
-    busyPermille: totals.shards.length > 0 ? Math.max(...totals.shards.map((shard) => shard.busyPermille)) : null,
+    busyPermille:
+      totals.shards.length > 0 ? Math.max(...totals.shards.map((shard) => shard.busyPermille)) : null,
   };
 }

@@ -22,10 +22,7 @@ export const GAP = 2.5 * STEP;
 type Columns = Record<string, Value[]>;
 
 /** The history as the server gives it: the tens of seconds that lie before the seconds. */
-export function fromHistory<C extends Columns>({
-  coarse,
-  fine,
-}: AdminHistory<C>): Series<keyof C & string> {
+export function fromHistory<C extends Columns>({ coarse, fine }: AdminHistory<C>): Series<keyof C & string> {
   const recent = fromSeries(fine);
   const first = recent.times[0] ?? Infinity;
   const early = fromSeries(coarse);
@@ -114,7 +111,8 @@ function map<Name extends string>(
   change: (column: readonly Value[], name: Name) => Value[],
 ): Record<Name, Value[]> {
   const entries = Object.entries<readonly Value[]>(columns);
-  return Object.fromEntries(
-    entries.map(([name, column]) => [name, change(column, name as Name)]),
-  ) as Record<Name, Value[]>;
+  return Object.fromEntries(entries.map(([name, column]) => [name, change(column, name as Name)])) as Record<
+    Name,
+    Value[]
+  >;
 }

@@ -1,7 +1,8 @@
 /** The administrator's page. */
 export default {
   title: 'Administration',
-  'sign-in.intro': 'Every room, every connection and every stream of this server, live and over the last hour.',
+  'sign-in.intro':
+    'Every room, every connection and every stream of this server, live and over the last hour.',
   'sign-in.token': 'Administrator’s token',
   'sign-in.hint': 'The first line of the file admin-token in the server’s data folder.',
   'sign-in.submit': 'Sign in',
@@ -41,7 +42,8 @@ export default {
   'running-since': 'Version {version}, running since {time}',
   dropped: {
     one: 'The history of {count} participant, source or slot was dropped to stay within the memory that is set aside: those that did least went first.',
-    other: 'The histories of {count} participants, sources and slots were dropped to stay within the memory that is set aside: those that did least went first.',
+    other:
+      'The histories of {count} participants, sources and slots were dropped to stay within the memory that is set aside: those that did least went first.',
   },
 
   'shards.title': 'Media threads',
@@ -68,7 +70,8 @@ export default {
   'room.back': 'All rooms',
   'room.over': 'The meeting is over. This is what the last hour left.',
   'room.live-for': 'Live for {time}',
-  'room.direct': 'Media goes from person to person here: the server sees no streams. What is shown is what the pages report.',
+  'room.direct':
+    'Media goes from person to person here: the server sees no streams. What is shown is what the pages report.',
   'people.search': 'Search people',
   'people.none': 'Nobody is here.',
   'people.none-found': 'Nobody here is called that.',
@@ -120,6 +123,7 @@ export default {
   'stream.show': 'Show the last hour of {stream}',
   'stream.idle': 'Nothing now',
   'stream.paused': 'Held back: the network takes no layer of it',
+  'stream.flows': 'Flowing',
   'stream.wanted': 'Needed',
   'stream.unwanted': 'Nobody needs it now',
   'stream.slot-audio': 'Sound {number}',

@@ -118,6 +118,7 @@ export default {
   'stream.show': '显示{stream}过去一小时的记录',
   'stream.idle': '当前空闲',
   'stream.paused': '已暂停：网络连最小的一层也承载不了',
+  'stream.flows': '传输中',
   'stream.wanted': '有人需要',
   'stream.unwanted': '当前没有人需要',
   'stream.slot-audio': '声音 {number}',

@@ -1,0 +1,3 @@
+/** How much of the past charts show, in milliseconds. */
+export const RANGES = { minutes: 120_000, quarter: 900_000, hour: 3_600_000 } as const;
+export type Range = keyof typeof RANGES;
