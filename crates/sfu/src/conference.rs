@@ -12,10 +12,11 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use conclave_proto::{
-    CodecPreference, MediaState, ParticipantId, PublishWish, SLOT_PRIORITIES, Slots, SourceKind, View, limits,
+    CodecPreference, MediaState, ParticipantId, PublishWish, SLOT_PRIORITIES, Slots, SourceKind, VideoCodec, View,
+    ViewItem, limits,
 };
 
-use crate::leg::{Decodes, Demand, Leg, LegConfig, Slot, SourceId};
+use crate::leg::{Decodes, Demand, Leg, LegConfig, Slot, SourceId, StreamId};
 use crate::person::Person;
 use crate::rtp::{Bitrate, Forward, LayerIndex, LegId, SlotId, SlotReport, Time};
 use crate::speakers::Ranking;
@@ -31,8 +32,12 @@ const MAX_LEGS_OF_PARTICIPANT: usize = 4;
 /// How often the conference looks at what changes with time.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How often bandwidth is allocated anew because the rates of the streams have changed.
-const ALLOCATION_INTERVAL: Duration = Duration::from_millis(500);
+/// In so many ticks every leg's bandwidth is allocated anew, because the rates of the streams have changed; in
+/// each of them that of a part of the legs, so that no tick of a large room takes long.
+const ALLOCATION_TURNS: usize = 5;
+
+/// Every video codec, at the place of its number.
+const VIDEO_CODECS: [VideoCodec; 4] = [VideoCodec::Vp8, VideoCodec::H264, VideoCodec::Vp9, VideoCodec::Av1];
 
 /// Why a leg was not added. All of these are the client's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,11 +103,35 @@ pub struct Conference {
     /// The latest time that was given.
     now: Time,
     ticked_at: Time,
+    /// How many legs decode each codec, by its number.
+    decoders: [usize; VIDEO_CODECS.len()],
+    /// The codec that everybody's wish was made with.
+    wished_codec: VideoCodec,
+    /// Those who have a picture to send.
+    publishers: Vec<Key>,
+    /// The legs whose view names a participant, here or not.
+    onlookers: HashMap<ParticipantId, Vec<Key>>,
+    /// What is heard, by the number of a leg's audio slots.
+    stages: [audio::Stage; limits::AUDIO_SLOTS],
+    /// Sounds that are not silent.
+    awake: Vec<SourceId>,
+    /// Sounds that something has arrived of.
+    sounding: Vec<SourceId>,
+    /// Streams of which a key frame is waited for.
+    awaited: Vec<StreamId>,
+    /// Counts the ticks.
+    turn: usize,
     // Work, see the module's description.
     assign: Vec<Key>,
     allocate: Vec<Key>,
     wishes: Vec<SourceId>,
+    late_wishes: Vec<SourceId>,
     must_listen: bool,
+    /// Legs whose audio slots are new.
+    listeners: Vec<Key>,
+    /// Legs that hear one participant only, and whether their sounds may have come or gone.
+    followers: Vec<Key>,
+    must_follow: bool,
     // Results.
     outputs: VecDeque<Output>,
     slots_changed: VecDeque<Key>,
@@ -124,10 +153,23 @@ impl Conference {
             random: seed,
             now: Time::default(),
             ticked_at: Time::default(),
+            decoders: [0; VIDEO_CODECS.len()],
+            wished_codec: VideoCodec::Vp8,
+            publishers: Vec::new(),
+            onlookers: HashMap::new(),
+            stages: Default::default(),
+            awake: Vec::new(),
+            sounding: Vec::new(),
+            awaited: Vec::new(),
+            turn: 0,
             assign: Vec::new(),
             allocate: Vec::new(),
             wishes: Vec::new(),
+            late_wishes: Vec::new(),
             must_listen: false,
+            listeners: Vec::new(),
+            followers: Vec::new(),
+            must_follow: false,
             outputs: VecDeque::new(),
             slots_changed: VecDeque::new(),
             forwards: Vec::new(),
@@ -182,9 +224,11 @@ impl Conference {
             person.legs.push(leg);
             person.sources.iter_mut().for_each(|source| source.wish.retell());
         }
+        self.count_decoders(Decodes::new(&config.decodes), true);
         self.set_slots(now, leg, &config);
         self.set_media(now, person, config.media);
-        self.wish_everything();
+        self.review_codec();
+        self.wish_of(person);
         self.settle(now);
         Ok(LegId(leg))
     }
@@ -197,12 +241,14 @@ impl Conference {
     pub fn update_leg(&mut self, now: Time, leg: LegId, config: LegConfig) -> Result<(), AddLegError> {
         let now = self.advance(now);
         check_slots(&config)?;
-        if let Some(leg) = self.legs.get_mut(leg.0) {
-            leg.decodes = Decodes::new(&config.decodes);
-            leg.red = config.red;
-        }
+        let Some(found) = self.legs.get_mut(leg.0) else { return Ok(()) };
+        found.red = config.red;
+        let decodes = Decodes::new(&config.decodes);
+        let before = std::mem::replace(&mut found.decodes, decodes);
+        self.count_decoders(before, false);
+        self.count_decoders(decodes, true);
         self.set_slots(now, leg.0, &config);
-        self.wish_everything();
+        self.review_codec();
         self.settle(now);
         Ok(())
     }
@@ -212,7 +258,7 @@ impl Conference {
         let now = self.advance(now);
         if let Some(found) = self.legs.get_mut(leg.0) {
             found.connected = true;
-            self.must_listen = true;
+            self.must_hear(leg.0);
             self.must_assign(leg.0);
         }
         self.settle(now);
@@ -229,7 +275,11 @@ impl Conference {
         for index in 0..self.legs.get(leg).map_or(0, |leg| leg.audio.len()) {
             self.release_audio(now, leg, index);
         }
-        self.legs.remove(leg);
+        self.set_view(leg, Vec::new());
+        if let Some(gone) = self.legs.remove(leg) {
+            self.count_decoders(gone.decodes, false);
+            self.followers.retain(|follower| *follower != leg);
+        }
         let Some(person) = self.people.get_mut(person_key) else { return };
         person.legs.retain(|other| *other != leg);
         for source in &mut person.sources {
@@ -246,9 +296,9 @@ impl Conference {
             for kind in SourceKind::ALL {
                 self.allocate_viewers(SourceId { person: person_key, kind });
             }
-            self.must_listen = true;
+            (self.must_listen, self.must_follow) = (true, true);
         }
-        self.wish_everything();
+        self.review_codec();
         self.settle(now);
     }
 
@@ -261,7 +311,7 @@ impl Conference {
     pub fn set_codec(&mut self, now: Time, preference: CodecPreference) {
         let now = self.advance(now);
         self.preference = preference;
-        self.wish_everything();
+        self.review_codec();
         self.settle(now);
     }
 
@@ -279,8 +329,12 @@ impl Conference {
     pub fn set_hearing(&mut self, now: Time, leg: LegId, only: Option<ParticipantId>) {
         let now = self.advance(now);
         if let Some(found) = self.legs.get_mut(leg.0) {
+            self.followers.retain(|follower| *follower != leg.0);
+            if only.is_some() {
+                self.followers.push(leg.0);
+            }
             found.hears = only;
-            self.must_listen = true;
+            self.must_hear(leg.0);
         }
         self.settle(now);
     }
@@ -288,12 +342,30 @@ impl Conference {
     /// A client says what it shows. Items beyond the 25th are ignored.
     pub fn handle_view(&mut self, now: Time, leg: LegId, view: &View) {
         let now = self.advance(now);
-        if let Some(found) = self.legs.get_mut(leg.0) {
-            found.view = view.items.iter().take(limits::VIDEO_SLOTS).cloned().collect();
-            found.view.iter_mut().for_each(|item| item.priority = item.priority.min(SLOT_PRIORITIES - 1));
-            self.must_assign(leg.0);
-        }
+        let bounded = |item: &ViewItem| ViewItem { priority: item.priority.min(SLOT_PRIORITIES - 1), ..item.clone() };
+        self.set_view(leg.0, view.items.iter().take(limits::VIDEO_SLOTS).map(bounded).collect());
+        self.must_assign(leg.0);
         self.settle(now);
+    }
+
+    /// Notes what a leg shows, and for each participant who shows it.
+    fn set_view(&mut self, key: Key, view: Vec<ViewItem>) {
+        let Some(leg) = self.legs.get_mut(key) else { return };
+        for item in std::mem::take(&mut leg.view) {
+            let Some(legs) = self.onlookers.get_mut(&item.participant) else { continue };
+            legs.retain(|other| *other != key);
+            if legs.is_empty() {
+                self.onlookers.remove(&item.participant);
+            }
+        }
+        for item in &view {
+            let legs = self.onlookers.entry(item.participant.clone()).or_default();
+            // The camera and the screen of one participant are one after the other in a view, or nearly so.
+            if legs.last() != Some(&key) {
+                legs.push(key);
+            }
+        }
+        leg.view = view;
     }
 
     /// Congestion control's estimate of what can be sent to a leg.
@@ -317,7 +389,7 @@ impl Conference {
         let Some(current) = showing.and_then(|showing| showing.current) else { return };
         if let Some(sender) = self.legs.get_mut(current.stream.leg) {
             sender.streams[current.stream.lane.index()].keyframes.want();
-            self.request_keyframe(now, current.stream, false);
+            self.watch_keyframes(now, current.stream);
         }
     }
 
@@ -330,13 +402,13 @@ impl Conference {
         self.ticked_at = now;
         self.listen_to_time(now);
         self.watch_layers();
-        for (key, leg) in self.legs.iter_mut() {
-            if now.since(leg.allocated_at) >= ALLOCATION_INTERVAL && !leg.must_allocate {
-                leg.must_allocate = true;
+        self.turn = (self.turn + 1) % ALLOCATION_TURNS;
+        for (key, leg) in self.legs.iter_mut_in_phase(self.turn, ALLOCATION_TURNS) {
+            if leg.shows() && now.since(leg.allocated_at) >= TICK && !std::mem::replace(&mut leg.must_allocate, true) {
                 self.allocate.push(key);
             }
         }
-        self.wish_everything();
+        self.wish_with_time();
         self.settle(now);
         self.repeat_keyframe_requests(now);
     }
@@ -396,6 +468,11 @@ impl Conference {
         }
     }
 
+    fn must_hear(&mut self, leg: Key) {
+        self.must_listen = true;
+        self.listeners.push(leg);
+    }
+
     fn must_allocate(&mut self, leg: Key) {
         if let Some(found) = self.legs.get_mut(leg)
             && !std::mem::replace(&mut found.must_allocate, true)
@@ -431,9 +508,13 @@ impl Conference {
                 }
             }
         }
-        self.must_listen = true;
-        let legs: Vec<Key> = self.legs.iter().map(|(key, _)| key).collect();
-        legs.into_iter().for_each(|leg| self.must_assign(leg));
+        (self.must_listen, self.must_follow) = (true, true);
+        let id = person.id.clone();
+        self.note_publisher(person_key);
+        for at in 0..self.onlookers.get(&id).map_or(0, Vec::len) {
+            let onlooker = self.onlookers.get(&id).and_then(|legs| legs.get(at)).copied();
+            onlooker.into_iter().for_each(|leg| self.must_assign(leg));
+        }
     }
 
     fn set_slots(&mut self, now: Time, leg: Key, config: &LegConfig) {
@@ -460,7 +541,7 @@ impl Conference {
         let Some(found) = self.legs.get_mut(leg) else { return };
         resize(&mut found.audio, &config.audio_slots, random);
         resize(&mut found.video, &config.video_slots, random);
-        self.must_listen = true;
+        self.must_hear(leg);
         self.must_assign(leg);
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct KeyframeRequests {
     asked_at: Option<Time>,
     unanswered: u32,
     for_receivers: u8,
+    /// Among the streams that are looked at with time.
+    pub is_watched: bool,
 }
 
 impl KeyframeRequests {

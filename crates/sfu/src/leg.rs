@@ -128,6 +128,8 @@ impl Target {
 #[derive(Debug)]
 pub(crate) struct Listening {
     pub source: SourceId,
+    /// In the source's list of slots.
+    pub place: usize,
     pub current: Option<Current>,
 }
 
@@ -135,6 +137,8 @@ pub(crate) struct Listening {
 #[derive(Debug)]
 pub(crate) struct Showing {
     pub source: SourceId,
+    /// In the source's list of slots.
+    pub place: usize,
     /// The last timestamp in the slot before this picture.
     pub after: Option<Timestamp>,
     // From the view.
@@ -196,6 +200,11 @@ impl<T> Slot<T> {
 impl Leg {
     pub fn decodes(&self, codec: Codec) -> bool {
         codec.video().is_none_or(|codec| self.decodes.has(codec))
+    }
+
+    /// Whether it is sent any picture.
+    pub fn shows(&self) -> bool {
+        self.video.iter().any(|slot| slot.carries.is_some())
     }
 
     /// Whether the picture goes on only with a key frame of its target.

@@ -34,6 +34,10 @@ pub(crate) struct Source {
     pub activity: Activity,
     /// What its sender is asked for; pictures only.
     pub wish: Wish,
+    /// Among the sounds that something has arrived of.
+    pub is_sounding: bool,
+    /// Which of its layers arrived when it was last looked at; pictures only.
+    pub live: [bool; LayerIndex::COUNT],
     /// When its streams last made the legs that show it allocate anew.
     pub changed_at: Option<Time>,
 }
@@ -52,6 +56,8 @@ impl Person {
             slots: Vec::new(),
             activity: Activity::default(),
             wish: Wish::new(now),
+            is_sounding: false,
+            live: [false; LayerIndex::COUNT],
             changed_at: None,
         });
         Self { id, media, legs: Vec::new(), sources }
@@ -67,6 +73,20 @@ impl Person {
 }
 
 impl Source {
+    /// Notes that a slot carries it. Returns the place in the list, by which the slot is taken out again.
+    pub fn attach(&mut self, leg: Key, index: usize) -> usize {
+        self.slots.push((leg, index as u8));
+        self.slots.len() - 1
+    }
+
+    /// Takes the slot at a place out of the list. Returns the one that has that place now, if another does.
+    pub fn detach(&mut self, place: usize) -> Option<(Key, u8)> {
+        if place < self.slots.len() {
+            self.slots.swap_remove(place);
+        }
+        self.slots.get(place).copied()
+    }
+
     /// Notes that a leg delivered a packet. Returns whether the source is taken from another leg now:
     /// from a newer one at once, from an older one when the newer is silent.
     pub fn feed_from(&mut self, now: Time, leg: Key, number: LegNumber) -> bool {
@@ -82,6 +102,17 @@ impl Source {
             }
         }
     }
+}
+
+/// What becomes of a wish.
+#[derive(Debug)]
+pub(crate) enum Wished {
+    /// It is to be told.
+    Tell(PublishWish),
+    /// It is as it was told.
+    Unchanged,
+    /// It has changed, but is told later.
+    TooEarly,
 }
 
 /// What the sender of a source is asked for.
@@ -111,14 +142,14 @@ impl Wish {
         self.told_at = None;
     }
 
-    /// The wish, if it is to be told now. `needed`: the layers that somebody needs.
+    /// What becomes of the wish now. `needed`: the layers that somebody needs.
     pub fn update(
         &mut self,
         now: Time,
         source: SourceKind,
         codec: VideoCodec,
         needed: [bool; LayerIndex::COUNT],
-    ) -> Option<PublishWish> {
+    ) -> Wished {
         for (at, needed) in self.needed_at.iter_mut().zip(needed) {
             if needed {
                 *at = now;
@@ -127,9 +158,11 @@ impl Wish {
         let has = |layer: usize| layer == 0 || source == SourceKind::Camera;
         let on = |layer: usize| has(layer) && (needed[layer] || now.since(self.needed_at[layer]) < LINGER);
         let wish = PublishWish { source, codec, layers: std::array::from_fn(on) };
-        let too_early = self.told_at.is_some_and(|at| now.since(at) < WISH_INTERVAL);
-        if too_early || self.told.as_ref() == Some(&wish) {
-            return None;
+        if self.told.as_ref() == Some(&wish) {
+            return Wished::Unchanged;
+        }
+        if self.told_at.is_some_and(|at| now.since(at) < WISH_INTERVAL) {
+            return Wished::TooEarly;
         }
         for (asked, on) in self.asked.iter_mut().zip(wish.layers) {
             if asked.on != on {
@@ -138,7 +171,7 @@ impl Wish {
         }
         self.told_at = Some(now);
         self.told = Some(wish.clone());
-        Some(wish)
+        Wished::Tell(wish)
     }
 }
 
@@ -151,7 +184,10 @@ mod tests {
     }
 
     fn update(wish: &mut Wish, ms: u64, needed: [bool; 3]) -> Option<[bool; 3]> {
-        wish.update(at(ms), SourceKind::Camera, VideoCodec::Vp8, needed).map(|wish| wish.layers)
+        match wish.update(at(ms), SourceKind::Camera, VideoCodec::Vp8, needed) {
+            Wished::Tell(wish) => Some(wish.layers),
+            Wished::Unchanged | Wished::TooEarly => None,
+        }
     }
 
     #[test]
@@ -175,7 +211,9 @@ mod tests {
     #[test]
     fn a_screen_has_one_layer() {
         let mut wish = Wish::new(at(0));
-        let told = wish.update(at(0), SourceKind::Screen, VideoCodec::Vp8, [true; 3]).expect("told");
+        let Wished::Tell(told) = wish.update(at(0), SourceKind::Screen, VideoCodec::Vp8, [true; 3]) else {
+            panic!("the first is told")
+        };
         assert_eq!(told.layers, [true, false, false]);
     }
 

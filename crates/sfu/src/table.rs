@@ -66,8 +66,9 @@ impl<T> Table<T> {
         })
     }
 
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (Key, &mut T)> {
-        self.places.iter_mut().enumerate().filter_map(|(index, place)| {
+    /// Every `of`th entry, beginning with the `phase`th place: in `of` turns all of them.
+    pub fn iter_mut_in_phase(&mut self, phase: usize, of: usize) -> impl Iterator<Item = (Key, &mut T)> {
+        self.places.iter_mut().enumerate().skip(phase).step_by(of.max(1)).filter_map(|(index, place)| {
             let key = Key { index: index as u32, generation: place.generation };
             place.value.as_mut().map(|value| (key, value))
         })

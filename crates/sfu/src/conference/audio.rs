@@ -1,4 +1,8 @@
 //! Which sound is in which audio slot, and who speaks.
+//!
+//! What there is to hear is decided once for all legs that have as many audio slots ([`Stage`]); a leg
+//! is looked at only when that changes. Those who are silent cost nothing: what is compared are the sounds that
+//! are awake ([`crate::speakers::Activity::is_awake`]).
 
 use conclave_proto::{SourceKind, limits};
 
@@ -6,38 +10,100 @@ use super::{Conference, Output};
 use crate::leg::{Listening, SourceId};
 use crate::listening::{self, SCREEN_AUDIO_BONUS, Sound};
 use crate::rtp::Time;
+use crate::speakers::{Heard, Speaker};
 use crate::table::Key;
 
+const SOUNDS: [SourceKind; 2] = [SourceKind::Microphone, SourceKind::ScreenAudio];
+
+/// Whoever is heard does not hear its own two sounds, but others in their place.
+const RESERVE: usize = SOUNDS.len();
+
+/// What legs with a certain number of audio slots hear.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stage {
+    heard: [Option<SourceId>; limits::AUDIO_SLOTS],
+    reserve: [Option<SourceId>; RESERVE],
+}
+
+impl Stage {
+    /// What a participant hears: as many as it has slots, and not itself.
+    fn for_person(&self, person: Key, slots: usize) -> impl Iterator<Item = SourceId> + '_ {
+        let all = self.heard.iter().chain(&self.reserve).flatten().copied();
+        all.filter(move |source| source.person != person).take(slots)
+    }
+}
+
 impl Conference {
-    /// Gives the sounds their slots, in all legs.
+    /// Gives the sounds their slots: in legs that have new slots, and in all if others are to be heard.
     pub(super) fn assign_audio(&mut self, now: Time) {
-        let mut sounds: Vec<Sound<SourceId>> = Vec::new();
-        for (person, _) in self.people.iter() {
-            let kinds = [SourceKind::Microphone, SourceKind::ScreenAudio];
-            sounds.extend(kinds.into_iter().filter_map(|kind| self.sound(SourceId { person, kind })));
+        let sounds = self.audible();
+        let mut changed = [false; limits::AUDIO_SLOTS];
+        for slots in 1..=limits::AUDIO_SLOTS {
+            let before = self.stages[slots - 1];
+            let mut stage = before;
+            listening::fill(now, &mut stage.heard[..slots], &sounds, |source| self.sound(source));
+            let heard = stage.heard;
+            let others = sounds.iter().filter(|sound| !heard.contains(&Some(sound.key)));
+            let other = |source| self.sound(source).filter(|_| !heard.contains(&Some(source)));
+            listening::fill(now, &mut stage.reserve, others, other);
+            changed[slots - 1] = stage != before;
+            self.stages[slots - 1] = stage;
         }
+        let mut listeners = std::mem::take(&mut self.listeners);
+        if std::mem::take(&mut self.must_follow) {
+            listeners.extend_from_slice(&self.followers);
+        }
+        if changed.contains(&true) {
+            let legs = self.legs.iter().filter(|(_, leg)| leg.audio.len().checked_sub(1).is_some_and(|at| changed[at]));
+            let legs: Vec<Key> = legs.map(|(key, _)| key).collect();
+            legs.into_iter().for_each(|key| self.listen(now, key));
+        }
+        listeners.into_iter().for_each(|key| self.listen(now, key));
+    }
+
+    /// The sounds that could be heard, those who speak first, then the loudest first. Silent ones are among
+    /// them only as far as there is room: so that no first word is lost.
+    fn audible(&mut self) -> Vec<Sound<SourceId>> {
+        let mut sounds: Vec<_> = self.awake.iter().filter_map(|source| self.sound(*source)).collect();
         sounds.sort_by(|a, b| b.speaking.cmp(&a.speaking).then(b.loudness.total_cmp(&a.loudness)));
-        let legs: Vec<(Key, Key)> =
-            self.legs.iter().filter(|(_, leg)| leg.connected).map(|(key, leg)| (key, leg.person)).collect();
-        for (key, person) in legs {
-            let mut held = [None; limits::AUDIO_SLOTS];
-            let Some(slots) = self.legs.get(key).map(|leg| &leg.audio) else { continue };
-            // Within bounds: a leg with more slots is not taken in.
-            let held = &mut held[..slots.len()];
-            for (held, slot) in held.iter_mut().zip(slots) {
-                *held = slot.carries.as_ref().map(|listening| listening.source);
-            }
-            let hears = self.legs.get(key).and_then(|leg| leg.hears.as_ref());
-            // A participant who is not here is nobody's key.
-            let only = hears.map(|participant| self.by_id.get(participant).copied());
-            let may_hear =
-                |source: SourceId| source.person != person && only.is_none_or(|only| only == Some(source.person));
-            let others = sounds.iter().filter(|sound| may_hear(sound.key));
-            listening::fill(now, held, others, |source| self.sound(source).filter(|_| may_hear(source)));
-            for (index, source) in held.iter().enumerate() {
-                self.hear(now, key, index, *source);
+        let room = limits::AUDIO_SLOTS + RESERVE;
+        if sounds.len() < room {
+            let mut sounding = std::mem::take(&mut self.sounding);
+            sounding.retain(|source| {
+                let found = self.sound(*source);
+                if found.is_none() {
+                    self.note_sounding(*source, false);
+                }
+                found.is_some()
+            });
+            let silent = sounding.iter().filter(|source| sounds.iter().all(|sound| sound.key != **source));
+            let silent: Vec<_> = silent.filter_map(|source| self.sound(*source)).take(room - sounds.len()).collect();
+            sounds.extend(silent);
+            self.sounding = sounding;
+        }
+        sounds
+    }
+
+    /// Notes what a packet of a sound changed.
+    pub(super) fn note_sound(&mut self, id: SourceId, heard: Heard) {
+        self.must_follow = true;
+        if heard.wakes {
+            self.awake.push(id);
+        }
+        if self.note_sounding(id, true) {
+            self.sounding.push(id);
+            // Whoever has gone since is taken out before they become as many as those who are here.
+            if self.sounding.len() > 2 * (self.people.len() * SOUNDS.len() + 8) {
+                let people = &self.people;
+                self.sounding.retain(|source| people.get(source.person).is_some());
             }
         }
+    }
+
+    /// Whether that is news.
+    fn note_sounding(&mut self, id: SourceId, is_sounding: bool) -> bool {
+        let Some(person) = self.people.get_mut(id.person) else { return false };
+        std::mem::replace(&mut person.source_mut(id.kind).is_sounding, is_sounding) != is_sounding
     }
 
     /// A source as a sound that can be heard; none if it is off or nothing of it has arrived.
@@ -51,18 +117,45 @@ impl Conference {
         Some(Sound { key: id, loudness: activity.loudness() + bonus, speaking, spoke_at })
     }
 
-    fn hear(&mut self, now: Time, key: Key, index: usize, source: Option<SourceId>) {
-        let slot = self.legs.get(key).and_then(|leg| leg.audio.get(index));
-        if slot.and_then(|slot| slot.carries.as_ref()).map(|listening| listening.source) == source {
-            return;
+    /// Brings a leg's audio slots in line with its stage. What goes on being heard stays where it is.
+    fn listen(&mut self, now: Time, key: Key) {
+        let Some(leg) = self.legs.get(key).filter(|leg| leg.connected) else { return };
+        let slots = leg.audio.len();
+        let Some(stage) = slots.checked_sub(1).and_then(|at| self.stages.get(at)) else { return };
+        let mut wanted = [None; limits::AUDIO_SLOTS];
+        if let Some(only) = &leg.hears {
+            let sources = self.by_id.get(only).filter(|only| **only != leg.person);
+            let sources = sources.into_iter().flat_map(|person| SOUNDS.map(|kind| SourceId { person: *person, kind }));
+            let audible = sources.filter(|source| self.sound(*source).is_some()).take(slots);
+            wanted.iter_mut().zip(audible).for_each(|(place, source)| *place = Some(source));
+        } else {
+            let sources = stage.for_person(leg.person, slots);
+            wanted.iter_mut().zip(sources).for_each(|(place, source)| *place = Some(source));
         }
-        self.release_audio(now, key, index);
-        let Some(source) = source else { return };
+        for index in 0..slots {
+            let Some(held) = self.heard_in(key, index) else { continue };
+            match wanted.iter_mut().find(|source| **source == Some(held)) {
+                Some(place) => *place = None,
+                None => self.release_audio(now, key, index),
+            }
+        }
+        for source in wanted.into_iter().flatten() {
+            let free = (0..slots).find(|index| self.heard_in(key, *index).is_none());
+            if let Some(index) = free {
+                self.hear(key, index, source);
+            }
+        }
+    }
+
+    fn heard_in(&self, key: Key, index: usize) -> Option<SourceId> {
+        Some(self.legs.get(key)?.audio.get(index)?.carries.as_ref()?.source)
+    }
+
+    fn hear(&mut self, key: Key, index: usize, source: SourceId) {
+        let Some(person) = self.people.get_mut(source.person) else { return };
         let Some(slot) = self.legs.get_mut(key).and_then(|leg| leg.audio.get_mut(index)) else { return };
-        slot.carries = Some(Listening { source, current: None });
-        if let Some(person) = self.people.get_mut(source.person) {
-            person.source_mut(source.kind).slots.push((key, index as u8));
-        }
+        let place = person.source_mut(source.kind).attach(key, index);
+        slot.carries = Some(Listening { source, current: None, place });
         self.must_tell_slots(key);
     }
 
@@ -70,25 +163,26 @@ impl Conference {
     pub(super) fn release_audio(&mut self, now: Time, key: Key, index: usize) {
         let slot = self.legs.get_mut(key).and_then(|leg| leg.audio.get_mut(index));
         let Some(listening) = slot.and_then(|slot| slot.release(now)) else { return };
-        if let Some(person) = self.people.get_mut(listening.source.person) {
-            person.source_mut(listening.source.kind).slots.retain(|place| *place != (key, index as u8));
-        }
+        self.detach(listening.source, listening.place);
         self.must_tell_slots(key);
     }
 
     /// Lets time pass for those who send nothing, and tells who speaks.
     pub(super) fn listen_to_time(&mut self, now: Time) {
         let mut speakers = Vec::new();
-        for (key, person) in self.people.iter_mut() {
-            for kind in [SourceKind::Microphone, SourceKind::ScreenAudio] {
-                person.source_mut(kind).activity.tick(now);
+        let people = &mut self.people;
+        self.awake.retain(|id| {
+            let Some(person) = people.get_mut(id.person) else { return false };
+            let is_on = person.media.has(id.kind);
+            let activity = &mut person.source_mut(id.kind).activity;
+            activity.tick(now);
+            if id.kind == SourceKind::Microphone && is_on && activity.is_speaker() {
+                let (loudness, said) = (activity.loudness(), activity.said());
+                speakers.push(Speaker { key: id.person, loudness, said });
             }
-            let activity = &person.source(SourceKind::Microphone).activity;
-            if activity.is_speaking() && person.media.microphone {
-                speakers.push((key, activity.loudness()));
-            }
-        }
-        speakers.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+            activity.is_awake()
+        });
+        speakers.sort_by(|a, b| b.loudness.total_cmp(&a.loudness));
         if let Some(order) = self.ranking.update(now, &speakers) {
             let names = order.iter().filter_map(|key| Some(self.people.get(*key)?.id.clone())).collect();
             self.outputs.push_back(Output::Speakers(names));

@@ -66,8 +66,12 @@ impl Conference {
         let source = person.source_mut(kind);
         let feed_changed = source.feed_from(now, id.leg, number);
         if kind.is_audio() {
-            let begins = source.activity.packet(now, packet.audio_level, packet.voice_activity);
-            if (feed_changed || begins) && may_change(now, &mut source.changed_at) {
+            let heard = source.activity.packet(now, packet.audio_level, packet.voice_activity);
+            let at_once = (feed_changed || heard.begins) && may_change(now, &mut source.changed_at);
+            if feed_changed || heard.wakes {
+                self.note_sound(source_id, heard);
+            }
+            if at_once {
                 self.must_listen = true;
                 self.settle(now);
             }

@@ -1,13 +1,13 @@
 //! Which picture is in which video slot, and which layer of it.
 
-use conclave_proto::{SourceKind, VideoCodec};
+use conclave_proto::SourceKind;
 
 use super::{Conference, Output};
 use crate::allocation::{self, Picture};
 use crate::layers::{self, Layers};
 use crate::leg::{Leg, Showing, SourceId, StreamId, Target};
 use crate::rtp::{Bitrate, LayerIndex, LegId, Time};
-use crate::stream::{Lane, Stream};
+use crate::stream::Stream;
 use crate::table::Key;
 
 /// What is sent to a leg whose congestion control has not spoken yet.
@@ -82,8 +82,10 @@ impl Conference {
         }
         let free = leg.video.iter_mut().enumerate().filter(|(_, slot)| slot.carries.is_none());
         let Some((index, slot)) = free.min_by_key(|(_, slot)| slot.released_at) else { return };
+        let Some(person) = self.people.get_mut(source.person) else { return };
         slot.carries = Some(Showing {
             source,
+            place: person.source_mut(source.kind).attach(key, index),
             after: slot.rewriter.last_timestamp(),
             width: item.width,
             height: item.height,
@@ -98,9 +100,6 @@ impl Conference {
             target: None,
             selector: None,
         });
-        if let Some(person) = self.people.get_mut(source.person) {
-            person.source_mut(source.kind).slots.push((key, index as u8));
-        }
         self.must_tell_slots(key);
     }
 
@@ -108,9 +107,7 @@ impl Conference {
     pub(super) fn release_video(&mut self, now: Time, key: Key, index: usize) {
         let slot = self.legs.get_mut(key).and_then(|leg| leg.video.get_mut(index));
         let Some(showing) = slot.and_then(|slot| slot.release(now)) else { return };
-        if let Some(person) = self.people.get_mut(showing.source.person) {
-            person.source_mut(showing.source.kind).slots.retain(|place| *place != (key, index as u8));
-        }
+        self.detach(showing.source, showing.place);
         self.wishes.push(showing.source);
         self.must_tell_slots(key);
         self.must_allocate(key);
@@ -184,13 +181,7 @@ impl Conference {
             });
             asks.extend(showing.target.map(|target| target.stream));
         }
-        for stream in asks {
-            let showing =
-                self.legs.get(key).into_iter().flat_map(|leg| &leg.video).filter_map(|slot| slot.carries.as_ref());
-            let mut aims = showing.filter(|showing| showing.target.is_some_and(|target| target.stream == stream));
-            let waits = aims.any(|showing| self.waits(showing));
-            self.request_keyframe(now, stream, waits);
-        }
+        asks.into_iter().for_each(|stream| self.watch_keyframes(now, stream));
         let sending = audio + self.sent_rate(key);
         if let Some(leg) = self.legs.get_mut(key) {
             leg.demand.sending = sending;
@@ -257,11 +248,6 @@ impl Conference {
         self.legs.get(id.leg).map(|leg| &leg.streams[id.lane.index()])
     }
 
-    fn waits(&self, showing: &Showing) -> bool {
-        let sender = showing.target.and_then(|target| self.legs.get(target.stream.leg));
-        sender.is_some_and(|sender| Leg::waits_for(showing, &sender.streams))
-    }
-
     /// Asks for a key frame if one is needed and it is not too early. `waiting`: a slot waits for it.
     pub(super) fn request_keyframe(&mut self, now: Time, id: StreamId, waiting: bool) {
         let Some(leg) = self.legs.get_mut(id.leg) else { return };
@@ -271,32 +257,56 @@ impl Conference {
         }
     }
 
-    /// Asks again for the key frames that have not come.
-    pub(super) fn repeat_keyframe_requests(&mut self, now: Time) {
-        let slots = self.legs.iter().flat_map(|(_, leg)| &leg.video);
-        let waiting = slots.filter_map(|slot| slot.carries.as_ref()).filter(|showing| self.waits(showing));
-        let waiting: Vec<StreamId> = waiting.filter_map(|showing| Some(showing.target?.stream)).collect();
-        waiting.into_iter().for_each(|stream| self.request_keyframe(now, stream, true));
-        let lanes = LayerIndex::ALL.into_iter().filter_map(|layer| Lane::new(SourceKind::Camera, layer));
-        let lanes: Vec<Lane> = lanes.chain(Lane::new(SourceKind::Screen, LayerIndex::LOW)).collect();
-        let mut wanted = Vec::new();
-        for (leg, found) in self.legs.iter() {
-            let asked = lanes.iter().filter(|lane| found.streams[lane.index()].keyframes.is_wanted());
-            wanted.extend(asked.map(|lane| StreamId { leg, lane: *lane }));
+    /// Asks for a key frame as long as somebody waits for one or [`crate::keyframes::KeyframeRequests::want`]s it.
+    pub(super) fn watch_keyframes(&mut self, now: Time, id: StreamId) {
+        let waits = self.is_waited_for(id);
+        self.request_keyframe(now, id, waits);
+        let Some(leg) = self.legs.get_mut(id.leg) else { return };
+        if !std::mem::replace(&mut leg.streams[id.lane.index()].keyframes.is_watched, true) {
+            self.awaited.push(id);
         }
-        wanted.into_iter().for_each(|stream| self.request_keyframe(now, stream, false));
     }
 
-    /// The codec that the room prefers among those that everybody who is here can decode.
-    pub(super) fn codec(&self) -> VideoCodec {
-        use conclave_proto::CodecPreference::{Auto, Av1, H264, Vp8, Vp9};
-        let order: &[VideoCodec] = match self.preference {
-            Vp8 => &[],
-            Auto | H264 => &[VideoCodec::H264],
-            Vp9 => &[VideoCodec::Vp9, VideoCodec::H264],
-            Av1 => &[VideoCodec::Av1, VideoCodec::H264],
+    /// Asks again for the key frames that have not come.
+    pub(super) fn repeat_keyframe_requests(&mut self, now: Time) {
+        for id in std::mem::take(&mut self.awaited) {
+            let waits = self.is_waited_for(id);
+            let Some(leg) = self.legs.get_mut(id.leg) else { continue };
+            let keyframes = &mut leg.streams[id.lane.index()].keyframes;
+            keyframes.is_watched = waits || keyframes.is_wanted();
+            if keyframes.is_watched {
+                self.awaited.push(id);
+                self.request_keyframe(now, id, waits);
+            }
+        }
+    }
+
+    /// Whether a slot goes on only with a key frame of this stream.
+    fn is_waited_for(&self, id: StreamId) -> bool {
+        let Some(sender) = self.legs.get(id.leg) else { return false };
+        let Some(source) = self.people.get(sender.person).map(|person| person.source(id.lane.kind())) else {
+            return false;
         };
-        let by_all = |codec: &VideoCodec| self.legs.iter().all(|(_, leg)| leg.decodes.has(*codec));
-        order.iter().copied().find(by_all).unwrap_or(VideoCodec::Vp8)
+        source.slots.iter().any(|(viewer, index)| {
+            let slot = self.legs.get(*viewer).and_then(|leg| leg.video.get(usize::from(*index)));
+            let showing = slot.and_then(|slot| slot.carries.as_ref());
+            showing.is_some_and(|showing| {
+                showing.target.is_some_and(|target| target.stream == id) && Leg::waits_for(showing, &sender.streams)
+            })
+        })
+    }
+
+    /// Takes a slot out of the list of those that carry a source.
+    pub(super) fn detach(&mut self, source: SourceId, place: usize) {
+        let Some(person) = self.people.get_mut(source.person) else { return };
+        let Some((leg, index)) = person.source_mut(source.kind).detach(place) else { return };
+        let Some(leg) = self.legs.get_mut(leg) else { return };
+        if source.kind.is_audio() {
+            let moved = leg.audio.get_mut(usize::from(index)).and_then(|slot| slot.carries.as_mut());
+            moved.into_iter().for_each(|listening| listening.place = place);
+        } else {
+            let moved = leg.video.get_mut(usize::from(index)).and_then(|slot| slot.carries.as_mut());
+            moved.into_iter().for_each(|showing| showing.place = place);
+        }
     }
 }
