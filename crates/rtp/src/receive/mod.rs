@@ -218,7 +218,8 @@ impl Receiver {
             }
             _ => return Err(Refused::UnknownPayload),
         };
-        if let Some(due) = stream.missing.due() {
+        // A key frame may have been wanted before there was a source to ask.
+        for due in stream.missing.due().into_iter().chain(stream.keyframe.due(now)) {
             self.reporting.wake_at(due);
         }
         self.reporting.heard(now);
