@@ -3,6 +3,7 @@
 
 mod bytes;
 mod forwarding;
+mod gcc;
 mod payload;
 mod port;
 mod turn;
@@ -10,6 +11,7 @@ mod turn;
 use conclave_proto::{ClientFrame, parse_client_frame};
 
 pub use forwarding::forwarding;
+pub use gcc::gcc;
 pub use payload::vp8_rewrite;
 pub use port::{demux, framing, proxy};
 pub use turn::turn;

@@ -57,6 +57,20 @@ fn packets_to_relay() {
 }
 
 #[test]
+fn reports_to_estimate_from() {
+    run("gcc", |data| {
+        conclave_fuzz::gcc(data);
+    });
+}
+
+#[test]
+fn estimates_of_the_corpus_rise() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/gcc/honest");
+    let data = fs::read(&path).expect("part of the repository");
+    assert!(conclave_fuzz::gcc(&data) > 1_000_000, "it no longer tests estimation");
+}
+
+#[test]
 fn relaying_of_the_corpus_relays() {
     for meeting in ["relay-to-relay", "through-the-sfu"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/turn").join(meeting);

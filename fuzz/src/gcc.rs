@@ -1,0 +1,152 @@
+use std::time::Duration;
+
+use conclave_qos::{
+    ArrivalLog, Bitrate, CongestionController as _, Demand, Gcc, Limits, Pacer, Queued, SendHistory, SentPacket, Time,
+    Turn,
+};
+
+use crate::bytes::Bytes;
+
+/// The most events of one input: longer ones teach nothing and cost time.
+const STEPS: usize = 4_000;
+
+/// A sender whose reports say whatever the input says, and a receiver whose packets arrive so. The target and all
+/// probes stay within their limits, and pacing comes to an end. Returns the highest target, in bits per second.
+///
+/// # Panics
+/// If they do not.
+pub fn gcc(data: &[u8]) -> u64 {
+    let mut bytes = Bytes(data);
+    let mut sender = Sender::new();
+    for _ in 0..STEPS {
+        if sender.step(&mut bytes).is_none() {
+            break;
+        }
+        sender.check();
+    }
+    sender.highest
+}
+
+struct Sender {
+    limits: Limits,
+    gcc: Gcc,
+    pacer: Pacer,
+    history: SendHistory,
+    arrivals: ArrivalLog,
+    now: Time,
+    highest: u64,
+}
+
+impl Sender {
+    fn new() -> Self {
+        let limits = Limits::default();
+        let gcc = Gcc::new(limits);
+        Self {
+            limits,
+            pacer: Pacer::new(gcc.control()),
+            gcc,
+            history: SendHistory::new(),
+            arrivals: ArrivalLog::new(),
+            now: Time::default(),
+            highest: 0,
+        }
+    }
+
+    fn step(&mut self, bytes: &mut Bytes<'_>) -> Option<()> {
+        match bytes.u8()? {
+            // Time passes and packets leave, as the pacer allows.
+            0..=99 => {
+                self.now = self.now + Duration::from_micros(u64::from(bytes.u16()?) * 4);
+                self.send(u32::from(bytes.u8()?) % 16);
+            }
+            // The receiver's own book: what it gets is what the sender hears.
+            100..=149 => {
+                let (count, delay) = (bytes.u8()?, bytes.u16()?);
+                let newest = self.history.next_sequence();
+                for back in (1..=u16::from(count)).rev() {
+                    self.arrivals.record(newest.wrapping_sub(back), self.now + Duration::from_micros(u64::from(delay)));
+                }
+                self.report();
+            }
+            150..=159 => {
+                self.arrivals.record(bytes.u16()?, self.now);
+                self.report();
+            }
+            // A report that no honest receiver makes.
+            160..=219 => {
+                let mut sequence = self.history.next_sequence().wrapping_sub(u16::from(bytes.u8()?));
+                let mut at = u64::from(bytes.u16()?) << (bytes.u8()? % 48);
+                let mut reports = Vec::new();
+                for _ in 0..bytes.u8()? {
+                    let bits = bytes.u16()?;
+                    at = at.wrapping_add_signed(i64::from(bits as i16) * 250);
+                    reports.push((sequence, (bits & 7 != 0).then_some(Duration::from_micros(at))));
+                    sequence = sequence.wrapping_add(1);
+                }
+                let mut results = Vec::new();
+                self.history.acknowledge(reports.into_iter(), &mut results);
+                self.gcc.handle_feedback(self.now, &results);
+            }
+            220..=229 => self.gcc.handle_round_trip(self.now, Duration::from_millis(u64::from(bytes.u16()?))),
+            230..=239 => {
+                let limit = bytes.u16()?;
+                let limit = (limit & 1 == 0).then_some(Bitrate::kbps(u64::from(limit)));
+                self.gcc.handle_remote_limit(self.now, limit);
+            }
+            240..=249 => {
+                let rate = |kbps: u16| Bitrate::kbps(u64::from(kbps));
+                let demand = Demand { sending: rate(bytes.u16()?), wanted: rate(bytes.u16()?) };
+                self.gcc.handle_demand(self.now, demand);
+            }
+            _ => {
+                self.now = self.now + Duration::from_millis(u64::from(bytes.u16()?));
+                self.gcc.handle_timeout(self.now);
+            }
+        }
+        Some(())
+    }
+
+    fn send(&mut self, mut packets: u32) {
+        self.pacer.set_rates(self.now, self.gcc.control());
+        for turns in 0.. {
+            assert!(turns < 10_000, "the pacer lets everything leave at once");
+            let queued = Queued { bytes: u64::from(packets) * 1_200, packets };
+            let (size, probe, is_media) = match self.pacer.poll(self.now, queued) {
+                Turn::Media(probe) => {
+                    packets -= 1;
+                    (1_200, probe, true)
+                }
+                Turn::Padding { bytes, probe } => (bytes, probe, false),
+                Turn::Wait(later) => {
+                    assert!(later.is_none_or(|later| later > self.now), "waiting for what has passed");
+                    break;
+                }
+            };
+            let sent = SentPacket { at: self.now, size, probe, is_media };
+            self.history.record(sent);
+            self.pacer.handle_sent(&sent);
+            self.gcc.handle_sent(&sent);
+        }
+    }
+
+    fn report(&mut self) {
+        let mut results = Vec::new();
+        while let Some(feedback) = self.arrivals.poll_feedback(self.now) {
+            results.clear();
+            let reports = feedback.arrivals().map(|(sequence, at)| (sequence, at.map(Time::to_duration)));
+            self.history.acknowledge(reports, &mut results);
+            self.gcc.handle_feedback(self.now, &results);
+        }
+    }
+
+    fn check(&mut self) {
+        while let Some(probe) = self.gcc.poll_probe() {
+            assert!(probe.rate <= self.limits.ceiling, "{probe:?}");
+            self.pacer.add_probe(self.now, probe);
+        }
+        let target = self.gcc.control().target;
+        assert!((self.limits.floor..=self.limits.ceiling).contains(&target), "{target:?}");
+        assert!((0.0..=1.0).contains(&self.gcc.snapshot().loss), "{:?}", self.gcc.snapshot());
+        self.highest = self.highest.max(target.as_bps());
+    }
+}
