@@ -85,12 +85,16 @@ export class Server {
     rmSync(this.#data, { recursive: true, force: true });
   }
 
+  /** What the server's owner finds in its data directory. */
+  get adminToken(): string {
+    return readFileSync(join(this.#data, 'admin-token'), 'utf8').trim();
+  }
+
   /** A request of the administrator. */
   async request(method: string, path: string, body?: unknown): Promise<unknown> {
-    const token = readFileSync(join(this.#data, 'admin-token'), 'utf8').trim();
     const response = await this.place.fetch(`/api/v1${path}`, {
       method,
-      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${this.adminToken}`, 'content-type': 'application/json' },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();

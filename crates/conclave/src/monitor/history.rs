@@ -139,13 +139,13 @@ impl<const K: usize> Series<K> {
     /// The value of ten seconds, all of which are in the past.
     fn folded(&self, ten: u64) -> [Packed; K] {
         std::array::from_fn(|column| {
-            let values = (ten * STEP..(ten + 1) * STEP).filter_map(|second| {
+            let mut values = (ten * STEP..(ten + 1) * STEP).filter_map(|second| {
                 let back = self.fine_end.checked_sub(second + 1)?;
                 self.fine.back(usize::try_from(back).ok()?)?[column].value()
             });
             Packed::new(match self.folds[column] {
                 Fold::Max => values.max(),
-                Fold::Last => values.last(),
+                Fold::Last => values.next_back(),
                 Fold::Mean => {
                     let (sum, count) = values.fold((0, 0), |(sum, count), value| (sum + u64::from(value), count + 1));
                     // The mean of values of 32 bits has 32 bits.
@@ -276,6 +276,6 @@ mod tests {
         }
         let held = (series.fine.values.capacity() + series.coarse.values.capacity()) * 12;
         assert!(size_of::<Series<6>>() + held <= Series::<6>::BYTES);
-        assert!(Series::<6>::BYTES < 6 * 1_024 && Series::<4>::BYTES < 4 * 1_024);
+        const { assert!(Series::<6>::BYTES < 6 * 1_024 && Series::<4>::BYTES < 4 * 1_024) };
     }
 }

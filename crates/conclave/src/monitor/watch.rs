@@ -49,7 +49,8 @@ pub(super) struct Watch {
     names: HashMap<RoomKey, RoomName>,
     totals: AdminTotals,
     history: Series<7>,
-    usage: Usage,
+    /// Of the last look; none before the first.
+    usage: Option<Usage>,
     shards: Vec<ShardSnapshot>,
     bounds: Bounds,
 }
@@ -88,7 +89,7 @@ impl Watch {
                 shards: Vec::new(),
             },
             history: Series::new(0, &FOLDS),
-            usage: Usage::default(),
+            usage: None,
             shards: Vec::new(),
             bounds,
         }
@@ -201,7 +202,7 @@ impl Watch {
             sent: sent.flow(),
             forwarded,
             memory_bytes: usage.memory_bytes,
-            cpu_permille: share(usage.cpu.saturating_sub(self.usage.cpu), since),
+            cpu_permille: self.usage.map_or(0, |before| share(usage.cpu.saturating_sub(before.cpu), since)),
             shards: shards_now,
         };
         self.history.push(
@@ -217,7 +218,7 @@ impl Watch {
             ],
         );
         self.shards = shards.to_vec();
-        self.usage = usage;
+        self.usage = Some(usage);
         self.totals = totals;
     }
 

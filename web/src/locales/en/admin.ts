@@ -28,7 +28,6 @@ export default {
   'range.quarter': '15 min',
   'range.hour': '1 hour',
 
-  rooms: 'Rooms',
   people: 'People',
   received: 'From clients',
   sent: 'To clients',
@@ -36,6 +35,7 @@ export default {
   memory: 'Memory',
   cpu: 'CPU',
   'cpu.hint': '100 % is one core',
+  history: 'History',
   traffic: 'Traffic',
   load: 'Load',
   'load.busiest': 'Busiest media thread',
@@ -69,14 +69,12 @@ export default {
 
   'room.back': 'All rooms',
   'room.over': 'The meeting is over. This is what the last hour left.',
-  'room.live-for': 'Live for {time}',
   'room.direct':
     'Media goes from person to person here: the server sees no streams. What is shown is what the pages report.',
   'people.search': 'Search people',
   'people.none': 'Nobody is here.',
   'people.none-found': 'Nobody here is called that.',
   'people.count': { one: '{count} person', other: '{count} people' },
-  'people.arrival': 'In the order of arrival',
 
   'column.name': 'Name',
   'column.path': 'Path',
@@ -92,7 +90,6 @@ export default {
   'column.codec': 'Codec',
   'column.rate': 'Rate',
   'column.stream': 'Stream',
-  'column.carries': 'Carries',
   'column.state': 'State',
   'sort.by': 'Sort by {column}',
 
@@ -109,11 +106,9 @@ export default {
   'quality.lost': 'Nothing arrives',
 
   'detail.show': 'Show the streams of {name}',
-  'detail.connection': 'Connection',
   'detail.rates': 'Rates',
   'detail.losses': 'Losses',
   'detail.round-trip': 'Round trip',
-  'detail.estimate': 'What the network takes',
   'detail.wanted': 'Would receive {rate} if the network took everything',
   'detail.thread': 'Media thread {number}',
   'detail.sources': 'Sends to the server',

@@ -26,7 +26,6 @@ export default {
   'range.quarter': '15 分钟',
   'range.hour': '1 小时',
 
-  rooms: '房间',
   people: '人数',
   received: '客户端上行',
   sent: '客户端下行',
@@ -34,6 +33,7 @@ export default {
   memory: '内存',
   cpu: 'CPU',
   'cpu.hint': '100% 为一个核心',
+  history: '历史走势',
   traffic: '流量',
   load: '负载',
   'load.busiest': '最忙的媒体线程',
@@ -65,13 +65,11 @@ export default {
 
   'room.back': '所有房间',
   'room.over': '会议已结束，以下是过去一小时留下的记录。',
-  'room.live-for': '已进行 {time}',
   'room.direct': '这里的媒体在参会者之间直接传输，服务器看不到媒体流；显示的是各页面上报的数据。',
   'people.search': '搜索参会者',
   'people.none': '这里没有人。',
   'people.none-found': '这里没有叫这个名字的人。',
   'people.count': { other: '{count} 人' },
-  'people.arrival': '按到达顺序',
 
   'column.name': '姓名',
   'column.path': '路径',
@@ -87,7 +85,6 @@ export default {
   'column.codec': '编码',
   'column.rate': '码率',
   'column.stream': '媒体流',
-  'column.carries': '承载内容',
   'column.state': '状态',
   'sort.by': '按{column}排序',
 
@@ -104,11 +101,9 @@ export default {
   'quality.lost': '收不到数据',
 
   'detail.show': '显示 {name} 的媒体流',
-  'detail.connection': '连接',
   'detail.rates': '码率',
   'detail.losses': '丢包',
   'detail.round-trip': '往返时延',
-  'detail.estimate': '网络可承载',
   'detail.wanted': '若网络不受限，可接收 {rate}',
   'detail.thread': '媒体线程 {number}',
   'detail.sources': '发往服务器',
