@@ -5,7 +5,7 @@
 //! transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01).
 //!
 //! Time comes in as an argument; what is to be done comes out of `poll_*`. The same calls with the same
-//! arguments give the same answers on every machine. After warm-up nothing is allocated.
+//! arguments give the same answers. After warm-up nothing is allocated.
 
 mod arrival;
 mod control;

@@ -17,6 +17,7 @@ const NEEDED_PACKETS: usize = 10;
 const LEAST_TIME: i64 = 1_000;
 /// What is recent, µs: some frames, and about what a queue takes to show.
 const RECENT: i64 = 300_000;
+const FAR_LESS: f64 = 0.6;
 
 #[derive(Clone, Copy, Debug)]
 struct Arrival {
@@ -43,7 +44,8 @@ impl Acknowledged {
         self.rate
     }
 
-    /// What arrived within the latest 300 ms only: what to fall to, where a second would be too much of the past.
+    /// What to fall to: what arrived within the latest 300 ms only, where that is far less. Otherwise little says more
+    /// about chance than about the link.
     pub(super) fn recent_rate(&self) -> Option<f64> {
         let rate = self.rate?;
         let last = self.window.back()?.arrived;
@@ -56,7 +58,8 @@ impl Acknowledged {
             .sum();
         let reaches_back = self.window.iter().rev().find(|packet| last - packet.arrived >= RECENT || packet.after_hole);
         let is_whole = reaches_back.is_some_and(|packet| !packet.after_hole);
-        Some(if is_whole { rate.min(bytes as f64 * 8_000_000.0 / RECENT as f64) } else { rate })
+        let recent = bytes as f64 * 8_000_000.0 / RECENT as f64;
+        Some(if is_whole && recent < rate * FAR_LESS { recent } else { rate })
     }
 
     /// One packet, times in µs; in the order of arrival. `after_hole`: what was sent before it was never reported.

@@ -13,6 +13,7 @@
 
 mod acknowledged;
 mod application;
+mod blind;
 mod capacity;
 mod groups;
 mod likelihood;
@@ -31,6 +32,7 @@ use crate::{
 };
 use acknowledged::Acknowledged;
 use application::Application;
+use blind::Blind;
 use groups::{Groups, Timing};
 use loss::{LossBased, LossState};
 use probe_plan::{Permission, ProbePlan};
@@ -70,8 +72,9 @@ impl Default for Limits {
 
 /// Google congestion control.
 ///
-/// Takes transport-wide feedback; needs a report every 50 to 250 ms. Bounded in memory (about 25 KiB), and allocates
-/// nothing after the first reports. Whatever is reported, the target stays within [`Limits`].
+/// Takes transport-wide feedback; needs a report every 50 to 250 ms. Where none ever comes, it makes do with REMB, which
+/// then is the estimate, or with the losses of receiver reports. Bounded in memory (about 25 KiB), and allocates nothing
+/// after the first reports. Whatever is reported, the target stays within [`Limits`].
 #[derive(Debug)]
 pub struct Gcc {
     limits: Limits,
@@ -89,6 +92,7 @@ pub struct Gcc {
     /// When the application was limited for the last time.
     limited: Option<Time>,
     silence: Silence,
+    blind: Blind,
     reported: Option<Time>,
     round_trip: Option<Duration>,
     was_over: bool,
@@ -121,6 +125,7 @@ impl Gcc {
             application: Application::new(begin),
             limited: None,
             silence: Silence::default(),
+            blind: Blind::default(),
             reported: None,
             round_trip: None,
             was_over: false,
@@ -231,6 +236,10 @@ impl Gcc {
     }
 
     fn permission(&self) -> Permission {
+        if self.reported.is_none() && self.plan.has_begun() {
+            // Without reports, there is nothing that a probe could show.
+            return Permission::No;
+        }
         if self.silence.is_too_long() || self.trendline.usage() != Usage::Normal || self.standing.stands() {
             return Permission::No;
         }
@@ -293,6 +302,24 @@ impl CongestionController for Gcc {
 
     fn handle_remote_limit(&mut self, now: Time, limit: Option<Bitrate>) {
         self.remote_limit = limit;
+        if let (None, Some(limit)) = (self.reported, limit) {
+            // It estimates by itself, in place of reporting.
+            self.rate.set_rate(now, bps(limit));
+        }
+        self.update_target(now);
+    }
+
+    fn handle_receiver_report(&mut self, now: Time, loss: f64) {
+        if self.reported.is_some() {
+            return;
+        }
+        self.application.update(now);
+        if self.remote_limit.is_none() || loss > 0.0 {
+            let round_trip = self.round_trip.unwrap_or_default();
+            let used = !self.application.is_limited();
+            let rate = self.blind.update(now, self.rate.rate(), loss, round_trip, used);
+            self.rate.set_rate(now, rate);
+        }
         self.update_target(now);
     }
 
@@ -308,6 +335,7 @@ impl CongestionController for Gcc {
             self.rate.set_rate(now, rate);
             self.update_target(now);
         }
+        self.plan.set_permission(self.permission());
         self.plan.handle_timeout(now);
     }
 
@@ -356,3 +384,6 @@ fn bps(rate: Bitrate) -> f64 {
 fn micros(time: Time) -> i64 {
     time.to_duration().as_micros().min(LATEST_ARRIVAL) as i64
 }
+
+#[cfg(test)]
+mod tests;

@@ -156,6 +156,15 @@ impl ProbePlan {
         self.wanted = wanted;
     }
 
+    /// Whether the first probes were planned.
+    pub(super) fn has_begun(&self) -> bool {
+        self.state != State::New
+    }
+
+    pub(super) fn set_permission(&mut self, permission: Permission) {
+        self.permission = permission;
+    }
+
     /// The estimate, and whether probing is allowed, after each report.
     pub(super) fn set_estimate(&mut self, now: Time, estimate: f64, permission: Permission) {
         if estimate < DROP * self.estimate {

@@ -12,11 +12,11 @@ pub(super) const KEPT: f64 = 0.8;
 /// ...every so often (`interval`).
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Follows packets and reports.
+/// Follows packets and reports: libwebrtc counts from the first packet, here it is from the first report.
 #[derive(Debug, Default)]
 pub(super) struct Silence {
     sent: Option<Time>,
-    /// The latest report, or the first packet.
+    /// The latest report. Who never reported cannot fall silent.
     heard: Option<Time>,
     round_trip: Duration,
     fell: Option<Time>,
@@ -25,7 +25,6 @@ pub(super) struct Silence {
 impl Silence {
     pub(super) fn handle_sent(&mut self, at: Time) {
         self.sent = Some(at);
-        self.heard.get_or_insert(at);
     }
 
     pub(super) fn handle_report(&mut self, now: Time, round_trip: Duration) {
@@ -58,5 +57,34 @@ impl Silence {
     fn round_trip(&self) -> Duration {
         let waiting = self.sent.zip(self.heard).map_or(Duration::ZERO, |(sent, heard)| sent.since(heard));
         waiting + self.round_trip
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Time {
+        Time::since_start(Duration::from_millis(ms))
+    }
+
+    #[test]
+    fn packets_without_reports_for_3_s_are_silence() {
+        let mut silence = Silence::default();
+        silence.handle_sent(at(0));
+        silence.handle_sent(at(10_000));
+        assert!(!silence.is_too_long(), "never heard of");
+        silence.handle_report(at(10_050), Duration::from_millis(50));
+        silence.handle_sent(at(13_000));
+        assert!(!silence.is_too_long());
+        assert_eq!(silence.poll_timeout(), None);
+        silence.handle_sent(at(13_020));
+        assert!(silence.is_too_long() && silence.poll_timeout().is_some());
+        assert!(silence.poll_fall(at(13_020)));
+        assert!(!silence.poll_fall(at(14_000)));
+        assert_eq!(silence.poll_timeout(), Some(at(14_020)));
+        assert!(silence.poll_fall(at(14_020)));
+        silence.handle_report(at(14_100), Duration::from_millis(50));
+        assert!(!silence.is_too_long());
     }
 }

@@ -47,6 +47,10 @@ pub struct Flow {
     /// Reports on their way: when they arrive, and what they say.
     reports: VecDeque<(u64, Vec<Arrival>)>,
     results: Vec<PacketResult>,
+    /// From, until.
+    stalled: (u64, u64),
+    /// Nothing reaches the link before this.
+    interrupted: u64,
     feedback_loss: f64,
     silent: (u64, u64),
     delay: u64,
@@ -74,6 +78,8 @@ impl Flow {
             next_audio: 0,
             reports: VecDeque::new(),
             results: Vec::new(),
+            stalled: (path.sender_stall_every, path.sender_stall_every + path.sender_stall),
+            interrupted: 0,
             feedback_loss: path.feedback_loss,
             silent: path.silent,
             delay: path.delay,
@@ -97,6 +103,9 @@ impl Flow {
         if now >= self.next_frame {
             self.next_frame = now + FRAME;
             self.make_frame(now);
+        }
+        if self.is_stalled(now, link) {
+            return;
         }
         if due {
             self.gcc.handle_timeout(at(now));
@@ -122,6 +131,21 @@ impl Flow {
                 Turn::Wait(_) => break,
             }
         }
+    }
+
+    /// Whether the machine does something else. Frames are made by others, so they are there afterwards.
+    fn is_stalled(&mut self, now: u64, link: &Link) -> bool {
+        let (length, every) = (link.path().sender_stall, link.path().sender_stall_every);
+        if every == 0 || now < self.stalled.0 {
+            return false;
+        }
+        if now < self.stalled.1 {
+            return true;
+        }
+        let gap = every / 2 + self.random.below(every);
+        self.stalled = (now + gap, now + gap + length / 2 + self.random.below(length));
+        self.interrupted = now + self.random.below(length / 5 + 1);
+        false
     }
 
     fn make_frame(&mut self, now: u64) {
@@ -175,7 +199,7 @@ impl Flow {
         let sequence = self.history.record(sent);
         self.pacer.handle_sent(&sent);
         self.gcc.handle_sent(&sent);
-        link.send(now, index, sent, sequence);
+        link.send(now.max(self.interrupted), index, sent, sequence);
     }
 
     pub fn arrive(&mut self, packet: Packet) {

@@ -23,6 +23,9 @@ pub struct Path {
     pub stall: u64,
     /// ...about this often; 0: never.
     pub stall_every: u64,
+    /// So does the sender, which also is interrupted between noting the time and sending, for up to a fifth of that.
+    pub sender_stall: u64,
+    pub sender_stall_every: u64,
     /// Share of the feedback that gets lost.
     pub feedback_loss: f64,
     /// No feedback arrives from, until.
@@ -40,6 +43,8 @@ impl Path {
             loss: 0.0,
             stall: 0,
             stall_every: 0,
+            sender_stall: 0,
+            sender_stall_every: 0,
             feedback_loss: 0.0,
             silent: (0, 0),
         }
@@ -96,6 +101,7 @@ impl Link {
         self.path.capacity.iter().rev().find(|(from, _)| *from <= now).map_or(0, |(_, rate)| *rate)
     }
 
+    /// A packet reaches the queue at `now`, which may be later than its sender thinks.
     pub fn send(&mut self, now: u64, flow: usize, sent: SentPacket, sequence: u16) {
         self.offered += 1;
         let waits = self.free.saturating_sub(now);

@@ -59,6 +59,16 @@ const fn steady(name: &'static str, path: Path, checks: &'static [Check]) -> Sce
 
 const FIVE: Path = Path::plain(&[(0, 5 * MBIT)]);
 
+/// Both ends on one machine that has much else to do.
+const BUSY: Path = Path {
+    delay: 1_000,
+    stall: 80_000,
+    stall_every: 200_000,
+    sender_stall: 60_000,
+    sender_stall_every: 200_000,
+    ..Path::plain(&[(0, 500 * MBIT)])
+};
+
 pub const SCENARIOS: &[Scenario] = &[
     steady(
         "300 kbit/s",
@@ -169,6 +179,30 @@ pub const SCENARIOS: &[Scenario] = &[
         seconds: 60,
         from: 5,
         checks: &[Check::Keeps { rate: 800, from: 3_000, until: 60_000 }],
+    },
+    Scenario {
+        name: "busy machine, camera",
+        path: BUSY,
+        flows: &[(Application::Fixed(&[(0, MBIT)]), 0, ALWAYS)],
+        seconds: 60,
+        from: 5,
+        checks: &[Check::Keeps { rate: 1_100, from: 5_000, until: 60_000 }],
+    },
+    Scenario {
+        name: "busy machine, sound",
+        path: BUSY,
+        flows: &[(Application::Fixed(&[(0, 0)]), 0, ALWAYS)],
+        seconds: 60,
+        from: 5,
+        checks: &[Check::Keeps { rate: 700, from: 5_000, until: 60_000 }],
+    },
+    Scenario {
+        name: "busy machine, layers",
+        path: BUSY,
+        flows: &[(Application::Layers(&[150_000, 500_000, 1_500_000, 4_000_000]), 0, ALWAYS)],
+        seconds: 60,
+        from: 10,
+        checks: &[Check::Keeps { rate: 4_100, from: 10_000, until: 60_000 }],
     },
     Scenario {
         name: "little, then more",

@@ -1,0 +1,103 @@
+use super::*;
+
+fn at(ms: u64) -> Time {
+    Time::since_start(Duration::from_millis(ms))
+}
+
+fn sent(ms: u64) -> SentPacket {
+    SentPacket { at: at(ms), size: 1_250, probe: None, is_media: true }
+}
+
+/// Packets every 10 ms (1 Mbit/s) from `from` to `until`, reported every 50 ms; they take `delay` ms.
+fn feed(gcc: &mut Gcc, from: u64, until: u64, delay: impl Fn(u64) -> Option<u64>) {
+    let mut results = Vec::new();
+    for ms in (from..until).step_by(10) {
+        gcc.handle_sent(&sent(ms));
+        let received = delay(ms).map(|delay| Duration::from_millis(ms + delay));
+        results.push(PacketResult { sent: sent(ms), sequence: ms / 10, received });
+        if ms % 50 == 40 {
+            gcc.handle_feedback(at(ms + 50), &results);
+            results.clear();
+        }
+    }
+}
+
+fn target(gcc: &Gcc) -> u64 {
+    gcc.control().target.as_bps() / 1_000
+}
+
+#[test]
+fn without_reports_remb_is_the_estimate() {
+    let mut gcc = Gcc::new(Limits::default());
+    gcc.handle_remote_limit(at(0), Some(Bitrate::kbps(2_000)));
+    assert_eq!(target(&gcc), 2_000);
+    gcc.handle_remote_limit(at(10), Some(Bitrate::kbps(900)));
+    assert_eq!(target(&gcc), 900);
+    gcc.handle_remote_limit(at(20), Some(Bitrate::bps(1)));
+    assert_eq!(target(&gcc), 30, "the floor");
+}
+
+#[test]
+fn without_reports_losses_move_the_estimate() {
+    let mut gcc = Gcc::new(Limits::default());
+    for ms in (0..10_000).step_by(10) {
+        gcc.handle_sent(&sent(ms));
+        if ms % 1_000 == 0 {
+            gcc.handle_receiver_report(at(ms), 0.0);
+        }
+    }
+    let risen = target(&gcc);
+    assert!((550..700).contains(&risen), "8 % a second: {risen}");
+    gcc.handle_receiver_report(at(11_000), 0.5);
+    assert_eq!(target(&gcc), risen * 3 / 4);
+    assert_eq!(gcc.snapshot().state, NetworkState::Steady, "silence is no wonder");
+}
+
+#[test]
+fn with_reports_remb_only_limits_and_receiver_reports_do_not_count() {
+    let mut gcc = Gcc::new(Limits::default());
+    feed(&mut gcc, 0, 20_000, |_| Some(20));
+    let before = target(&gcc);
+    assert!(before > 900, "{before}");
+    gcc.handle_receiver_report(at(20_050), 0.5);
+    assert_eq!(target(&gcc), before);
+    gcc.handle_remote_limit(at(20_060), Some(Bitrate::kbps(50_000)));
+    assert_eq!(target(&gcc), before);
+    gcc.handle_remote_limit(at(20_070), Some(Bitrate::kbps(400)));
+    assert_eq!(target(&gcc), 400);
+    gcc.handle_remote_limit(at(20_080), None);
+    assert_eq!(target(&gcc), before, "what it limited is still there");
+}
+
+#[test]
+fn a_growing_queue_is_seen_and_told() {
+    let mut gcc = Gcc::new(Limits { start: Bitrate::kbps(1_000), ..Limits::default() });
+    feed(&mut gcc, 0, 5_000, |_| Some(20));
+    assert_eq!(gcc.snapshot().state, NetworkState::Steady);
+    let before = target(&gcc);
+    feed(&mut gcc, 5_000, 5_400, |ms| Some(20 + (ms - 5_000) / 4));
+    assert_eq!(gcc.snapshot().state, NetworkState::Overused);
+    assert!(target(&gcc) < before);
+    assert_eq!(gcc.snapshot().round_trip.map(|time| time.as_millis() >= 20), Some(true));
+}
+
+#[test]
+fn heavy_losses_are_seen_and_told() {
+    let mut gcc = Gcc::new(Limits { start: Bitrate::kbps(1_000), ..Limits::default() });
+    feed(&mut gcc, 0, 10_000, |ms| (ms % 30 != 0).then_some(20));
+    let snapshot = gcc.snapshot();
+    assert!((0.25..0.40).contains(&snapshot.loss), "{snapshot:?}");
+    assert!(snapshot.loss_based.is_some(), "{snapshot:?}");
+}
+
+#[test]
+fn a_leg_that_has_enough_needs_no_timer() {
+    let mut gcc = Gcc::new(Limits { start: Bitrate::kbps(2_000), ..Limits::default() });
+    gcc.handle_demand(at(0), Demand { sending: Bitrate::kbps(900), wanted: Bitrate::kbps(900) });
+    gcc.handle_timeout(at(0));
+    feed(&mut gcc, 0, 5_000, |_| Some(20));
+    let due = gcc.poll_timeout();
+    assert!(due.is_none_or(|due| due <= at(1_000)), "{due:?}");
+    gcc.handle_timeout(at(5_000));
+    assert_eq!(gcc.poll_timeout(), None);
+}
