@@ -74,7 +74,7 @@ impl Sender {
             slot.counters.dropped += 1;
             slot.keyframes.request();
             self.keyframes_due = earliest(self.keyframes_due, slot.keyframes.due());
-            self.queue.pop_video();
+            self.queue.drop_video();
         }
     }
 
@@ -94,6 +94,7 @@ impl Sender {
                 None => slot.counters.gone += 1,
             }
         } else if let Some((packet, descriptor)) = self.queue.pop_video() {
+            let descriptor = self.queue.pop_descriptor(descriptor);
             self.send_media(out, &packet, descriptor.as_ref(), probe);
         }
     }
@@ -143,10 +144,10 @@ impl Sender {
             slot.clock.due = Some(out.now);
             self.reports_due = earliest(self.reports_due, Some(out.now));
         }
-        if rtx.is_some() && !slot.config.is_audio {
+        let is_numbered = slot.config.extensions.transport_sequence.is_some();
+        if rtx.is_some() && is_numbered && !slot.config.is_audio {
             self.padding_slot = Some(packet.slot);
         }
-        let is_numbered = slot.config.extensions.transport_sequence.is_some();
         self.account(out, sealed, is_numbered, probe, true);
     }
 

@@ -36,9 +36,13 @@ pub(super) struct Queue {
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     packet: Packet,
-    descriptor_length: u8,
+    descriptor: DescriptorLength,
     since: Time,
 }
+
+/// How long a packet's descriptor is; 0 if it has none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DescriptorLength(u8);
 
 impl Queue {
     pub fn is_full_of_audio(&self) -> bool {
@@ -60,26 +64,27 @@ impl Queue {
         self.descriptors.extend(descriptor);
         self.bytes += u64::from(packet.length);
         // At most `Descriptor::CAPACITY`.
-        let descriptor_length = descriptor.len() as u8;
-        self.video.push_back(Waiting { packet: packet.into(), descriptor_length, since: now });
+        let descriptor = DescriptorLength(descriptor.len() as u8);
+        self.video.push_back(Waiting { packet: packet.into(), descriptor, since: now });
     }
 
     pub fn pop_audio(&mut self) -> Option<Packet> {
         self.audio.pop_front()
     }
 
-    pub fn pop_video(&mut self) -> Option<(Packet, Option<Descriptor>)> {
-        let Waiting { packet, descriptor_length, .. } = self.video.pop_front()?;
+    /// The next video packet. Whoever takes it takes its descriptor too, if it has one
+    /// ([`pop_descriptor`](Self::pop_descriptor)), since descriptors are kept in the packets' order.
+    pub fn pop_video(&mut self) -> Option<(Packet, DescriptorLength)> {
+        let Waiting { packet, descriptor, .. } = self.video.pop_front()?;
         self.bytes -= u64::from(packet.length);
-        let descriptor = self.pop_descriptor(descriptor_length);
         if self.video.is_empty() {
             self.video.shrink_to(KEPT);
-            self.descriptors.shrink_to(KEPT * Descriptor::CAPACITY);
         }
         Some((packet, descriptor))
     }
 
-    fn pop_descriptor(&mut self, length: u8) -> Option<Descriptor> {
+    /// The descriptor of the packet that was taken last.
+    pub fn pop_descriptor(&mut self, DescriptorLength(length): DescriptorLength) -> Option<Descriptor> {
         if length == 0 {
             return None;
         }
@@ -88,7 +93,17 @@ impl Queue {
         for (byte, queued) in bytes.iter_mut().zip(self.descriptors.drain(..usize::from(length))) {
             *byte = queued;
         }
+        if self.descriptors.is_empty() {
+            self.descriptors.shrink_to(KEPT * Descriptor::CAPACITY);
+        }
         Descriptor::new(bytes)
+    }
+
+    /// Drops the next video packet.
+    pub fn drop_video(&mut self) {
+        if let Some((_, descriptor)) = self.pop_video() {
+            self.pop_descriptor(descriptor);
+        }
     }
 
     /// The next video packet, if it has waited too long.
@@ -108,7 +123,7 @@ impl Queue {
         self.audio.retain_mut(|packet| stays(packet, &moved));
         for _ in 0..self.video.len() {
             let Some(mut waiting) = self.video.pop_front() else { break };
-            let descriptor = self.pop_descriptor(waiting.descriptor_length);
+            let descriptor = self.pop_descriptor(waiting.descriptor);
             if stays(&mut waiting.packet, &moved) {
                 self.descriptors.extend(descriptor.iter().flat_map(Descriptor::as_bytes));
                 self.video.push_back(waiting);

@@ -123,9 +123,11 @@ impl Sender {
             self.sources.extend(slot.config.rtx.map(|ssrc| Source { ssrc, slot: place, is_rtx: true }));
         }
         self.sources.sort_unstable_by_key(|source| source.ssrc);
-        let video = (0..).zip(&self.slots).find(|(_, slot)| slot.padding_type().is_some() && !slot.config.is_audio);
-        self.padding_slot = video.map(|(place, _)| place);
-        let is_numbered = self.slots.iter().any(|slot| slot.config.extensions.transport_sequence.is_some());
+        let is_numbered = |slot: &Slot| slot.config.extensions.transport_sequence.is_some();
+        // Padding is for those who say what arrived.
+        let pads = |slot: &Slot| slot.padding_type().is_some() && !slot.config.is_audio && is_numbered(slot);
+        self.padding_slot = (0..).zip(&self.slots).find(|(_, slot)| pads(slot)).map(|(place, _)| place);
+        let is_numbered = self.slots.iter().any(is_numbered);
         if self.feedback.since.is_none() {
             // Without numbers there will never be any.
             self.feedback.is_missing = !is_numbered && !self.slots.is_empty();

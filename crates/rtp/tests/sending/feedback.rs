@@ -96,3 +96,35 @@ fn the_receivers_own_estimate_is_passed_on_and_ends_unless_it_is_renewed() {
     assert_eq!(world.controller.script().limits, [Some(Bitrate::kbps(256)), None]);
     assert_eq!(world.sender.poll_timeout(), None::<Time>);
 }
+
+#[test]
+fn few_bytes_that_speak_of_very_many_packets_are_not_all_followed() {
+    let mut world = World::new();
+    world.frame(VIDEO, 1, 0, 2);
+    world.run(Duration::from_millis(50));
+    // A run of 8,191 that were not received, in 24 bytes, as often as fits.
+    let mut report = [0; 24];
+    report[..4].copy_from_slice(&[0x8f, 205, 0, 5]);
+    report[12..16].copy_from_slice(&[0, 0, 0x1f, 0xff]);
+    report[20..22].copy_from_slice(&[0x1f, 0xff]);
+    for _ in 0..100 {
+        for packet in conclave_rtp::rtcp::Compound::parse(&report) {
+            world.sender.handle_rtcp(world.now, &packet.expect("well-formed"));
+        }
+    }
+    // Not even an honest report is followed now; a moment later it is.
+    let arrived = |world: &World| {
+        let script = world.controller.script();
+        script
+            .results
+            .iter()
+            .filter(|result| result.received.is_some())
+            .map(|result| result.sequence)
+            .collect::<Vec<_>>()
+    };
+    world.transport_feedback(&[0]);
+    assert_eq!(arrived(&world), []);
+    world.pass(200);
+    world.transport_feedback(&[1]);
+    assert_eq!(arrived(&world), [1]);
+}
