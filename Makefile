@@ -55,6 +55,7 @@ test: ## Sets everything up (browsers included) and runs every test
 bench: $(PAGE) ## Measures; figures are also appended to target/bench/results.jsonl
 	@scripts/setup.sh bench
 	cargo bench --locked -p conclave-sfu --bench forwarding
+	cargo bench --locked -p conclave-rtp --bench sealing
 	cargo bench --locked -p conclave-rtp --bench sending
 	cargo bench --locked -p conclave-turn --bench relaying
 	cargo bench --locked -p conclave --bench relay

@@ -98,7 +98,7 @@ pub fn write_padding(out: &mut [u8], at: usize, count: u8) -> Result<usize, NoRo
     Ok(end)
 }
 
-fn element<'a>(id: Option<ExtensionId>, value: Option<&'a [u8]>) -> Option<(ExtensionId, &'a [u8])> {
+fn element(id: Option<ExtensionId>, value: Option<&[u8]>) -> Option<(ExtensionId, &[u8])> {
     // A value that no form can carry is ours to avoid; leaving it out keeps the packet readable.
     id.zip(value.filter(|value| value.len() <= usize::from(u8::MAX)))
 }

@@ -53,7 +53,7 @@ pub struct Fir<'a> {
 
 impl<'a> Fir<'a> {
     pub(super) fn parse(sender: Ssrc, control: &'a [u8]) -> Result<Self, Malformed> {
-        if control.is_empty() || control.len() % 8 != 0 {
+        if control.is_empty() || !control.len().is_multiple_of(8) {
             return Err(Malformed::Field);
         }
         Ok(Self { sender, entries: control })

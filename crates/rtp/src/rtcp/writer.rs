@@ -213,7 +213,7 @@ impl Unfinished<'_, '_> {
 
     /// Zeroes up to the boundary of four bytes, and the head.
     fn finish(mut self) -> Result<(), NoRoom> {
-        while self.end % 4 != 0 {
+        while !self.end.is_multiple_of(4) {
             self.put(&[0])?;
         }
         self.write_head(0)

@@ -34,7 +34,8 @@ pub(super) enum Index {
 
 pub(super) enum Cipher {
     Gcm(Gcm),
-    Cm(CounterMode),
+    /// Boxed, because the library's HMAC is many times larger than all that the others need.
+    Cm(Box<CounterMode>),
 }
 
 /// The libraries' own keys wipe themselves.
@@ -84,11 +85,11 @@ impl Cipher {
             Profile::AeadAes256Gcm => gcm(&AES_256_GCM),
             Profile::Aes128CmHmacSha1_80 => {
                 let key = UnboundCipherKey::new(&AES_128, key).expect("a key of the profile's length");
-                Self::Cm(CounterMode {
+                Self::Cm(Box::new(CounterMode {
                     key: EncryptingKey::ctr(key).expect("AES has a counter mode"),
                     authentication: hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, authentication),
                     salt: Salt::new(salt),
-                })
+                }))
             }
         }
     }

@@ -57,6 +57,19 @@ fn keys_are_derived_as_rfc_3711_appendix_b_3_shows() {
     assert_eq!(derive(&master, Label::RtpAuthentication)[..AUTHENTICATION_KEY], authentication);
 }
 
+/// RFC 6188 section 7.2: the pseudo-random function of keys of 256 bits.
+#[test]
+fn keys_of_256_bits_are_derived_as_rfc_6188_shows() {
+    let key = hex("f0f04914b513f2763a1b1fa130f10e2998f6f6e43e4309d1e622a0e332b9f1b6");
+    let salt = hex("3b04803de51ee7c96423ab5b78d2");
+    let master = Master { key: &key, salt: &salt };
+    let derived = hex("5ba1064e30ec51613cad926c5a28ef731ec7fb397f70a960653caf06554cd8c4");
+    assert_eq!(derive(&master, Label::RtpKey)[..], derived);
+    assert_eq!(derive(&master, Label::RtpSalt)[..14], hex("fa31791685ca444a9e07c6c64e93"));
+    let authentication = hex("fd9c32d39ed5fbb5a9dc96b30818454d1313dc05");
+    assert_eq!(derive(&master, Label::RtpAuthentication)[..AUTHENTICATION_KEY], authentication);
+}
+
 /// RFC 7714 section 16: session keys, not master keys.
 #[test]
 fn aead_packets_are_sealed_as_rfc_7714_section_16_shows() {
@@ -88,7 +101,8 @@ fn aead_packets_are_sealed_as_rfc_7714_section_16_shows() {
 /// RFC 7714 section 17.
 #[test]
 fn aead_reports_are_sealed_as_rfc_7714_section_17_shows() {
-    let plain = hex("81c8000d4d6172734e5450314e545032525450200000042a0000e9304c756e61deadbeefdeadbeefdeadbeefdeadbeefdeadbeef");
+    let plain =
+        hex("81c8000d4d6172734e5450314e545032525450200000042a0000e9304c756e61deadbeefdeadbeefdeadbeefdeadbeefdeadbeef");
     let cases = [
         (
             Profile::AeadAes128Gcm,
