@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::error::Error;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use conclave_qos::Bitrate;
 use conclave_rtp::srtp::Profile;
+use conclave_sim::compare::Comparison;
 use conclave_sim::floor::{self, Floor};
 use conclave_sim::load::{self, CameraPlan, Scenario, Target};
 use conclave_sim::measure::Results;
@@ -82,6 +84,44 @@ enum Command {
         /// Processor time to spend, in seconds
         #[arg(long, default_value_t = 2.0, value_parser = seconds)]
         seconds: f64,
+        /// Receivers that are there already and drop everything, instead of own ones
+        #[arg(long, value_name = "ADDR:PORT", value_delimiter = ',')]
+        to: Vec<SocketAddr>,
+        /// Print the figure alone, in microseconds
+        #[arg(long)]
+        bare: bool,
+    },
+    /// Conclave, Janus and the floor under the same loads, one after the other
+    ///
+    /// Janus takes no loopback addresses: servers need a network namespace of their own. `make bench` makes one.
+    Compare {
+        /// Conclave's program
+        #[arg(long, value_name = "FILE")]
+        conclave: PathBuf,
+        /// Janus's program; left out without it
+        #[arg(long, value_name = "FILE")]
+        janus: Option<PathBuf>,
+        /// Network namespace to run servers in
+        #[arg(long, value_name = "NAME")]
+        namespace: Option<String>,
+        /// The servers' address
+        #[arg(long, default_value = "127.0.0.1")]
+        server_address: IpAddr,
+        /// The bots' address
+        #[arg(long, default_value = "127.0.0.1")]
+        bots_address: IpAddr,
+        /// Runs of each case
+        #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..=20))]
+        runs: u8,
+        /// One short run of each case with few bots: whether it works, not how well
+        #[arg(long)]
+        quick: bool,
+        /// Only cases whose name has this in it; also "delay" and "shards"
+        #[arg(long, default_value = "")]
+        only: String,
+        /// Append the figures to this file, one JSON object a line
+        #[arg(long, value_name = "FILE")]
+        json: Option<PathBuf>,
     },
 }
 
@@ -199,7 +239,7 @@ impl Cli {
             Command::Janus { url, room, access, load } => {
                 load.run(&Target::Janus { site: url, trust: access.trust(), room })
             }
-            Command::Floor { profile, destinations, payload, run, seconds } => {
+            Command::Floor { profile, destinations, payload, run, seconds, to, bare } => {
                 let floor = Floor {
                     profile: profile.into(),
                     destinations: destinations.into(),
@@ -207,9 +247,30 @@ impl Cli {
                     run: run.into(),
                     time: Duration::from_secs_f64(seconds),
                 };
-                let cost = floor::measure(&floor, [127, 0, 0, 1].into())?;
-                println!("{:.3} us for each of {} packets", cost.per_packet(), cost.packets);
+                let cost = match to.as_slice() {
+                    [] => floor::measure(&floor, [127, 0, 0, 1].into())?,
+                    to => floor::send(&floor, to)?,
+                };
+                match bare {
+                    true => println!("{:.4}", cost.per_packet()),
+                    false => println!("{:.3} us for each of {} packets", cost.per_packet(), cost.packets),
+                }
                 Ok(())
+            }
+            Command::Compare { conclave, janus, namespace, server_address, bots_address, runs, quick, only, json } => {
+                let comparison = Comparison {
+                    load_program: std::env::current_exe()?,
+                    conclave,
+                    janus,
+                    namespace,
+                    server_address,
+                    bots_address,
+                    runs: if quick { 1 } else { runs.into() },
+                    quick,
+                    only,
+                };
+                let mut results = Results::to(json.as_deref())?;
+                Ok(runtime()?.block_on(comparison.run(&mut results, |line| println!("{line}")))?)
             }
         }
     }
@@ -229,8 +290,7 @@ impl Load {
     fn run(&self, target: &Target) -> Result<(), Failure> {
         let scenario = self.scenario()?;
         let mut results = Results::to(self.json.as_deref())?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let outcome = runtime.block_on(load::run(target, &scenario, self.server_pid))?;
+        let outcome = runtime()?.block_on(load::run(target, &scenario, self.server_pid))?;
         println!("{}", self.case);
         print!("{}", outcome.table());
         for figure in outcome.figures() {
@@ -270,6 +330,10 @@ impl Load {
             ..Scenario::default()
         })
     }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

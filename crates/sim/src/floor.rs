@@ -50,19 +50,29 @@ impl FloorCost {
 /// Longest that a floor may take by the clock on the wall.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Measures the floor to receivers at `address`, an address of this machine; `to` names others, such as those of
-/// another network namespace, which must have somebody there who drops what comes.
+/// Measures the floor to receivers at `address`, an address of this machine.
 ///
 /// # Errors
 /// If the system gives no sockets, or the payload does not fit a packet.
 pub fn measure(floor: &Floor, address: IpAddr) -> io::Result<FloorCost> {
-    let sinks = (0..floor.destinations).map(|_| BotSocket::bind(SocketAddr::new(address, 0), true));
-    let sinks = sinks.collect::<io::Result<Vec<_>>>()?;
+    let sinks = sinks(address, floor.destinations)?;
     let to: Vec<_> = sinks.iter().map(BotSocket::local).collect();
     send(floor, &to)
 }
 
-fn send(floor: &Floor, to: &[SocketAddr]) -> io::Result<FloorCost> {
+/// Sinks for a floor that another process measures, in another network namespace.
+///
+/// # Errors
+/// If the system gives no sockets.
+pub fn sinks(address: IpAddr, count: usize) -> io::Result<Vec<BotSocket>> {
+    (0..count).map(|_| BotSocket::bind(SocketAddr::new(address, 0), true)).collect()
+}
+
+/// Measures the floor to these receivers; somebody must be there who drops what comes.
+///
+/// # Errors
+/// If the system gives no socket, or the payload does not fit a packet.
+pub fn send(floor: &Floor, to: &[SocketAddr]) -> io::Result<FloorCost> {
     let any: SocketAddr = match to.first() {
         Some(SocketAddr::V6(_)) => ([0_u16; 8], 0).into(),
         _ => ([0, 0, 0, 0], 0).into(),

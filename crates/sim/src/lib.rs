@@ -4,6 +4,7 @@
 //! sockets, `signal` what brings bots and servers together, `measure` what comes of it, and `load` one run of it all.
 //! `floor` is what forwarding cannot cost less than; `compare` runs servers one after the other, for `make bench`.
 
+pub mod compare;
 pub mod floor;
 pub mod load;
 pub mod measure;

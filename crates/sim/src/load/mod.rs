@@ -60,6 +60,7 @@ pub async fn run(target: &Target, scenario: &Scenario, pid: Option<u32>) -> Resu
     for part in scenario.parts() {
         entered.extend(let_in(&swarm, &mut site, scenario, part).await?);
     }
+    site.meet(&swarm, scenario, &mut entered).await?;
     let joined: Vec<_> = entered.iter().flat_map(|one| &one.bots).collect();
     first_pictures(&swarm, scenario, &entered).await;
     tokio::time::sleep(scenario.warm_up).await;

@@ -138,15 +138,9 @@ impl Opened {
                 let (bot, session) = site.join(swarm, config).await?;
                 Ok(Entered { session: Some(session), ..Entered::one(bot, part.watches) })
             }
-            Self::Janus { room, feeds } if part.sends => {
+            Self::Janus { room, .. } if part.sends => {
                 let (bot, feed) = room.publish(swarm, publisher(scenario, number)).await?;
-                let mut entered = Entered { feed: Some(feed), ..Entered::one(bot, false) };
-                // Who watches as well sees those who came before; the others are too few to matter when all have come.
-                if part.watches && !feeds.is_empty() {
-                    entered.bots.push(room.subscribe(swarm, player(scenario, number), feeds).await?);
-                    entered.watches = true;
-                }
-                Ok(entered)
+                Ok(Entered { feed: Some(feed), ..Entered::one(bot, false) })
             }
             Self::Janus { room, feeds } => {
                 let shown = &feeds[..feeds.len().min(scenario.tiles.max(1))];
@@ -154,6 +148,29 @@ impl Opened {
                 Ok(Entered::one(bot, true))
             }
         }
+    }
+
+    /// Lets those who send watch each other, where that takes a connection of its own.
+    pub(super) async fn meet(
+        &self,
+        swarm: &Arc<Swarm>,
+        scenario: &Scenario,
+        entered: &mut [Entered],
+    ) -> Result<(), SignalError> {
+        let Self::Janus { room, feeds } = self else { return Ok(()) };
+        if !scenario.publishers_watch {
+            return Ok(());
+        }
+        for (number, one) in entered.iter_mut().enumerate() {
+            let Some(own) = one.feed else { continue };
+            let others = feeds.iter().filter(|feed| **feed != own).copied().take(scenario.tiles.max(1));
+            let others: Vec<_> = others.collect();
+            if !others.is_empty() {
+                one.bots.push(room.subscribe(swarm, player(scenario, number), &others).await?);
+                one.watches = true;
+            }
+        }
+        Ok(())
     }
 
     /// Remembers who can be watched from now on.

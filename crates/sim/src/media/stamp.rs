@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use super::clip::VideoCodec;
+
 const MAGIC: [u8; 4] = *b"cvst";
 
 /// What a stamp says.
@@ -30,6 +32,13 @@ impl Stamp {
         place[8..12].copy_from_slice(&self.number.to_be_bytes());
         // 2^64 µs are more than half a million years.
         place[12..].copy_from_slice(&(self.sent.as_micros() as u64).to_be_bytes());
+    }
+
+    /// Whether a payload can bear a stamp: servers read H.264 parameter sets to the end.
+    pub fn fits(codec: Option<VideoCodec>, payload: &[u8]) -> bool {
+        const PARAMETER_SETS: [u8; 3] = [7, 8, 24];
+        let kind = payload.first().map(|first| first & 0x1f);
+        codec != Some(VideoCodec::H264) || !kind.is_some_and(|kind| PARAMETER_SETS.contains(&kind))
     }
 
     /// The stamp of a payload, if it has one.

@@ -9,7 +9,7 @@ use conclave_rtp::srtp::Outbound;
 use conclave_rtp::{Arena, ExtensionIds, ExtensionValues, OutgoingHeader, PayloadType, Ssrc, write_header};
 
 use super::bot::Moment;
-use crate::media::Stamp;
+use crate::media::{Stamp, VideoCodec};
 use crate::sdp::PayloadTypes;
 
 /// Packets that can be sent again: seconds of an ordinary camera.
@@ -67,6 +67,8 @@ pub(super) struct Piece {
     pub(super) timestamp: u32,
     pub(super) marker: bool,
     pub(super) audio_level: Option<(u8, bool)>,
+    /// Of video.
+    pub(super) codec: Option<VideoCodec>,
 }
 
 impl Outgoing {
@@ -110,7 +112,9 @@ impl Outgoing {
         arena: &mut Arena,
     ) -> usize {
         let Some((payload_type, _)) = self.types else { return 0 };
-        if let Some(stream) = self.stream {
+        if let Some(stream) = self.stream
+            && Stamp::fits(piece.codec, payload)
+        {
             Stamp { stream, number: self.stamps, sent: now.wall }.write(payload);
             self.stamps = self.stamps.wrapping_add(1);
         }

@@ -76,13 +76,19 @@ pub struct PayloadTypes {
     pub rtx: Option<u8>,
 }
 
+impl PayloadTypes {
+    fn numbers(self) -> impl Iterator<Item = String> {
+        [Some(self.media), self.rtx].into_iter().flatten().map(|number| number.to_string())
+    }
+}
+
 /// What both sides agreed on.
 #[derive(Clone, Debug, Default)]
 pub struct Agreed {
     /// Of Opus.
     pub audio: Option<PayloadTypes>,
     /// Of the video codec.
-    pub video: Option<PayloadTypes>,
+    pub video: Option<(VideoCodec, PayloadTypes)>,
     /// Numbers of header extensions.
     pub extensions: ExtensionIds,
 }

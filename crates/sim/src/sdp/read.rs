@@ -85,13 +85,13 @@ impl RemoteDescription {
         Ok(read)
     }
 
-    /// What both sides can do, by this description.
-    pub fn agreed(&self) -> Agreed {
+    /// What both sides can do, by this description; of the video codecs the wanted one if possible.
+    pub fn agreed(&self, wanted: VideoCodec) -> Agreed {
         let mut agreed = Agreed::default();
         for section in &self.sections {
-            match section.codec() {
+            match section.codec(wanted) {
                 Some((Kind::Audio, types)) => agreed.audio = agreed.audio.or(Some(types)),
-                Some((Kind::Video(_), types)) => agreed.video = agreed.video.or(Some(types)),
+                Some((Kind::Video(codec), types)) => agreed.video = agreed.video.or(Some((codec, types))),
                 None => continue,
             }
             for (number, name) in &section.extensions {
@@ -163,8 +163,9 @@ impl RemoteSection {
         }
     }
 
-    /// The first codec of the section that bots know, unless the section is refused.
-    pub fn codec(&self) -> Option<(Kind, PayloadTypes)> {
+    /// The codec of the section that bots know: the wanted one, or else the first. `None` if there is none, or the
+    /// section is refused.
+    pub fn codec(&self, wanted: VideoCodec) -> Option<(Kind, PayloadTypes)> {
         if self.rejected || self.inactive {
             return None;
         }
@@ -174,8 +175,10 @@ impl RemoteSection {
             ("video", "h264") if !parameters.contains("packetization-mode=0") => Some(Kind::Video(VideoCodec::H264)),
             _ => None,
         };
-        let found = self.codecs.iter().find_map(|(number, name, parameters)| Some((*number, known(name, parameters)?)));
-        let (media, kind) = found?;
+        let mut found =
+            self.codecs.iter().filter_map(|(number, name, parameters)| Some((*number, known(name, parameters)?)));
+        let first = found.clone().next()?;
+        let (media, kind) = found.find(|(_, kind)| *kind == Kind::Video(wanted)).unwrap_or(first);
         let apt = format!("apt={media}");
         let repairs = |parameters: &str| parameters.split(';').any(|parameter| parameter.trim() == apt);
         let rtx = self.codecs.iter().find(|(_, name, parameters)| name == "rtx" && repairs(parameters));
@@ -198,7 +201,7 @@ fn set(ids: &mut ExtensionIds, name: &str, number: Option<ExtensionId>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{H264, Local, OPUS, Section, SentStream, write_answer, write_offer};
+    use super::super::{H264, Local, OPUS, Section, SentStream, VP8, write_answer, write_offer};
     use super::*;
 
     fn local() -> Local {
@@ -223,8 +226,9 @@ mod tests {
         assert_eq!((read.ufrag.as_str(), read.fingerprint.1.len()), ("abcd", 32));
         assert_eq!(read.candidates, ["candidate:1 1 udp 2130706431 192.0.2.7 4000 typ host"]);
         assert!(!read.is_dtls_client);
-        let agreed = read.agreed();
-        assert_eq!((agreed.audio, agreed.video), (Some(OPUS), Some(H264)));
+        let agreed = read.agreed(VideoCodec::H264);
+        assert_eq!((agreed.audio, agreed.video), (Some(OPUS), Some((VideoCodec::H264, H264))));
+        assert_eq!(read.agreed(VideoCodec::Vp8).video, Some((VideoCodec::Vp8, VP8)));
         assert_eq!(agreed.extensions.transport_sequence, ExtensionId::new(3));
         assert_eq!(read.sections[1].retransmissions, [(2, 3)]);
     }
@@ -233,10 +237,13 @@ mod tests {
     fn the_answer_takes_what_bots_know_and_refuses_the_rest() {
         let mut sdp = offer();
         sdp.push_str("m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:3\r\n");
-        let answer = write_answer(&local(), &RemoteDescription::parse(&sdp).expect("good"));
+        let answer = write_answer(&local(), &RemoteDescription::parse(&sdp).expect("good"), VideoCodec::H264);
         let read = RemoteDescription::parse(&answer).expect("good");
         assert!(read.is_dtls_client);
-        assert_eq!(read.sections.iter().map(|s| s.codec().is_some()).collect::<Vec<_>>(), [true, true, true, false]);
+        assert_eq!(
+            read.sections.iter().map(|s| s.codec(VideoCodec::H264).is_some()).collect::<Vec<_>>(),
+            [true, true, true, false]
+        );
         assert!(answer.contains("m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\n"));
         assert!(answer.contains("a=group:BUNDLE 0 1 2\r\n"));
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{EXTENSIONS, Kind, Local, RemoteDescription, RemoteSection, Section, offered};
+use super::{EXTENSIONS, Kind, Local, PayloadTypes, RemoteDescription, RemoteSection, Section, offered};
 use crate::media::VideoCodec;
 
 /// An offer as a browser makes it: everything on one transport (BUNDLE), the candidate inside.
@@ -10,12 +10,9 @@ pub fn write_offer(local: &Local, sections: &[Section]) -> String {
     let mids: Vec<_> = sections.iter().map(|section| section.mid.as_str()).collect();
     let mut sdp = head(&mids);
     for section in sections {
-        let types = offered(section.kind);
-        let numbers = [Some(types.media), types.rtx].into_iter().flatten().map(|number| number.to_string());
-        line(
-            &mut sdp,
-            format_args!("m={} 9 UDP/TLS/RTP/SAVPF {}", section.kind.word(), numbers.collect::<Vec<_>>().join(" ")),
-        );
+        let kinds = alternatives(section.kind);
+        let numbers = kinds.iter().flat_map(|kind| offered(*kind).numbers()).collect::<Vec<_>>().join(" ");
+        line(&mut sdp, format_args!("m={} 9 UDP/TLS/RTP/SAVPF {numbers}", section.kind.word()));
         transport(&mut sdp, local, "actpass");
         line(&mut sdp, format_args!("a=mid:{}", section.mid));
         for (number, name) in EXTENSIONS.iter().filter(|(_, name)| fits(section.kind, name)) {
@@ -23,20 +20,22 @@ pub fn write_offer(local: &Local, sections: &[Section]) -> String {
         }
         line(&mut sdp, format_args!("a={}", if section.sends.is_empty() { "recvonly" } else { "sendonly" }));
         line(&mut sdp, format_args!("a=rtcp-mux\r\na=rtcp-rsize"));
-        codec(&mut sdp, section.kind, types.media, types.rtx);
+        for kind in kinds {
+            codec(&mut sdp, *kind, offered(*kind));
+        }
         streams(&mut sdp, section);
     }
     sdp
 }
 
 /// An answer to a server that offers what it has: everything that a bot knows is received, all else refused.
-pub fn write_answer(local: &Local, offer: &RemoteDescription) -> String {
-    let taken: Vec<_> = offer.sections.iter().filter(|section| section.codec().is_some()).collect();
+pub fn write_answer(local: &Local, offer: &RemoteDescription, wanted: VideoCodec) -> String {
+    let taken: Vec<_> = offer.sections.iter().filter(|section| section.codec(wanted).is_some()).collect();
     let mids: Vec<_> = taken.iter().map(|section| section.mid.as_str()).collect();
     let mut sdp = head(&mids);
     for section in &offer.sections {
-        match section.codec() {
-            Some((kind, types)) => accept(&mut sdp, local, section, kind, types.media, types.rtx),
+        match section.codec(wanted) {
+            Some((kind, types)) => accept(&mut sdp, local, section, kind, types),
             None => {
                 line(&mut sdp, format_args!("m={} 0 {} {}", section.media, section.protocol, section.formats));
                 line(&mut sdp, format_args!("c=IN IP4 0.0.0.0\r\na=mid:{}\r\na=inactive", section.mid));
@@ -46,16 +45,27 @@ pub fn write_answer(local: &Local, offer: &RemoteDescription) -> String {
     sdp
 }
 
-fn accept(sdp: &mut String, local: &Local, section: &RemoteSection, kind: Kind, media: u8, rtx: Option<u8>) {
-    let numbers = [Some(media), rtx].into_iter().flatten().map(|number| number.to_string()).collect::<Vec<_>>();
-    line(sdp, format_args!("m={} 9 UDP/TLS/RTP/SAVPF {}", kind.word(), numbers.join(" ")));
+/// A section offers the other video codec as well, last: some servers want every browser's codecs.
+fn alternatives(kind: Kind) -> &'static [Kind] {
+    const H264: Kind = Kind::Video(VideoCodec::H264);
+    const VP8: Kind = Kind::Video(VideoCodec::Vp8);
+    match kind {
+        Kind::Audio => &[Kind::Audio],
+        H264 => &[H264, VP8],
+        VP8 => &[VP8, H264],
+    }
+}
+
+fn accept(sdp: &mut String, local: &Local, section: &RemoteSection, kind: Kind, types: PayloadTypes) {
+    let numbers = types.numbers().collect::<Vec<_>>().join(" ");
+    line(sdp, format_args!("m={} 9 UDP/TLS/RTP/SAVPF {numbers}", kind.word()));
     transport(sdp, local, "active");
     line(sdp, format_args!("a=mid:{}", section.mid));
     for (number, name) in section.extensions.iter().filter(|(_, name)| EXTENSIONS.iter().any(|known| known.1 == name)) {
         line(sdp, format_args!("a=extmap:{number} {name}"));
     }
     line(sdp, format_args!("a=recvonly\r\na=rtcp-mux\r\na=rtcp-rsize"));
-    codec(sdp, kind, media, rtx);
+    codec(sdp, kind, types);
 }
 
 fn head(mids: &[&str]) -> String {
@@ -83,7 +93,8 @@ fn fits(kind: Kind, extension: &str) -> bool {
     }
 }
 
-fn codec(sdp: &mut String, kind: Kind, media: u8, rtx: Option<u8>) {
+fn codec(sdp: &mut String, kind: Kind, types: PayloadTypes) {
+    let PayloadTypes { media, rtx } = types;
     let name = match kind {
         Kind::Audio => "opus/48000/2",
         Kind::Video(VideoCodec::Vp8) => "VP8/90000",

@@ -89,7 +89,7 @@ impl ConclaveRoom {
                         _ => return Err(SignalError::Unknown("another reply than joined".to_owned())),
                     },
                     ServerMessage::Error { error, .. } => {
-                        return Err(SignalError::Refused(format!("{:?}", error.code)));
+                        return Err(SignalError::Refused(error.message));
                     }
                     ServerMessage::Event { .. } => {}
                 }
@@ -210,10 +210,7 @@ impl Person {
             },
             audio_slots: self.audio_slots().map(mid).collect::<Result<_, _>>()?,
             video_slots: self.video_slots().map(mid).collect::<Result<_, _>>()?,
-            decodes: vec![match self.codec {
-                VideoCodec::H264 => ProtoCodec::H264,
-                VideoCodec::Vp8 => ProtoCodec::Vp8,
-            }],
+            decodes: vec![ProtoCodec::Vp8, ProtoCodec::H264],
         })
     }
 }

@@ -96,6 +96,11 @@ impl Site {
         Ok(socket.local_addr()?.ip())
     }
 
+    /// Whether somebody takes connections there.
+    pub async fn listens(&self, trust: Trust) -> bool {
+        self.connect(trust).await.is_ok()
+    }
+
     async fn resolve(&self) -> io::Result<SocketAddr> {
         let mut found = tokio::net::lookup_host((self.host.as_str(), self.port)).await?;
         found.next().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))

@@ -87,6 +87,9 @@ pub enum BotError {
     /// The description is of no use.
     #[error(transparent)]
     Description(#[from] BadDescription),
+    /// The server does not take what the bot has to send.
+    #[error("the server wants another codec than the bot sends")]
+    AnotherCodec,
     /// There is no connection.
     #[error(transparent)]
     Transport(#[from] TransportError),
@@ -151,7 +154,7 @@ impl Bot {
             srtp: None,
             is_client: true,
             agreed: Agreed::default(),
-            video: VideoCodec::Vp8,
+            video: VideoCodec::H264,
             sections: Vec::new(),
             outgoing: Vec::new(),
             sources: Vec::new(),
@@ -244,23 +247,25 @@ impl Bot {
     /// If the server's description is of no use.
     pub fn answer(&mut self, offer: &str) -> Result<String, BotError> {
         let remote = RemoteDescription::parse(offer)?;
-        let answer = write_answer(&self.transport.local(), &remote);
+        let answer = write_answer(&self.transport.local(), &remote, self.video);
         self.begin(&remote, false)?;
         Ok(if self.config.sink { without_estimation(&answer) } else { answer })
     }
 
     fn begin(&mut self, remote: &RemoteDescription, offered: bool) -> Result<(), BotError> {
-        self.agreed = remote.agreed();
-        for section in &remote.sections {
-            self.repairs.extend(&section.retransmissions);
-            if let Some((Kind::Video(codec), _)) = section.codec() {
-                self.video = codec;
+        self.agreed = remote.agreed(self.video);
+        self.repairs.extend(remote.sections.iter().flat_map(|section| &section.retransmissions));
+        if let Some((codec, _)) = self.agreed.video {
+            let sends = self.pending_sources.iter().any(|(_, source)| matches!(source, PendingSource::Camera(_)));
+            if sends && codec != self.video {
+                return Err(BotError::AnotherCodec);
             }
+            self.video = codec;
         }
         for (stream, source) in &self.pending_sources {
             let types = match source {
                 PendingSource::Microphone(_) => self.agreed.audio,
-                PendingSource::Camera(_) => self.agreed.video,
+                PendingSource::Camera(_) => self.agreed.video.map(|(_, types)| types),
             };
             self.outgoing[*stream].agree(types, self.agreed.extensions);
         }

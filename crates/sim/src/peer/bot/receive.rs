@@ -48,7 +48,7 @@ impl Bot {
         let (ssrc, sequence, timestamp) = (header.ssrc, header.sequence, header.timestamp);
         let kind = if self.agreed.audio.is_some_and(|types| types.media == payload_type) {
             Kind::Audio
-        } else if self.agreed.video.is_some_and(|types| types.media == payload_type) {
+        } else if self.agreed.video.is_some_and(|(_, types)| types.media == payload_type) {
             Kind::Video(self.video)
         } else {
             return self.handle_retransmission(now, ssrc, packet);

@@ -133,7 +133,11 @@ impl Bot {
                     let Some(sound) = microphone.take(now.time) else { continue };
                     Microphone::write(sound, payload);
                     let audio_level = Some((sound.level, sound.voice));
-                    send(*stream, Piece { timestamp: sound.timestamp, marker: false, audio_level }, payload);
+                    send(
+                        *stream,
+                        Piece { timestamp: sound.timestamp, marker: false, audio_level, codec: None },
+                        payload,
+                    );
                 }
                 Source::Camera { stream, camera, wanted } => {
                     let Some(picture) = camera.take(now.time, packets) else { continue };
@@ -142,8 +146,13 @@ impl Bot {
                         continue;
                     }
                     key_frames += u64::from(picture.is_key);
+                    let codec = Some(camera.codec());
                     send_frame(packets, |payload, marker| {
-                        send(*stream, Piece { timestamp: picture.timestamp, marker, audio_level: None }, payload);
+                        send(
+                            *stream,
+                            Piece { timestamp: picture.timestamp, marker, audio_level: None, codec },
+                            payload,
+                        );
                     });
                 }
             }

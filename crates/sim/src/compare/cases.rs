@@ -1,0 +1,126 @@
+//! The loads that are compared.
+
+use std::time::Duration;
+
+use conclave_qos::Bitrate;
+
+use crate::load::{CameraPlan, Scenario};
+use crate::media::VideoCodec;
+
+/// A load.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What figures are kept under.
+    pub name: &'static str,
+    /// For people.
+    pub about: &'static str,
+    /// What bots do.
+    pub scenario: Scenario,
+}
+
+/// Packets of one kind, as they go to one receiver together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stretch {
+    pub(super) is_video: bool,
+    pub(super) destinations: usize,
+    pub(super) payload_bytes: usize,
+    pub(super) run: usize,
+}
+
+impl Case {
+    /// Sound goes packet by packet, pictures frame by frame.
+    pub(super) fn stretches(&self) -> Vec<Stretch> {
+        let scenario = &self.scenario;
+        let destinations = scenario.subscribers + if scenario.publishers_watch { scenario.publishers } else { 0 };
+        let video = scenario.camera.as_ref().and_then(|plan| {
+            let frame = plan.rate?.as_bps() as usize / 8 / plan.frames_per_second as usize;
+            let run = frame.div_ceil(plan.payload_bytes).clamp(1, 40);
+            Some(Stretch { is_video: true, destinations, payload_bytes: (frame / run).max(1), run })
+        });
+        // Between speech and silence.
+        let audio = scenario.talkative.map(|_| Stretch { is_video: false, destinations, payload_bytes: 80, run: 1 });
+        video.into_iter().chain(audio).collect()
+    }
+}
+
+fn camera(kbps: u64) -> Option<CameraPlan> {
+    Some(CameraPlan { rate: Some(Bitrate::kbps(kbps)), codec: VideoCodec::H264, ..CameraPlan::default() })
+}
+
+fn timed(quick: bool) -> Scenario {
+    let seconds = |quick_ms, ms| Duration::from_millis(if quick { quick_ms } else { ms });
+    Scenario { warm_up: seconds(1_000, 3_000), duration: seconds(1_500, 8_000), ..Scenario::default() }
+}
+
+/// One publisher of H.264 and Opus, 0.4 Mbit/s and about 100 packets a second for each subscriber.
+pub(super) fn ordinary(subscribers: usize, quick: bool) -> Scenario {
+    Scenario { subscribers: if quick { subscribers / 5 } else { subscribers }, camera: camera(350), ..timed(quick) }
+}
+
+/// More than one core can send.
+pub(super) fn saturating(quick: bool) -> Scenario {
+    Scenario {
+        subscribers: if quick { 20 } else { 400 },
+        camera: Some(CameraPlan { height: 720, ..camera(8_000).unwrap_or_default() }),
+        talkative: None,
+        sink: true,
+        ..timed(quick)
+    }
+}
+
+pub(super) fn cases(quick: bool) -> Vec<Case> {
+    let few = |count: usize| if quick { count.div_ceil(5).max(2) } else { count };
+    let base = timed(quick);
+    let large = CameraPlan { height: 720, ..camera(2_500).unwrap_or_default() };
+    vec![
+        Case {
+            name: "1 to 50, large",
+            about: "one camera of 2.5 Mbit/s in packets of about 1,200 bytes",
+            scenario: Scenario { subscribers: few(50), camera: Some(large), talkative: None, ..base.clone() },
+        },
+        Case { name: "1 to 50", about: "ordinary load: H.264 and Opus, 0.4 Mbit/s", scenario: ordinary(50, quick) },
+        Case { name: "1 to 150", about: "ordinary load: H.264 and Opus, 0.4 Mbit/s", scenario: ordinary(150, quick) },
+        Case {
+            name: "10 by 10",
+            about: "ten people who all see and hear each other",
+            scenario: Scenario {
+                publishers: few(10),
+                subscribers: 0,
+                publishers_watch: true,
+                tiles: 25,
+                tile_size: (320, 180),
+                talkative: Some(0.3),
+                sample_every: 2,
+                camera: camera(350),
+                ..base.clone()
+            },
+        },
+        Case {
+            name: "50 by 25 tiles",
+            about: "25 cameras of 250 kbit/s, all of them shown to 50 people",
+            scenario: Scenario {
+                publishers: few(25),
+                subscribers: few(50),
+                tiles: 25,
+                tile_size: (320, 180),
+                talkative: None,
+                camera: camera(250),
+                ..base.clone()
+            },
+        },
+        Case {
+            name: "audio, 20",
+            about: "twenty people who hear each other, no pictures",
+            scenario: Scenario {
+                publishers: few(20),
+                subscribers: 0,
+                publishers_watch: true,
+                tiles: 25,
+                camera: None,
+                talkative: Some(0.2),
+                sample_every: 2,
+                ..base
+            },
+        },
+    ]
+}

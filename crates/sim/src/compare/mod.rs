@@ -1,0 +1,278 @@
+//! Servers under the same load, one after the other in one run, beside the floor: what `make bench` prints.
+
+mod cases;
+mod servers;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::floor;
+use crate::load::{self, LoadError, Outcome, Scenario};
+use crate::measure::{Figure, Results, median};
+
+pub use cases::Case;
+use cases::{Stretch, cases};
+use servers::{Running, ServerKind, StartError};
+
+/// How to compare.
+#[derive(Clone, Debug)]
+pub struct Comparison {
+    /// This program, which measures the floor in the servers' namespace.
+    pub load_program: PathBuf,
+    /// Conclave's program.
+    pub conclave: PathBuf,
+    /// Janus's program; `None`: it is left out.
+    pub janus: Option<PathBuf>,
+    /// Network namespace that servers run in, `None`: the one that bots are in.
+    pub namespace: Option<String>,
+    /// The servers' address.
+    pub server_address: IpAddr,
+    /// The bots' address.
+    pub bots_address: IpAddr,
+    /// Runs of each case; medians count.
+    pub runs: usize,
+    /// Shorter runs and fewer bots, to see that everything works: the figures are worth little.
+    pub quick: bool,
+    /// Cases whose name has this in it.
+    pub only: String,
+}
+
+/// Why there is nothing to compare.
+#[derive(Debug, Error)]
+pub enum CompareError {
+    /// A server does not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A run gives no figures.
+    #[error("{server}, {case}: {error}")]
+    Load {
+        /// Which server.
+        server: &'static str,
+        /// Under which load.
+        case: &'static str,
+        /// Why.
+        error: LoadError,
+    },
+    /// The floor cannot be measured.
+    #[error("the floor cannot be measured: {0}")]
+    Floor(String),
+}
+
+/// Processor time that a floor is measured for.
+const FLOOR_TIME: Duration = Duration::from_millis(500);
+/// Share of a core that the server is to be busy with when its own delay is measured.
+const HALF_A_CORE: f64 = 0.5;
+
+impl Comparison {
+    /// Runs everything and prints as it goes: this takes minutes.
+    ///
+    /// # Errors
+    /// If a server does not start or does not serve. What was measured before has been printed and kept.
+    pub async fn run(&self, results: &mut Results, mut print: impl FnMut(&str)) -> Result<(), CompareError> {
+        print(&format!("media plane: {} run(s) of each case, medians", self.runs));
+        for case in cases(self.quick).iter().filter(|case| case.name.contains(&self.only)) {
+            print(&format!("\n{}: {}", case.name, case.about));
+            let floor = self.floors(case)?;
+            let mut measured = BTreeMap::new();
+            for _ in 0..self.runs.max(1) {
+                // In turns, so that whatever else the machine does falls on all of them.
+                for kind in self.servers() {
+                    let outcome = self.measure(kind, case.name, &case.scenario).await?;
+                    measured.entry(kind).or_insert_with(Vec::new).push(outcome);
+                }
+            }
+            self.tell(case, &floor, &measured, results, &mut print);
+        }
+        if "delay".contains(&self.only) {
+            self.delay(results, &mut print).await?;
+        }
+        if "shards".contains(&self.only) {
+            self.shards(results, &mut print).await?;
+        }
+        Ok(())
+    }
+
+    fn servers(&self) -> Vec<ServerKind> {
+        [Some(ServerKind::Conclave), self.janus.is_some().then_some(ServerKind::Janus)].into_iter().flatten().collect()
+    }
+
+    async fn measure(
+        &self,
+        kind: ServerKind,
+        case: &'static str,
+        scenario: &Scenario,
+    ) -> Result<Outcome, CompareError> {
+        let server = Running::start(kind, self).await?;
+        let outcome = load::run(&server.target(), scenario, Some(server.pid())).await;
+        outcome.map_err(|error| CompareError::Load { server: kind.name(), case, error })
+    }
+
+    /// The floor of each kind of stretch that the case has.
+    fn floors(&self, case: &Case) -> Result<Vec<(Stretch, f64)>, CompareError> {
+        let stretches = case.stretches().into_iter();
+        stretches.map(|stretch| Ok((stretch, self.floor(stretch)?))).collect()
+    }
+
+    fn floor(&self, stretch: Stretch) -> Result<f64, CompareError> {
+        let failed = |error: &dyn std::fmt::Display| CompareError::Floor(error.to_string());
+        let sinks = floor::sinks(self.bots_address, stretch.destinations).map_err(|error| failed(&error))?;
+        let to: Vec<_> = sinks.iter().map(|sink| sink.local().to_string()).collect();
+        let costs = (0..self.runs.max(1)).map(|_| {
+            let mut command = self.in_namespace(&self.load_program);
+            command.args(["floor", "--profile", "aes256-gcm", "--bare", "--to", &to.join(",")]);
+            command.args(["--payload", &stretch.payload_bytes.to_string(), "--run", &stretch.run.to_string()]);
+            command.args(["--seconds", &FLOOR_TIME.as_secs_f64().to_string()]);
+            let output = command.stdin(Stdio::null()).output().map_err(|error| failed(&error))?;
+            let text = String::from_utf8_lossy(&output.stdout);
+            text.trim().parse::<f64>().map_err(|_| failed(&String::from_utf8_lossy(&output.stderr)))
+        });
+        Ok(median(costs.collect::<Result<_, _>>()?).unwrap_or_default())
+    }
+
+    /// A command that runs where servers run.
+    fn in_namespace(&self, program: &std::path::Path) -> Command {
+        match &self.namespace {
+            None => Command::new(program),
+            Some(name) => {
+                let mut command = Command::new("nsenter");
+                command.arg(format!("--net=/run/netns/{name}")).arg(program);
+                command
+            }
+        }
+    }
+
+    fn tell(
+        &self,
+        case: &Case,
+        floors: &[(Stretch, f64)],
+        measured: &BTreeMap<ServerKind, Vec<Outcome>>,
+        results: &mut Results,
+        print: &mut impl FnMut(&str),
+    ) {
+        let mut rows: BTreeMap<(usize, String, &'static str), BTreeMap<&'static str, f64>> = BTreeMap::new();
+        for (kind, outcomes) in measured {
+            for (place, (metric, unit)) in names(outcomes).into_iter().enumerate() {
+                let values = outcomes.iter().filter_map(|outcome| find(outcome, &metric)).collect();
+                if let Some(value) = median(values) {
+                    rows.entry((place, metric, unit)).or_default().insert(kind.name(), value);
+                }
+            }
+            // Sound and pictures have a floor each; how much there is of either, the server decides.
+            if let Some(floor) = median(outcomes.iter().map(|outcome| mixed_floor(floors, outcome)).collect()) {
+                rows.entry((0, "floor of these packets".to_owned(), "us")).or_default().insert(kind.name(), floor);
+                let cpu = median(outcomes.iter().filter_map(Outcome::cpu_per_packet).collect());
+                if let Some(cpu) = cpu.filter(|_| floor > 0.0) {
+                    let row = rows.entry((0, "server cpu, floors".to_owned(), "x floor")).or_default();
+                    row.insert(kind.name(), cpu / floor);
+                }
+            }
+        }
+        print(&format!("  {:<30} {:>12} {:>12}  {:>8}", "", "conclave", "janus", "ratio"));
+        for ((_, metric, unit), values) in &rows {
+            let value = |kind: ServerKind| values.get(kind.name()).copied();
+            let (ours, theirs) = (value(ServerKind::Conclave), value(ServerKind::Janus));
+            let ratio = ours.zip(theirs).filter(|(_, theirs)| *theirs > 0.0).map(|(ours, theirs)| ours / theirs);
+            let shown = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.2}"));
+            print(&format!("  {metric:<30} {:>12} {:>12}  {:>8}  {unit}", shown(ours), shown(theirs), shown(ratio)));
+            for (server, value) in values {
+                results.keep("media", case.name, &Figure::new(format!("{server}: {metric}"), *value, unit));
+            }
+            if let Some(ratio) = ratio {
+                results.keep("media", case.name, &Figure::new(format!("ratio: {metric}"), ratio, "conclave/janus"));
+            }
+        }
+    }
+
+    /// Conclave's own delay where one core is half busy.
+    async fn delay(&self, results: &mut Results, print: &mut impl FnMut(&str)) -> Result<(), CompareError> {
+        const CASE: &str = "delay";
+        let ordinary = cases::ordinary(50, self.quick);
+        let probe = self.measure(ServerKind::Conclave, CASE, &ordinary).await?;
+        let busy =
+            probe.usage.as_ref().map_or(0.0, |usage| usage.processor.as_secs_f64() / probe.elapsed.as_secs_f64());
+        let most = if self.quick { 100.0 } else { 1_500.0 };
+        let subscribers = (50.0 * HALF_A_CORE / busy.max(1e-3)).clamp(10.0, most) as usize;
+        let scenario = Scenario { subscribers, ..ordinary };
+        let mut outcomes = Vec::new();
+        for _ in 0..self.runs.max(1) {
+            outcomes.push(self.measure(ServerKind::Conclave, CASE, &scenario).await?);
+        }
+        print(&format!(
+            "\ndelay: from the publisher's send to the kernel's stamp at the receiver, {subscribers} receivers"
+        ));
+        for metric in ["server cpu", "latency p50", "latency p95", "latency p99", "loss"] {
+            let unit = outcomes.iter().flat_map(Outcome::figures).find(|figure| figure.metric == metric);
+            let values = outcomes.iter().filter_map(|outcome| find(outcome, metric)).collect();
+            if let (Some(value), Some(Figure { unit, .. })) = (median(values), unit) {
+                print(&format!("  {metric:<30} {value:>12.2}  {unit}"));
+                results.keep("media", CASE, &Figure::new(format!("conclave: {metric}"), value, unit));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a second shard is worth: how much one core would carry by what the busiest shard needs, and what goes
+    /// through when there is more than can.
+    async fn shards(&self, results: &mut Results, print: &mut impl FnMut(&str)) -> Result<(), CompareError> {
+        const CASE: &str = "shards";
+        print("\nshards: a server on one core and on two, receivers that drop everything");
+        let scenario = cases::saturating(self.quick);
+        let mut found = BTreeMap::new();
+        for kind in [ServerKind::ConclaveOnOneCore, ServerKind::Conclave] {
+            let (mut busy, mut rate) = (Vec::new(), Vec::new());
+            for _ in 0..self.runs.max(1) {
+                let outcome = self.measure(kind, CASE, &scenario).await?;
+                busy.extend(outcome.packets_per_busy_second("media"));
+                rate.push(outcome.forwarded() as f64 / outcome.elapsed.as_secs_f64());
+            }
+            found.insert(kind, [median(busy), median(rate)]);
+        }
+        for (index, metric) in ["packets per second of the busiest shard", "packets per second"].into_iter().enumerate()
+        {
+            let of = |kind| found.get(&kind).and_then(|figures: &[Option<f64>; 2]| figures[index]);
+            let (one, two) = (of(ServerKind::ConclaveOnOneCore), of(ServerKind::Conclave));
+            for (name, value, unit) in [
+                ("one core", one, "packets/s"),
+                ("two cores", two, "packets/s"),
+                ("two by one", one.zip(two).map(|(one, two)| two / one), "ratio"),
+            ] {
+                let Some(value) = value else { continue };
+                print(&format!("  {:<44} {value:>12.2}  {unit}", format!("{metric}, {name}")));
+                results.keep("media", CASE, &Figure::new(format!("{metric}: {name}"), value, unit));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Metrics of the outcomes in their order, those of single threads left out: their names differ.
+fn names(outcomes: &[Outcome]) -> Vec<(String, &'static str)> {
+    let mut names: Vec<(String, &'static str)> = Vec::new();
+    for figure in outcomes.iter().flat_map(Outcome::figures) {
+        if !figure.metric.starts_with("thread ") && names.iter().all(|(name, _)| *name != figure.metric) {
+            names.push((figure.metric, figure.unit));
+        }
+    }
+    names
+}
+
+fn find(outcome: &Outcome, metric: &str) -> Option<f64> {
+    outcome.figures().into_iter().find(|figure| figure.metric == metric).map(|figure| figure.value)
+}
+
+/// The floor of what has arrived, weighted by how much of it was sound and pictures.
+fn mixed_floor(floors: &[(Stretch, f64)], outcome: &Outcome) -> f64 {
+    let of = |is_video| floors.iter().find(|(stretch, _)| stretch.is_video == is_video).map(|(_, cost)| *cost);
+    let traffic = &outcome.traffic;
+    let video = traffic.video_packets as f64 / (traffic.packets as f64).max(1.0);
+    match (of(true), of(false)) {
+        (Some(pictures), Some(sound)) => pictures * video + sound * (1.0 - video),
+        (Some(cost), None) | (None, Some(cost)) => cost,
+        (None, None) => 0.0,
+    }
+}
