@@ -6,6 +6,7 @@ mod forwarding;
 mod gcc;
 mod payload;
 mod port;
+mod rtp;
 mod turn;
 
 use conclave_proto::{ClientFrame, parse_client_frame};
@@ -14,6 +15,7 @@ pub use forwarding::forwarding;
 pub use gcc::gcc;
 pub use payload::vp8_rewrite;
 pub use port::{demux, framing, proxy};
+pub use rtp::{receiver, rtcp, rtp_header};
 pub use turn::turn;
 
 /// A message from a browser: it is read or refused, and what was read survives being written again.

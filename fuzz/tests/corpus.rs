@@ -71,6 +71,32 @@ fn estimates_of_the_corpus_rise() {
 }
 
 #[test]
+fn rtp_headers() {
+    run("rtp_header", conclave_fuzz::rtp_header);
+}
+
+#[test]
+fn rtcp_compounds() {
+    run("rtcp", |data| {
+        conclave_fuzz::rtcp(data);
+    });
+}
+
+#[test]
+fn streams_to_receive() {
+    run("receiver", |data| {
+        conclave_fuzz::receiver(data);
+    });
+}
+
+#[test]
+fn streams_of_the_corpus_are_received() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/receiver/call");
+    let data = fs::read(&path).expect("part of the repository");
+    assert!(conclave_fuzz::receiver(&data) > 50, "next to nothing is received: it no longer tests receiving");
+}
+
+#[test]
 fn relaying_of_the_corpus_relays() {
     for meeting in ["relay-to-relay", "through-the-sfu"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/turn").join(meeting);
