@@ -1,6 +1,12 @@
 //! What a packet costs from being queued to lying sealed in the arena, with bandwidth estimation on, beside the seal
 //! alone. Prints a table and appends to `target/bench/results.jsonl`.
-#![allow(clippy::print_stdout, clippy::disallowed_methods, missing_docs, reason = "a program that measures")]
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    missing_docs,
+    reason = "a program that measures"
+)]
 
 use std::fs::{self, OpenOptions};
 use std::hint::black_box;

@@ -38,8 +38,12 @@ impl Sender {
     pub fn drain(&mut self, now: Time, payloads: &impl Payloads, srtp: &mut Outbound, arena: &mut Arena) {
         self.handle_timeout(now);
         let mut out = Out { now, send_time: compose::send_time(now), payloads, srtp, arena };
-        while let Some(packet) = self.queue.pop_audio() {
-            self.send_media(&mut out, &packet, None, None);
+        while let Some(waiting) = self.queue.pop_audio() {
+            if waiting.is_overdue(now) {
+                self.drop_audio(waiting.packet.slot);
+            } else {
+                self.send_media(&mut out, &waiting.packet, None, None);
+            }
         }
         self.wake = self.send_paced(&mut out);
         self.apply_control(now);
@@ -62,6 +66,12 @@ impl Sender {
             }
         }
         Some(out.now)
+    }
+
+    fn drop_audio(&mut self, slot: u16) {
+        if let Some(slot) = self.slots.get_mut(usize::from(slot)) {
+            slot.counters.dropped += 1;
+        }
     }
 
     /// Drops whole frames that have waited too long; what was begun is finished.
@@ -93,9 +103,9 @@ impl Sender {
                 }
                 None => slot.counters.gone += 1,
             }
-        } else if let Some((packet, descriptor)) = self.queue.pop_video() {
-            let descriptor = self.queue.pop_descriptor(descriptor);
-            self.send_media(out, &packet, descriptor.as_ref(), probe);
+        } else if let Some(waiting) = self.queue.pop_video() {
+            let descriptor = self.queue.pop_descriptor(waiting.descriptor);
+            self.send_media(out, &waiting.packet, descriptor.as_ref(), probe);
         }
     }
 
@@ -110,8 +120,10 @@ impl Sender {
         let payload = out.payloads.payload(packet.payload).and_then(|payload| compose::part_of(payload, packet));
         let (Some(payload), Some(&negotiated)) = (payload, slot.payload(packet.payload_type)) else {
             slot.counters.dropped += 1;
-            slot.keyframes.request();
-            self.keyframes_due = earliest(self.keyframes_due, slot.keyframes.due());
+            if !slot.config.is_audio {
+                slot.keyframes.request();
+                self.keyframes_due = earliest(self.keyframes_due, slot.keyframes.due());
+            }
             return;
         };
         let is_named = slot.begin(packet);
@@ -129,13 +141,12 @@ impl Sender {
             slot.counters.dropped += 1;
             return;
         };
-        // Shorter than a packet.
-        let packet = Packet { length: payload.len() as u16, ..*packet };
         let rtx = negotiated.rtx.filter(|_| slot.config.rtx.is_some());
         if rtx.is_some() {
-            slot.sent.insert(out.now, &packet, descriptor);
+            // Shorter than a packet.
+            slot.sent.insert(out.now, packet, payload.len() as u16, descriptor);
         }
-        slot.finish(&packet, rtx);
+        slot.finish(packet, rtx);
         slot.counters.packets += 1;
         slot.counters.bytes += sealed.plain as u64;
         slot.octets += payload.len() as u64;

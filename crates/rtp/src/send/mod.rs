@@ -158,7 +158,7 @@ impl Sender {
                 slot.counters.dropped += 1;
                 return Err(NotQueued::Full);
             }
-            self.queue.push_audio(packet);
+            self.queue.push_audio(now, packet);
             self.wake = Some(now);
             return Ok(());
         }

@@ -13,19 +13,19 @@ const MOST_VIDEO: usize = 1_024;
 const MOST_AUDIO: usize = 256;
 /// At most so many bytes of descriptors.
 const MOST_DESCRIPTORS: usize = 32 * 1_024;
-/// Video that waited longer is of no use: the receiver shows something newer instead.
+/// What waited longer is of no use: the receiver plays something newer instead. Audio waits only while nobody drains, as
+/// before there are keys.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
 /// Memory for more packets than this is given back when nothing waits.
 const KEPT: usize = 64;
 
 // The bound that the documentation of `Sender` states.
-const _: () =
-    assert!(size_of::<Waiting>() * MOST_VIDEO + size_of::<Packet>() * MOST_AUDIO + MOST_DESCRIPTORS < 160 * 1_024);
+const _: () = assert!(size_of::<Waiting>() * (MOST_VIDEO + MOST_AUDIO) + MOST_DESCRIPTORS < 160 * 1_024);
 
 /// Audio first, then video in the order in which it came.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    audio: VecDeque<Packet>,
+    audio: VecDeque<Waiting>,
     video: VecDeque<Waiting>,
     /// Those of the video, one after the other.
     descriptors: VecDeque<u8>,
@@ -33,10 +33,11 @@ pub(super) struct Queue {
     bytes: u64,
 }
 
+/// A packet, and since when it waits.
 #[derive(Clone, Copy, Debug)]
-struct Waiting {
-    packet: Packet,
-    descriptor: DescriptorLength,
+pub(super) struct Waiting {
+    pub packet: Packet,
+    pub descriptor: DescriptorLength,
     since: Time,
 }
 
@@ -54,8 +55,8 @@ impl Queue {
     }
 
     /// Queues a packet that leaves at the next turn; for who asked [`is_full_of_audio`](Self::is_full_of_audio).
-    pub fn push_audio(&mut self, packet: &Outgoing) {
-        self.audio.push_back(packet.into());
+    pub fn push_audio(&mut self, now: Time, packet: &Outgoing) {
+        self.audio.push_back(Waiting { packet: packet.into(), descriptor: DescriptorLength(0), since: now });
     }
 
     /// Queues a packet that is paced; for who asked [`is_full_of_video`](Self::is_full_of_video).
@@ -68,19 +69,22 @@ impl Queue {
         self.video.push_back(Waiting { packet: packet.into(), descriptor, since: now });
     }
 
-    pub fn pop_audio(&mut self) -> Option<Packet> {
+    pub fn pop_audio(&mut self) -> Option<Waiting> {
         self.audio.pop_front()
     }
 
     /// The next video packet. Whoever takes it takes its descriptor too, if it has one
     /// ([`pop_descriptor`](Self::pop_descriptor)), since descriptors are kept in the packets' order.
-    pub fn pop_video(&mut self) -> Option<(Packet, DescriptorLength)> {
-        let Waiting { packet, descriptor, .. } = self.video.pop_front()?;
-        self.bytes -= u64::from(packet.length);
-        if self.video.is_empty() {
-            self.video.shrink_to(KEPT);
+    pub fn pop_video(&mut self) -> Option<Waiting> {
+        let waiting = self.video.pop_front();
+        if let Some(waiting) = &waiting {
+            self.bytes -= u64::from(waiting.packet.length);
+            if self.video.is_empty() {
+                self.video.shrink_to(KEPT);
+            }
         }
-        Some((packet, descriptor))
+        // As it lies in the queue: taken apart and put together again it costs as much as all the rest here.
+        waiting
     }
 
     /// The descriptor of the packet that was taken last.
@@ -101,15 +105,14 @@ impl Queue {
 
     /// Drops the next video packet.
     pub fn drop_video(&mut self) {
-        if let Some((_, descriptor)) = self.pop_video() {
-            self.pop_descriptor(descriptor);
+        if let Some(waiting) = self.pop_video() {
+            self.pop_descriptor(waiting.descriptor);
         }
     }
 
     /// The next video packet, if it has waited too long.
     pub fn overdue(&self, now: Time) -> Option<&Packet> {
-        let next = self.video.front()?;
-        (now.since(next.since) > LONGEST_WAIT).then_some(&next.packet)
+        self.video.front().filter(|next| next.is_overdue(now)).map(|next| &next.packet)
     }
 
     /// The video, which the pacer lets out.
@@ -120,7 +123,7 @@ impl Queue {
 
     /// Slots have moved: `moved` gives each packet's slot its new place; packets of slots that are gone go with them.
     pub fn relocate(&mut self, moved: impl Fn(u16) -> Option<u16>) {
-        self.audio.retain_mut(|packet| stays(packet, &moved));
+        self.audio.retain_mut(|waiting| stays(&mut waiting.packet, &moved));
         for _ in 0..self.video.len() {
             let Some(mut waiting) = self.video.pop_front() else { break };
             let descriptor = self.pop_descriptor(waiting.descriptor);
@@ -135,8 +138,13 @@ impl Queue {
 
     /// How many packets of this slot wait.
     pub fn waiting_of(&self, slot: u16) -> usize {
-        let video = self.video.iter().map(|waiting| &waiting.packet);
-        self.audio.iter().chain(video).filter(|packet| packet.slot == slot).count()
+        self.audio.iter().chain(&self.video).filter(|waiting| waiting.packet.slot == slot).count()
+    }
+}
+
+impl Waiting {
+    pub fn is_overdue(&self, now: Time) -> bool {
+        now.since(self.since) > LONGEST_WAIT
     }
 }
 

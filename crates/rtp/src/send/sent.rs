@@ -78,8 +78,8 @@ const PART: u8 = 4;
 const WAITING: u8 = 8;
 
 impl Sent {
-    /// A packet was sent.
-    pub fn insert(&mut self, now: Time, packet: &Packet, descriptor: Option<&Descriptor>) {
+    /// A packet was sent, with a payload of this size.
+    pub fn insert(&mut self, now: Time, packet: &Packet, size: u16, descriptor: Option<&Descriptor>) {
         if self.ring.is_empty() {
             self.resize(INITIAL);
             self.newest = packet.sequence;
@@ -115,7 +115,7 @@ impl Sent {
             descriptor,
             part: packet.part.unwrap_or_default(),
             patch: packet.patch,
-            size: packet.length,
+            size,
             payload_type: packet.payload_type,
             descriptor_length,
             times: 0,
@@ -341,11 +341,12 @@ mod tests {
         let mut sent = Sent::default();
         assert_eq!(sent.memory(), 0);
         // 30 packets a second: two seconds fit into the first 64.
-        (0..1_000).for_each(|number| sent.insert(at(number * 33), &packet(number), None));
+        (0..1_000).for_each(|number| sent.insert(at(number * 33), &packet(number), 1_000, None));
         assert_eq!(sent.memory(), INITIAL * size_of::<Entry>());
         // 2,000 a second, with long descriptors.
         let descriptor = Descriptor::new(&[1; 100]);
-        (1_000..9_000).for_each(|number| sent.insert(at(33_000 + number / 2), &packet(number), descriptor.as_ref()));
+        (1_000..9_000)
+            .for_each(|number| sent.insert(at(33_000 + number / 2), &packet(number), 1_000, descriptor.as_ref()));
         assert!(sent.memory() < 64 * 1_024, "{} bytes", sent.memory());
         assert_eq!(sent.ring.len(), MOST);
         sent.release();
@@ -358,7 +359,7 @@ mod tests {
         let first = packet(u64::from(u16::MAX) + 5);
         let descriptors: Vec<_> = (0..400u16).map(|number| Descriptor::new(&number.to_be_bytes())).collect();
         for (number, descriptor) in (0..).zip(&descriptors) {
-            sent.insert(at(0), &Packet { sequence: first.sequence + number, ..first }, descriptor.as_ref());
+            sent.insert(at(0), &Packet { sequence: first.sequence + number, ..first }, 1_000, descriptor.as_ref());
         }
         for (number, descriptor) in (0..).zip(&descriptors) {
             assert_eq!(sent.request(at(1), first.sequence + number, ROUND_TRIP), Ok(1_000));
@@ -372,7 +373,7 @@ mod tests {
     fn a_packet_whose_descriptor_was_overwritten_is_gone() {
         let mut sent = Sent::default();
         let descriptor = Descriptor::new(&[1; 100]);
-        (0..200).for_each(|number| sent.insert(at(0), &packet(number), descriptor.as_ref()));
+        (0..200).for_each(|number| sent.insert(at(0), &packet(number), 1_000, descriptor.as_ref()));
         assert_eq!(sent.request(at(1), 5, ROUND_TRIP), Ok(1_000));
         assert!(sent.take(at(1), 5).is_none());
         assert_eq!(sent.request(at(1), 199, ROUND_TRIP), Ok(1_000));
@@ -382,9 +383,9 @@ mod tests {
     #[test]
     fn late_packets_find_their_place_and_very_late_ones_do_not_push_out_new_ones() {
         let mut sent = Sent::default();
-        sent.insert(at(0), &packet(5_000), None);
-        sent.insert(at(0), &packet(4_990), None);
-        sent.insert(at(0), &packet(5_000 - INITIAL as u64), None);
+        sent.insert(at(0), &packet(5_000), 1_000, None);
+        sent.insert(at(0), &packet(4_990), 1_000, None);
+        sent.insert(at(0), &packet(5_000 - INITIAL as u64), 1_000, None);
         assert!(sent.request(at(1), 5_000, ROUND_TRIP).is_ok());
         assert!(sent.request(at(1), 4_990, ROUND_TRIP).is_ok());
         assert_eq!(sent.request(at(1), 5_000 - INITIAL as u64, ROUND_TRIP), Err(NotAgain::Gone));
@@ -393,7 +394,7 @@ mod tests {
     #[test]
     fn a_request_that_is_given_up_can_be_made_again() {
         let mut sent = Sent::default();
-        sent.insert(at(0), &packet(1), None);
+        sent.insert(at(0), &packet(1), 1_000, None);
         assert!(sent.request(at(1), 1, ROUND_TRIP).is_ok());
         assert_eq!(sent.request(at(1), 1, ROUND_TRIP), Err(NotAgain::Recently));
         sent.give_up(1);

@@ -33,6 +33,24 @@ fn audio_passes_a_full_queue() {
 }
 
 #[test]
+fn sound_that_nobody_could_send_for_a_while_does_not_come_late() {
+    let mut world = World::new();
+    for sequence in 1..=300 {
+        let audio = world.packet(AUDIO, sequence, sequence as u32 * 960, b"sound");
+        let _ = world.sender.enqueue(world.now, &audio);
+        world.pass(20);
+    }
+    let last = world.packet(AUDIO, 301, 301 * 960, b"sound");
+    assert_eq!(world.sender.enqueue(world.now, &last), Err(NotQueued::Full));
+    assert_eq!(world.drain(), [], "the newest of the 256 has waited for 900 ms");
+    assert_eq!(world.sender.stats(AUDIO).expect("exists").dropped, 301);
+    let next = world.packet(AUDIO, 302, 302 * 960, b"sound");
+    world.sender.enqueue(world.now, &next).expect("there is room");
+    assert_eq!(world.drain().len(), 1);
+    assert_eq!(world.keyframes_wanted(), []);
+}
+
+#[test]
 fn a_frame_without_room_is_refused_whole_and_a_key_frame_asked_for() {
     let mut world = World::at(Bitrate::kbps(100));
     world.frame_of(VIDEO, 1, 0, 1_023, 100);
