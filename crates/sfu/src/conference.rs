@@ -16,6 +16,7 @@ use conclave_proto::{
     ViewItem, limits,
 };
 
+use crate::estimate::{self, Estimate};
 use crate::leg::{Decodes, Demand, Leg, LegConfig, Slot, SourceId, StreamId};
 use crate::person::Person;
 use crate::rtp::{Bitrate, Forward, LayerIndex, LegId, SlotId, SlotReport, Time};
@@ -213,7 +214,9 @@ impl Conference {
             audio: Vec::new(),
             video: Vec::new(),
             view: Vec::new(),
-            estimate: None,
+            estimate: Estimate::default(),
+            allocated: Bitrate::ZERO,
+            estimated: Bitrate::ZERO,
             demand: Demand::default(),
             allocated_at: now,
             must_assign: false,
@@ -372,10 +375,11 @@ impl Conference {
     pub fn handle_estimate(&mut self, now: Time, leg: LegId, estimate: Bitrate) {
         let now = self.advance(now);
         let Some(found) = self.legs.get_mut(leg.0) else { return };
-        let falls = found.estimate.is_none_or(|before| estimate < before);
-        found.estimate = Some(estimate);
-        // What falls is obeyed at once; what rises waits for the next tick.
-        if falls || now.since(found.allocated_at) >= TICK {
+        let is_first = !found.estimate.is_known();
+        let has_grown = estimate::has_grown(found.estimated, estimate) && now.since(found.allocated_at) >= TICK;
+        found.estimate.take(now, estimate);
+        // What no longer fits gives way at once; anything else waits for the leg's turn.
+        if is_first || has_grown || estimate < found.allocated {
             self.must_allocate(leg.0);
             self.settle(now);
         }

@@ -4,20 +4,21 @@ use std::time::Duration;
 
 use conclave_proto::SourceKind;
 
+use crate::estimate;
 use crate::rtp::{Bitrate, LayerIndex, Resolution, Time};
 use crate::stream::{LAYER_TIMEOUT, Lane, Stream, Streams};
 
 /// How long after it was turned on a layer may take to arrive before it counts as absent.
 const START_TIME: Duration = Duration::from_secs(3);
 
-/// After a picture fell, time between one rise and the next.
-const RISE_INTERVAL: Duration = Duration::from_secs(10);
+/// Least time between two changes of a picture that nothing forces.
+const CHANGE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// After a picture fell to nothing, time until its smallest layer may come back: a still picture is
 /// worse than one that comes and goes a little.
 const RESUME_INTERVAL: Duration = Duration::from_millis(1_500);
 
-/// After this long without a fall a picture rises freely again.
+/// After this long without a fall an estimate that grows is followed at once again.
 const CALM: Duration = Duration::from_secs(60);
 
 /// A tile is served by a layer of at least this share of its pixels, in percent: the difference to
@@ -140,21 +141,27 @@ pub(crate) fn wanted(kind: SourceKind, streams: &Streams, width: u16, height: u1
     LayerIndex::ALL.into_iter().find(|layer| pixels(*layer) >= needed).unwrap_or(LayerIndex::HIGH)
 }
 
-/// Keeps a picture from going up and down with every breath of the estimate: once it has fallen it
-/// rises at most once in [`RISE_INTERVAL`], until there has been [`CALM`]. Before the first fall it
-/// rises freely, so that a good connection is used at once.
+/// Keeps a picture from going up and down with every breath of the estimate: what the network does not force
+/// happens at most once in [`CHANGE_INTERVAL`]. Only an estimate that has grown well beyond what it was, with
+/// no fall for [`CALM`], is followed at once, so that a good connection is used from the beginning.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Steadiness {
+    changed_at: Option<Time>,
     fell_at: Option<Time>,
-    rose_at: Option<Time>,
+    /// The estimate at that change.
+    estimate: Bitrate,
 }
 
 impl Steadiness {
-    pub fn may_rise(&self, now: Time) -> bool {
-        match self.fell_at {
-            Some(at) if now.since(at) < CALM => now.since(at.max(self.rose_at.unwrap_or(at))) >= RISE_INTERVAL,
-            _ => true,
-        }
+    /// Whether a picture may be changed without need.
+    pub fn may_change(&self, now: Time) -> bool {
+        self.changed_at.is_none_or(|at| now.since(at) >= CHANGE_INTERVAL)
+    }
+
+    /// Whether it may get more than it has.
+    pub fn may_rise(&self, now: Time, estimate: Bitrate) -> bool {
+        let calm = self.fell_at.is_none_or(|at| now.since(at) >= CALM);
+        self.may_change(now) || calm && estimate::has_grown(self.estimate, estimate)
     }
 
     /// Whether a picture that is paused may get its smallest layer back.
@@ -163,11 +170,13 @@ impl Steadiness {
     }
 
     /// The allocation changed because of the network.
-    pub fn changed(&mut self, now: Time, from: Option<LayerIndex>, to: Option<LayerIndex>) {
+    pub fn changed(&mut self, now: Time, from: Option<LayerIndex>, to: Option<LayerIndex>, estimate: Bitrate) {
+        if to != from {
+            self.changed_at = Some(now);
+            self.estimate = estimate;
+        }
         if to < from {
             self.fell_at = Some(now);
-        } else if to > from {
-            self.rose_at = Some(now);
         }
     }
 }
@@ -262,25 +271,27 @@ mod tests {
     }
 
     #[test]
-    fn after_a_fall_a_picture_rises_once_in_ten_seconds() {
+    fn a_picture_changes_once_in_ten_seconds_unless_the_network_is_another() {
         let mut steadiness = Steadiness::default();
         let [low, high] = [Some(LayerIndex::LOW), Some(LayerIndex::HIGH)];
-        steadiness.changed(at(0), None, low);
-        assert!(steadiness.may_rise(at(100)), "before the first fall");
-        steadiness.changed(at(1_000), high, low);
-        assert!(!steadiness.may_rise(at(10_999)));
-        assert!(steadiness.may_rise(at(11_000)));
-        steadiness.changed(at(11_000), low, high);
-        assert!(!steadiness.may_rise(at(20_999)));
-        assert!(steadiness.may_rise(at(21_000)));
-        assert!(steadiness.may_rise(at(61_000)));
+        let estimate = Bitrate::kbps(1_000);
+        steadiness.changed(at(0), low, high, estimate);
+        assert!(!steadiness.may_rise(at(9_999), Bitrate::kbps(1_300)) && !steadiness.may_change(at(9_999)));
+        assert!(steadiness.may_rise(at(100), Bitrate::kbps(1_500)), "before the first fall");
+        assert!(steadiness.may_rise(at(10_000), estimate) && steadiness.may_change(at(10_000)));
+        steadiness.changed(at(20_000), high, low, estimate);
+        assert!(!steadiness.may_rise(at(29_999), Bitrate::kbps(9_000)));
+        assert!(steadiness.may_rise(at(30_000), estimate));
+        steadiness.changed(at(30_000), low, low, estimate);
+        assert!(steadiness.may_change(at(30_000)), "what stays is no change");
     }
 
     #[test]
     fn a_picture_that_fell_to_nothing_comes_back_small_before_it_may_rise() {
         let mut steadiness = Steadiness::default();
-        steadiness.changed(at(1_000), Some(LayerIndex::LOW), None);
+        let estimate = Bitrate::kbps(1_000);
+        steadiness.changed(at(1_000), Some(LayerIndex::LOW), None, estimate);
         assert!(!steadiness.may_resume(at(2_499)));
-        assert!(steadiness.may_resume(at(2_500)) && !steadiness.may_rise(at(2_500)));
+        assert!(steadiness.may_resume(at(2_500)) && !steadiness.may_rise(at(2_500), estimate));
     }
 }

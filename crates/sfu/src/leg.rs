@@ -2,6 +2,7 @@
 
 use conclave_proto::{AudioSlot, LegNumber, MediaState, Mid, ParticipantId, Slots, SourceKind, VideoCodec, VideoSlot};
 
+use crate::estimate::Estimate;
 use crate::layers::Steadiness;
 use crate::rewriter::Rewriter;
 use crate::rtp::{Bitrate, Codec, LayerIndex, Time, Timestamp};
@@ -69,7 +70,11 @@ pub(crate) struct Leg {
     pub video: Vec<Slot<Showing>>,
     /// What it shows, most important first; bounded.
     pub view: Vec<conclave_proto::ViewItem>,
-    pub estimate: Option<Bitrate>,
+    pub estimate: Estimate,
+    /// What its sounds and pictures were allocated.
+    pub allocated: Bitrate,
+    /// The estimate by which that was done.
+    pub estimated: Bitrate,
     pub demand: Demand,
     pub allocated_at: Time,
     // Work that is waiting, so that it is noted once.
@@ -205,6 +210,11 @@ impl Leg {
     /// Whether it is sent any picture.
     pub fn shows(&self) -> bool {
         self.video.iter().any(|slot| slot.carries.is_some())
+    }
+
+    /// Whether it shows something otherwise than when its bandwidth was last allocated.
+    pub fn view_changed(&self) -> bool {
+        self.video.iter().any(|slot| slot.carries.as_ref().is_some_and(|showing| showing.view_changed))
     }
 
     /// Whether the picture goes on only with a key frame of its target.

@@ -14,6 +14,7 @@ mod bits;
 mod compaction;
 mod conference;
 mod dependency;
+mod estimate;
 mod frame;
 mod h264;
 mod keyframes;

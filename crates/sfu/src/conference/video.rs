@@ -4,14 +4,12 @@ use conclave_proto::SourceKind;
 
 use super::{Conference, Output};
 use crate::allocation::{self, Picture};
+use crate::estimate::Budget;
 use crate::layers::{self, Layers};
 use crate::leg::{Leg, Showing, SourceId, StreamId, Target};
 use crate::rtp::{Bitrate, LayerIndex, LegId, Time};
 use crate::stream::Stream;
 use crate::table::Key;
-
-/// What is sent to a leg whose congestion control has not spoken yet.
-const INITIAL_ESTIMATE: Bitrate = Bitrate::kbps(1_200);
 
 /// What is kept free for each sound even while it is quieter.
 const AUDIO_RESERVE: Bitrate = Bitrate::kbps(32);
@@ -19,6 +17,9 @@ const AUDIO_RESERVE: Bitrate = Bitrate::kbps(32);
 /// A shared screen on the stage that exceeds the estimate by no more than this (in percent of it) is
 /// sent all the same: it has no smaller layer, and is seldom at its full rate for long.
 const STAGE_TOLERANCE_PERCENT: u64 = 140;
+
+/// What such a screen is counted with at most, in percent of what may be used.
+const STAGE_SHARE_PERCENT: u64 = 85;
 
 /// The highest priority: a shared screen on the stage.
 const STAGE: u8 = 3;
@@ -133,9 +134,11 @@ impl Conference {
         let Some(leg) = self.legs.get_mut(key) else { return };
         leg.must_allocate = false;
         leg.allocated_at = now;
+        let (estimate, budget) = (leg.estimate.latest(), leg.estimate.budget(now));
         let Some(leg) = self.legs.get(key) else { return };
+        // Sound never starves: its share is taken off before anything else is divided.
         let audio = self.audio_rate(leg);
-        let budget = leg.estimate.unwrap_or(INITIAL_ESTIMATE).saturating_sub(audio);
+        let budget = budget.without(audio);
         let mut order: Vec<usize> = (0..leg.video.len()).filter(|slot| leg.video[*slot].carries.is_some()).collect();
         order.sort_by_key(|slot| leg.video[*slot].carries.as_ref().map(|showing| showing.position));
         let (candidates, pictures): (Vec<_>, Vec<_>) =
@@ -145,7 +148,7 @@ impl Conference {
             layer.and_then(|layer| picture.rates[layer.index()]).unwrap_or_default()
         };
         let spent: Bitrate = pictures.iter().enumerate().map(|(at, picture)| cost(picture, choice.get(at))).sum();
-        let spare = budget.saturating_sub(spent);
+        let spare = budget.raise.saturating_sub(spent);
 
         let mut changed = false;
         let mut wanted = audio;
@@ -158,7 +161,7 @@ impl Conference {
             let Some(showing) = &mut slot.carries else { continue };
             let was_possible = picture.current.is_none_or(|layer| picture.rates[layer.index()].is_some());
             if was_possible && !std::mem::take(&mut showing.view_changed) {
-                showing.steadiness.changed(now, picture.current, allocated);
+                showing.steadiness.changed(now, picture.current, allocated, estimate);
             }
             let source = showing.source;
             let unlimited = allocated == best.map(|(layer, _)| layer);
@@ -184,6 +187,7 @@ impl Conference {
         asks.into_iter().for_each(|stream| self.watch_keyframes(now, stream));
         let sending = audio + self.sent_rate(key);
         if let Some(leg) = self.legs.get_mut(key) {
+            (leg.allocated, leg.estimated) = (audio + spent, estimate);
             leg.demand.sending = sending;
             leg.demand.wanted = wanted;
         }
@@ -193,7 +197,7 @@ impl Conference {
     }
 
     /// What a slot's picture could be, for the allocation.
-    fn candidate(&self, now: Time, leg: &Leg, slot: usize, budget: Bitrate) -> Option<(Candidate, Picture)> {
+    fn candidate(&self, now: Time, leg: &Leg, slot: usize, budget: Budget) -> Option<(Candidate, Picture)> {
         let showing = leg.video.get(slot)?.carries.as_ref()?;
         let kind = showing.source.kind;
         let source = self.people.get(showing.source.person)?.source(kind);
@@ -202,19 +206,22 @@ impl Conference {
         let layers = Layers::observe(now, kind, streams, &source.wish.asked, |codec| leg.decodes(codec));
         let mut rates = layers.rates;
         let priority = if kind == SourceKind::Screen && showing.priority > 0 { STAGE } else { showing.priority };
-        let tolerated = budget.percent(STAGE_TOLERANCE_PERCENT);
+        // Harder to get in than to stay, as for every picture.
+        let most = if showing.allocated.is_some() { budget.keep } else { budget.raise };
         if priority == STAGE
             && let Some(smallest) = rates.iter_mut().flatten().next()
-            && *smallest <= tolerated
+            && *smallest <= most.percent(STAGE_TOLERANCE_PERCENT)
         {
-            *smallest = (*smallest).min(budget.percent(85));
+            *smallest = (*smallest).min(most.percent(STAGE_SHARE_PERCENT));
         }
         let picture = Picture {
             rates,
             wanted: layers::wanted(kind, streams, showing.width, showing.height),
             priority,
             current: showing.allocated,
-            may_rise: showing.view_changed || showing.steadiness.may_rise(now),
+            // For what somebody wants to see otherwise than before, the other pictures make room at once.
+            may_change: leg.view_changed() || showing.steadiness.may_change(now),
+            may_rise: showing.view_changed || showing.steadiness.may_rise(now, leg.estimate.latest()),
             may_resume: showing.steadiness.may_resume(now),
         };
         Some((Candidate { slot, layers, feed }, picture))

@@ -6,5 +6,6 @@ mod hostile;
 mod layers;
 mod moving;
 mod slots;
+mod steadiness;
 mod wishes;
 mod world;
