@@ -66,8 +66,9 @@ function thin<Name extends string>(series: Series<Name>, now: number): Series<Na
   });
   const first = times[start];
   if (start < 0 || first === undefined || first > now - FINE - SLACK) return series;
-  const end = times.findIndex((time) => time > now - FINE);
-  // Groups end at whole tens, so that equal moments fold equally whenever it happens.
+  // Whole tens only: one that is folded in two parts would not be the mean of its seconds.
+  const whole = Math.floor((now - FINE) / STEP) * STEP;
+  const end = times.findIndex((time) => time >= whole);
   const groups: { from: number; to: number }[] = [];
   for (let index = start; index < end; index += 1) {
     const group = groups.at(-1);

@@ -84,7 +84,7 @@ export default {
   'column.lossDown': 'Loss down',
   'column.roundTrip': 'Round trip',
   'column.estimate': 'Estimate',
-  'column.recent': 'Last two minutes',
+  'column.recent': 'Trend',
   'column.jitter': 'Jitter',
   'column.layer': 'Layer',
   'column.codec': 'Codec',

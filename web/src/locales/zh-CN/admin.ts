@@ -79,7 +79,7 @@ export default {
   'column.lossDown': '下行丢包',
   'column.roundTrip': '往返时延',
   'column.estimate': '带宽估计',
-  'column.recent': '最近两分钟',
+  'column.recent': '走势',
   'column.jitter': '抖动',
   'column.layer': '层',
   'column.codec': '编码',

@@ -10,6 +10,8 @@ export interface StreamText {
   readonly state: string;
   readonly layer: string;
   readonly codec: string;
+  /** Layer and codec in one. */
+  readonly encoding: string;
   /** Nothing flows in it. */
   readonly isIdle: boolean;
 }
@@ -24,6 +26,7 @@ export function streamText(stream: Stream, people: readonly AdminParticipant[]):
       state: t(isIdle ? 'admin.stream.idle' : wanted ? 'admin.stream.wanted' : 'admin.stream.unwanted'),
       layer: layerText(source, layer),
       codec: codecText(codec),
+      encoding: encoding(layerText(source, layer), codecText(codec)),
       isIdle,
     };
   }
@@ -37,6 +40,7 @@ export function streamText(stream: Stream, people: readonly AdminParticipant[]):
       state: t('admin.stream.idle'),
       layer: nothing,
       codec: nothing,
+      encoding: t('admin.stream.idle'),
       isIdle: sent.packets === 0,
     };
   }
@@ -47,8 +51,13 @@ export function streamText(stream: Stream, people: readonly AdminParticipant[]):
     state: t(carries.paused ? 'admin.stream.paused' : 'admin.stream.flows'),
     layer: layerText(carries.source, carries.layer),
     codec: codecText(carries.codec),
+    encoding: encoding(layerText(carries.source, carries.layer), codecText(carries.codec)),
     isIdle: sent.packets === 0,
   };
+}
+
+function encoding(layer: string, codec: string): string {
+  return [layer, codec].filter((part) => part !== t('admin.none')).join(' · ');
 }
 
 /** Only a camera has several. */
