@@ -118,7 +118,9 @@ impl Receiver {
             if let Some(newest) = stream.newest() {
                 stream.missing.give_up(now, newest);
             }
-            if let Some(media) = stream.media {
+            // One that the description names may not send yet; until its first packet nobody knows what it understands.
+            let heard = stream.media.filter(|media| media.since.is_some());
+            if let Some(media) = heard {
                 if stream.missing.due().is_some_and(|due| due <= now) {
                     let asked = writer.nack(reporter, media.ssrc, stream.missing.to_ask(now))?;
                     stream.missing.asked(now, asked, &self.round_trip);
@@ -128,8 +130,7 @@ impl Receiver {
                     ask_for_keyframe(now, writer, reporter, media.ssrc, stream)?;
                 }
             }
-            // A key frame of a stream without a source is asked for when it has one; its first packet may be one.
-            let keyframe = stream.media.and(stream.keyframe.due(now));
+            let keyframe = heard.and(stream.keyframe.due(now));
             next = [next, stream.missing.due(), keyframe].into_iter().flatten().min();
         }
         self.reporting.streams = next;

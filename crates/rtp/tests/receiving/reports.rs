@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use conclave_rtp::rtcp::{Compound, Packet, ReportBlock, SenderInfo};
-use conclave_rtp::{ExtensionValues, Feedback, ReceiverEvent, Ssrc, StreamIndex};
+use conclave_rtp::{ExtensionValues, Feedback, ReceiverEvent, Ssrc, StreamIndex, StreamSources};
 
 use crate::world::{CAMERA_HIGH, MICROPHONE, OPUS, US, VP8, World, config, packet};
 
@@ -207,6 +207,19 @@ fn a_key_frame_of_a_stream_without_a_source_is_asked_for_when_it_has_one() {
     world.pass_ms(1_000);
     world.camera(10).expect("taken");
     assert_eq!(key_frames(&world.due()), [(Ssrc(50), None)]);
+}
+
+#[test]
+fn a_key_frame_of_a_source_that_is_named_and_silent_is_asked_for_when_it_sends() {
+    let mut named = config();
+    named.sections[1].rids.clear();
+    named.sections[1].sources = vec![StreamSources { media: Ssrc(70), retransmission: None }];
+    let mut world = World::with(named);
+    world.receiver.request_keyframe(world.now, StreamIndex { section: 1, layer: 0 });
+    assert_eq!(key_frames(&world.due()), []);
+    assert_eq!(world.receiver.poll_timeout(), None);
+    world.receive(VP8, 70, 1, b"picture").expect("taken");
+    assert_eq!(key_frames(&world.due()), [(Ssrc(70), None)]);
 }
 
 #[test]
