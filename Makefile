@@ -54,6 +54,8 @@ test: ## Sets everything up (browsers included) and runs every test
 .PHONY: bench
 bench: $(PAGE) ## Measures; figures are also appended to target/bench/results.jsonl
 	@scripts/setup.sh bench
+	cargo bench --locked -p conclave-qos --bench scenarios
+	cargo bench --locked -p conclave-qos --bench cost
 	cargo bench --locked -p conclave-sfu --bench forwarding
 	cargo bench --locked -p conclave-rtp --bench sealing
 	cargo bench --locked -p conclave-rtp --bench sending

@@ -120,12 +120,6 @@ pub trait CongestionController: Send {
     /// The other end asks for no more than this (REMB, draft-alvestrand-rmcat-remb-03); `None`: no longer.
     fn handle_remote_limit(&mut self, now: Time, limit: Option<Bitrate>);
 
-    /// An RTCP receiver report told this share of lost packets, 0 to 1 (RFC 3550, 6.4.1).
-    ///
-    /// Counts only as long as there is no [`handle_feedback`](Self::handle_feedback), which tells the same better. Does
-    /// nothing if a controller needs feedback.
-    fn handle_receiver_report(&mut self, _now: Time, _loss: f64) {}
-
     /// The application's plans changed.
     fn handle_demand(&mut self, now: Time, demand: Demand);
 

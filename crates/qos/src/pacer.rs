@@ -25,7 +25,7 @@ const PROBE_RUN: Duration = Duration::from_millis(2);
 const PROBE_LATENESS: Duration = Duration::from_millis(10);
 /// Probes that wait at most; the oldest make room.
 const MOST_PROBES: usize = 4;
-/// A probe that could not begin for this long is out of date (`bitrate_prober.cc`, `kProbeClusterTimeout` is 5 s).
+/// A probe that could not begin, or go on, for this long is over (`bitrate_prober.cc`, `kProbeClusterTimeout` is 5 s).
 const PROBE_EXPIRES: Duration = Duration::from_secs(1);
 /// Padding asked for at once, at most: the payload of one packet.
 const MOST_PADDING: u64 = 1_200;
@@ -192,7 +192,7 @@ impl Pacer {
 
     /// What the first waiting probe says; `None` if there is none.
     fn poll_active_probe(&mut self, now: Time, queued: Queued) -> Option<Turn> {
-        while self.probes[0].is_some_and(|active| active.started.is_none() && now.since(active.added) > PROBE_EXPIRES) {
+        while self.probes[0].is_some_and(|active| now.since(active.due().unwrap_or(active.added)) > PROBE_EXPIRES) {
             self.end_probe();
         }
         let active = self.probes[0].as_mut()?;

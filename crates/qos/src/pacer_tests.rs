@@ -135,6 +135,17 @@ fn a_probe_out_of_date_is_not_sent_and_too_many_make_room() {
 }
 
 #[test]
+fn a_probe_that_nothing_can_fill_ends_and_holds_nothing_up() {
+    let mut pacer = Pacer::new(control(750, 0));
+    pacer.add_probe(at(0), Probe { id: ProbeId(1), rate: Bitrate::kbps(10_000), bytes: 50_000, packets: 5 });
+    assert_eq!(pacer.poll(at(0), Queued { bytes: 1_250, packets: 1 }), Turn::Media(Some(ProbeId(1))));
+    pacer.handle_sent(&packet(at(0), SIZE, Some(ProbeId(1))));
+    assert!(matches!(pacer.poll(at(50_000), Queued::default()), Turn::Padding { .. }));
+    let one = Queued { bytes: 1_250, packets: 1 };
+    assert_eq!(pacer.poll(at(2_000_000), one), Turn::Media(None));
+}
+
+#[test]
 fn a_rate_of_nothing_sends_nothing() {
     let mut pacer = Pacer::new(Control::default());
     assert_eq!(pacer.poll(at(5), Queued { bytes: 0, packets: 1 }), Turn::Wait(None));

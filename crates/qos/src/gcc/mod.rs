@@ -13,7 +13,6 @@
 
 mod acknowledged;
 mod application;
-mod blind;
 mod capacity;
 mod groups;
 mod likelihood;
@@ -32,7 +31,6 @@ use crate::{
 };
 use acknowledged::Acknowledged;
 use application::Application;
-use blind::Blind;
 use groups::{Groups, Timing};
 use loss::{LossBased, LossState};
 use probe_plan::{Permission, ProbePlan};
@@ -72,9 +70,9 @@ impl Default for Limits {
 
 /// Google congestion control.
 ///
-/// Takes transport-wide feedback; needs a report every 50 to 250 ms. Where none ever comes, it makes do with REMB, which
-/// then is the estimate, or with the losses of receiver reports. Bounded in memory (about 25 KiB), and allocates nothing
-/// after the first reports. Whatever is reported, the target stays within [`Limits`].
+/// Takes transport-wide feedback, and needs a report every 50 to 250 ms; where none ever comes, it stays at what it
+/// begins with. Bounded in memory (about 25 KiB), and allocates nothing after the first reports. Whatever is reported,
+/// the target stays within [`Limits`].
 #[derive(Debug)]
 pub struct Gcc {
     limits: Limits,
@@ -92,7 +90,6 @@ pub struct Gcc {
     /// When the application was limited for the last time.
     limited: Option<Time>,
     silence: Silence,
-    blind: Blind,
     reported: Option<Time>,
     round_trip: Option<Duration>,
     was_over: bool,
@@ -125,7 +122,6 @@ impl Gcc {
             application: Application::new(begin),
             limited: None,
             silence: Silence::default(),
-            blind: Blind::default(),
             reported: None,
             round_trip: None,
             was_over: false,
@@ -302,24 +298,8 @@ impl CongestionController for Gcc {
 
     fn handle_remote_limit(&mut self, now: Time, limit: Option<Bitrate>) {
         self.remote_limit = limit;
-        if let (None, Some(limit)) = (self.reported, limit) {
-            // It estimates by itself, in place of reporting.
-            self.rate.set_rate(now, bps(limit));
-        }
-        self.update_target(now);
-    }
-
-    fn handle_receiver_report(&mut self, now: Time, loss: f64) {
-        if self.reported.is_some() {
-            return;
-        }
-        self.application.update(now);
-        if self.remote_limit.is_none() || loss > 0.0 {
-            let round_trip = self.round_trip.unwrap_or_default();
-            let used = !self.application.is_limited();
-            let rate = self.blind.update(now, self.rate.rate(), loss, round_trip, used);
-            self.rate.set_rate(now, rate);
-        }
+        let ceiling = limit.map_or(self.limits.ceiling, |limit| limit.min(self.limits.ceiling));
+        self.plan.set_ceiling(bps(ceiling));
         self.update_target(now);
     }
 

@@ -161,6 +161,11 @@ impl ProbePlan {
         self.state != State::New
     }
 
+    /// Nothing above this is looked for.
+    pub(super) fn set_ceiling(&mut self, ceiling: f64) {
+        self.ceiling = ceiling;
+    }
+
     pub(super) fn set_permission(&mut self, permission: Permission) {
         self.permission = permission;
     }

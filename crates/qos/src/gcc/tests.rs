@@ -27,44 +27,34 @@ fn target(gcc: &Gcc) -> u64 {
 }
 
 #[test]
-fn without_reports_remb_is_the_estimate() {
+fn without_reports_it_stays_where_it_began_and_does_not_probe_on_and_on() {
     let mut gcc = Gcc::new(Limits::default());
-    gcc.handle_remote_limit(at(0), Some(Bitrate::kbps(2_000)));
-    assert_eq!(target(&gcc), 2_000);
-    gcc.handle_remote_limit(at(10), Some(Bitrate::kbps(900)));
-    assert_eq!(target(&gcc), 900);
-    gcc.handle_remote_limit(at(20), Some(Bitrate::bps(1)));
-    assert_eq!(target(&gcc), 30, "the floor");
-}
-
-#[test]
-fn without_reports_losses_move_the_estimate() {
-    let mut gcc = Gcc::new(Limits::default());
-    for ms in (0..10_000).step_by(10) {
+    gcc.handle_demand(at(0), Demand { sending: Bitrate::kbps(1_000), wanted: Bitrate::kbps(5_000) });
+    let mut probes = 0;
+    for ms in (0..20_000).step_by(10) {
         gcc.handle_sent(&sent(ms));
-        if ms % 1_000 == 0 {
-            gcc.handle_receiver_report(at(ms), 0.0);
-        }
+        gcc.handle_timeout(at(ms));
+        probes += std::iter::from_fn(|| gcc.poll_probe()).count();
     }
-    let risen = target(&gcc);
-    assert!((550..700).contains(&risen), "8 % a second: {risen}");
-    gcc.handle_receiver_report(at(11_000), 0.5);
-    assert_eq!(target(&gcc), risen * 3 / 4);
-    assert_eq!(gcc.snapshot().state, NetworkState::Steady, "silence is no wonder");
+    assert_eq!((target(&gcc), probes), (300, 2));
+    assert_eq!(gcc.snapshot().state, NetworkState::Steady, "who never spoke is not silent");
 }
 
 #[test]
-fn with_reports_remb_only_limits_and_receiver_reports_do_not_count() {
+fn remb_limits_and_leaves_no_trace() {
     let mut gcc = Gcc::new(Limits::default());
     feed(&mut gcc, 0, 20_000, |_| Some(20));
     let before = target(&gcc);
     assert!(before > 900, "{before}");
-    gcc.handle_receiver_report(at(20_050), 0.5);
-    assert_eq!(target(&gcc), before);
     gcc.handle_remote_limit(at(20_060), Some(Bitrate::kbps(50_000)));
     assert_eq!(target(&gcc), before);
     gcc.handle_remote_limit(at(20_070), Some(Bitrate::kbps(400)));
     assert_eq!(target(&gcc), 400);
+    gcc.handle_demand(at(20_071), Demand { sending: Bitrate::kbps(400), wanted: Bitrate::kbps(5_000) });
+    gcc.handle_timeout(at(20_072));
+    assert_eq!(gcc.poll_probe(), None, "nor is more looked for");
+    gcc.handle_remote_limit(at(20_075), Some(Bitrate::bps(1)));
+    assert_eq!(target(&gcc), 30, "the floor");
     gcc.handle_remote_limit(at(20_080), None);
     assert_eq!(target(&gcc), before, "what it limited is still there");
 }
