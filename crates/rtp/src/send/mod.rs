@@ -58,10 +58,11 @@ const USUAL_HEADERS: u64 = 40;
 /// it, and padding is sent on that source too, so that it leaves no gap in the media's numbers.
 ///
 /// # Bounds
-/// 1,024 packets of video, which wait half a second at most, and 256 of audio; 512 retransmissions. Of what was sent,
-/// each slot remembers up to 1,024 packets, 2 s at most, in less than 64 KiB, which it takes as needed and gives
-/// back 5 s after the last packet. Beyond those, and beyond the history of transport-wide numbers, a leg takes
-/// less than 256 KiB; one that sends nothing, with 28 slots, less than 64 KiB.
+/// 1,024 packets of video and 256 of audio wait, half a second at most; 512 retransmissions. Of what was sent, each slot
+/// remembers up to 1,024 packets, 2 s at most, in less than 64 KiB, which it takes as needed and gives back 5 s after
+/// its last packet. The history of transport-wide numbers has 32 bytes for each packet of the latest 4 s, 512 KiB at most.
+/// Beyond these two, a leg that sends takes less than 256 KiB; one that sends nothing takes less than 64 KiB, with 28
+/// slots, and is not woken.
 pub struct Sender {
     config: SenderConfig,
     slots: Vec<Slot>,
@@ -185,12 +186,18 @@ impl Sender {
         let feedback_missing = self.feedback.deadline();
         [self.wake, self.reports_due, self.keyframes_due, self.limit_ends, feedback_missing]
             .into_iter()
-            .fold(self.controller.poll_timeout(), earliest)
+            .fold(self.controller_due(), earliest)
+    }
+
+    /// When the controller wants to be called. One that cannot probe, and has nothing to be told of, is left alone.
+    fn controller_due(&self) -> Option<Time> {
+        let matters = self.padding_slot.is_some() || self.feedback.since.is_some();
+        if matters && !self.feedback.is_missing { self.controller.poll_timeout() } else { None }
     }
 
     /// Does what is due, apart from sending; [`drain`](Self::drain) does it too.
     pub fn handle_timeout(&mut self, now: Time) {
-        if self.controller.poll_timeout().is_some_and(|due| due <= now) {
+        if self.controller_due().is_some_and(|due| due <= now) {
             self.controller.handle_timeout(now);
             self.apply_control(now);
         }

@@ -38,7 +38,16 @@ struct Link {
     came: HashMap<(u16, u64), Time>,
     keyframes_wanted: usize,
     sent_bytes: u64,
+    /// What the path to the receiver carries, and until when it is busy. `None`: anything at once.
+    rate: Option<Bitrate>,
+    busy_until: Time,
+    /// How long packets were on their way.
+    delays: Vec<Duration>,
+    turns: u32,
 }
+
+/// What the bottleneck keeps, as time; the rest is lost.
+const QUEUE: Duration = Duration::from_millis(300);
 
 impl Link {
     fn new(profile: Profile, lost: u64) -> Self {
@@ -64,6 +73,10 @@ impl Link {
             came: HashMap::new(),
             keyframes_wanted: 0,
             sent_bytes: 0,
+            rate: None,
+            busy_until: Time::default(),
+            delays: Vec::new(),
+            turns: 0,
         }
     }
 
@@ -101,12 +114,28 @@ impl Link {
             let packets: Vec<Vec<u8>> = self.arena.packets(0..self.arena.len()).map(<[u8]>::to_vec).collect();
             for bytes in packets {
                 self.sent_bytes += if to_receiver { bytes.len() as u64 } else { 0 };
-                if self.chance() >= self.lost {
+                let lost = self.lost;
+                if self.chance() >= lost
+                    && let Some(leaves) = self.pass_bottleneck(to_receiver, bytes.len())
+                {
                     self.order += 1;
-                    self.flying.insert((self.now + DELAY, self.order), Flying { to_receiver, bytes });
+                    self.flying.insert((leaves + DELAY, self.order), Flying { to_receiver, bytes });
                 }
             }
         }
+    }
+
+    /// When a packet has passed the bottleneck; `None` if its queue is full.
+    fn pass_bottleneck(&mut self, to_receiver: bool, size: usize) -> Option<Time> {
+        let Some(rate) = self.rate.filter(|_| to_receiver) else { return Some(self.now) };
+        let begins = self.busy_until.max(self.now);
+        if begins.since(self.now) > QUEUE {
+            return None;
+        }
+        let bits = (size as u64 + u64::from(OVERHEAD)) * 8;
+        self.busy_until = begins + Duration::from_micros(bits * 1_000_000 / rate.as_bps());
+        self.delays.push((self.busy_until + DELAY).since(self.now));
+        Some(self.busy_until)
     }
 
     fn deliver(&mut self) {
@@ -138,6 +167,7 @@ impl Link {
                 Some(next) => self.now = self.now.max(next),
                 None => break,
             }
+            self.turns += 1;
             self.deliver();
             self.exchange();
             while let Some(SenderEvent::KeyframeWanted(_)) = self.sender.sender_mut().poll_event() {
@@ -145,6 +175,25 @@ impl Link {
             }
         }
         self.now = end;
+    }
+
+    /// Pictures alone, as large as the estimate allows; returns their bytes.
+    fn adapt(&mut self, seconds: u64, sequence: &mut u64) -> u64 {
+        let mut bytes = 0;
+        for _ in 0..seconds * 25 {
+            let target = self.sender.sender().control().target;
+            let demand = Demand { sending: target, wanted: Bitrate::kbps(1_500) };
+            self.sender.sender_mut().set_demand(self.now, demand);
+            // Three packets every 40 ms.
+            let size = (target.percent(90).as_bps() / 8 / 75).clamp(50, 1_100) as usize;
+            for part in 0..3 {
+                self.enqueue(VIDEO, *sequence, (*sequence / 3) as u32 * 3_600, part == 2, size);
+                *sequence += 1;
+                bytes += size as u64;
+            }
+            self.run(Duration::from_millis(40));
+        }
+        bytes
     }
 
     /// A call of so many seconds, 600 kbit/s of pictures and 50 packets of sound a second. Returns how many packets of
@@ -249,4 +298,37 @@ fn the_estimate_finds_room_and_the_path_is_not_flooded() {
     // 650 kbit/s of media; probes and padding may add their part.
     let rate = link.sent_bytes * 8 / 21;
     assert!(rate < 1_300_000, "{rate} bit/s");
+}
+
+#[test]
+fn a_narrow_path_is_used_and_its_queue_stays_short() {
+    let mut link = Link::new(Profile::AeadAes128Gcm, 0);
+    link.rate = Some(Bitrate::kbps(800));
+    let mut sequence = 3_000;
+    link.adapt(15, &mut sequence);
+    link.delays.clear();
+    let bytes = link.adapt(20, &mut sequence);
+    let rate = bytes * 8 / 20;
+    assert!((400_000..850_000).contains(&rate), "{rate} bit/s of 800,000");
+    link.delays.sort_unstable();
+    let p95 = link.delays[link.delays.len() * 95 / 100];
+    assert!(p95 < DELAY + Duration::from_millis(200), "{p95:?}");
+    // A fourth of it: nothing stalls, and it fits again after a while.
+    link.rate = Some(Bitrate::kbps(200));
+    link.adapt(10, &mut sequence);
+    link.delays.clear();
+    let bytes = link.adapt(10, &mut sequence);
+    let rate = bytes * 8 / 10;
+    assert!((80_000..230_000).contains(&rate), "{rate} bit/s of 200,000");
+}
+
+#[test]
+fn a_leg_that_carries_nothing_is_not_woken() {
+    let mut link = Link::new(Profile::AeadAes128Gcm, 0);
+    link.sender.sender_mut().set_demand(link.now, Demand::default());
+    // The first probes, and what is reported of them.
+    link.run(Duration::from_secs(10));
+    link.turns = 0;
+    link.run(Duration::from_secs(60));
+    assert_eq!(link.turns, 0);
 }
