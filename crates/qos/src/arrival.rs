@@ -15,8 +15,9 @@ const URGENT: u32 = 256;
 
 /// Sequence numbers that are remembered at most, reported or not: those that come late find their place.
 const CAPACITY: usize = 2_048;
-/// Room at first; doubles as needed.
+/// Room at first; doubles as needed for what is to be reported and so many before it, which may yet come.
 const INITIAL: usize = 64;
+const BEFORE: u64 = 256;
 /// Sequence numbers in one report.
 const MOST_NUMBERS: u64 = 1_024;
 /// Arrivals in one report.
@@ -28,6 +29,22 @@ const REFERENCE_UNIT: u64 = 64_000;
 /// Where numbering without wrapping begins, so that packets before the first have a number, too.
 const ORIGIN: u64 = 1 << 16;
 
+/// A time of arrival, or none, in 8 bytes: one more than the time in µs, or 0.
+#[derive(Clone, Copy, Debug)]
+struct Arrival(u64);
+
+impl Arrival {
+    const MISSING: Self = Self(0);
+
+    fn new(at: Time) -> Self {
+        Self((at.to_duration().as_micros() as u64).saturating_add(1))
+    }
+
+    fn time(self) -> Option<Time> {
+        self.0.checked_sub(1).map(|micros| Time::since_start(Duration::from_micros(micros)))
+    }
+}
+
 /// Remembers when packets arrived until that was reported, and says when to report.
 ///
 /// Takes what comes: gaps, reordering, duplicates, jumps, wrapping of the 16 bits. A packet that comes after its loss
@@ -36,7 +53,7 @@ const ORIGIN: u64 = 1 << 16;
 #[derive(Debug, Default)]
 pub struct ArrivalLog {
     /// A power of two long (or empty); the packet numbered `s` is at `s % len`.
-    ring: Vec<Option<Time>>,
+    ring: Vec<Arrival>,
     /// The oldest number that the ring speaks of.
     oldest: u64,
     /// One more than the newest number.
@@ -105,10 +122,10 @@ impl ArrivalLog {
         }
         let index = self.index(sequence);
         let slot = &mut self.ring[index];
-        if slot.is_some() {
+        if slot.time().is_some() {
             return;
         }
-        *slot = Some(at);
+        *slot = Arrival::new(at);
         self.waiting += 1;
         self.begin = self.begin.min(sequence);
     }
@@ -163,7 +180,7 @@ impl ArrivalLog {
     }
 
     fn arrival(&self, sequence: u64) -> Option<Time> {
-        self.ring[self.index(sequence)]
+        self.ring[self.index(sequence)].time()
     }
 
     fn index(&self, sequence: u64) -> usize {
@@ -180,7 +197,7 @@ impl ArrivalLog {
     /// Makes `sequence` the newest number; those between are missing so far.
     fn advance(&mut self, sequence: u64) {
         let end = sequence + 1;
-        self.fit(end - self.oldest);
+        self.fit(end - self.begin.saturating_sub(BEFORE).max(self.oldest));
         let capacity = self.ring.len() as u64;
         self.oldest = self.oldest.max(end.saturating_sub(capacity));
         if self.begin < self.oldest {
@@ -188,7 +205,7 @@ impl ArrivalLog {
         }
         for missing in self.end.max(self.oldest)..end {
             let index = self.index(missing);
-            self.ring[index] = None;
+            self.ring[index] = Arrival::MISSING;
         }
         self.end = end;
     }
@@ -201,7 +218,7 @@ impl ArrivalLog {
         }
         for missing in sequence..self.oldest {
             let index = self.index(missing);
-            self.ring[index] = None;
+            self.ring[index] = Arrival::MISSING;
         }
         self.oldest = sequence;
         true
@@ -213,10 +230,10 @@ impl ArrivalLog {
         if wanted <= self.ring.len() {
             return;
         }
-        let mut ring = vec![None; wanted];
+        let mut ring = vec![Arrival::MISSING; wanted];
         if !self.ring.is_empty() {
             for sequence in self.oldest..self.end {
-                ring[sequence as usize & (wanted - 1)] = self.arrival(sequence);
+                ring[sequence as usize & (wanted - 1)] = self.ring[self.index(sequence)];
             }
         }
         self.ring = ring;

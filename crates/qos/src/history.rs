@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use crate::{PacketResult, SentPacket};
+use crate::{PacketResult, ProbeId, SentPacket, Time};
 
-/// How many packets at most are remembered: at 50 Mbit/s about three seconds of packets.
-const CAPACITY: usize = 16_384;
-/// Room at first; doubles while packets younger than [`KEPT_FOR`] would have to go.
+/// How many packets at most are remembered: at 50 Mbit/s those of a second and a half, in 128 KiB.
+const CAPACITY: usize = 8_192;
+/// Room at first; doubles where it does not hold this much time. What a report says later than that is of no use.
 const INITIAL: usize = 64;
-/// Reports come within a round trip and a quarter of a second: who reports later has nothing to say of use.
-const KEPT_FOR: Duration = Duration::from_secs(4);
+const REMEMBERED: Duration = Duration::from_secs(4);
 
 /// What is known of one packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,17 +18,48 @@ enum Fate {
     Received,
 }
 
+/// A packet in 16 bytes: there are thousands for each leg.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    sent: SentPacket,
+    at: Time,
+    probe: u32,
+    size: u16,
+    /// [`MEDIA`] and [`PROBE`].
+    flags: u8,
     fate: Fate,
+}
+
+const MEDIA: u8 = 1;
+const PROBE: u8 = 2;
+
+const _: () = assert!(size_of::<Entry>() == 16);
+
+impl Entry {
+    fn new(sent: SentPacket) -> Self {
+        Self {
+            at: sent.at,
+            probe: sent.probe.map_or(0, |probe| probe.0),
+            // No datagram is longer.
+            size: u16::try_from(sent.size).unwrap_or(u16::MAX),
+            flags: if sent.is_media { MEDIA } else { 0 } | if sent.probe.is_some() { PROBE } else { 0 },
+            fate: Fate::Unknown,
+        }
+    }
+
+    fn sent(&self) -> SentPacket {
+        SentPacket {
+            at: self.at,
+            size: u32::from(self.size),
+            probe: (self.flags & PROBE != 0).then_some(ProbeId(self.probe)),
+            is_media: self.flags & MEDIA != 0,
+        }
+    }
 }
 
 /// Gives out transport-wide sequence numbers and remembers what left under them.
 ///
-/// Bounded: it holds the packets of the latest 4 s at least, but never more than 16,384 (the 16-bit numbers stay
-/// unambiguous far beyond that), so that its memory follows the rate. What a report says of older packets, or of such
-/// that were never sent, is ignored.
+/// Bounded: it holds four seconds of packets, and at most the latest 8,192 (the 16-bit numbers stay unambiguous far
+/// beyond that). What a report says of older packets, or of such that were never sent, is ignored.
 #[derive(Debug, Default)]
 pub struct SendHistory {
     /// A power of two long; the packet numbered `s` is at `s % len`.
@@ -48,13 +78,14 @@ impl SendHistory {
 
     /// A packet leaves. Returns its transport-wide sequence number.
     pub fn record(&mut self, sent: SentPacket) -> u16 {
+        let entry = Entry::new(sent);
         if self.next - self.oldest == self.ring.len() as u64 {
-            self.make_room(sent);
+            self.make_room(entry);
         }
         let sequence = self.next;
         self.next += 1;
         let index = self.index(sequence);
-        self.ring[index] = Entry { sent, fate: Fate::Unknown };
+        self.ring[index] = entry;
         sequence as u16
     }
 
@@ -84,21 +115,21 @@ impl SendHistory {
             };
             if news {
                 entry.fate = fate;
-                results.push(PacketResult { sent: entry.sent, sequence, received });
+                results.push(PacketResult { sent: entry.sent(), sequence, received });
             }
         }
     }
 
-    fn make_room(&mut self, sent: SentPacket) {
+    /// Forgets the oldest packet, or lengthens the ring where that is too young to be forgotten.
+    fn make_room(&mut self, next: Entry) {
         let length = self.ring.len();
-        let is_outlived = |oldest: &Entry| sent.at.since(oldest.sent.at) > KEPT_FOR;
-        if length >= CAPACITY || self.ring.get(self.index(self.oldest)).is_some_and(is_outlived) {
+        let is_old = |entry: &Entry| next.at.since(entry.at) > REMEMBERED;
+        if length >= CAPACITY || (length > 0 && is_old(&self.ring[self.index(self.oldest)])) {
             self.oldest += 1;
             return;
         }
         let longer = (length * 2).max(INITIAL);
-        let blank = Entry { sent, fate: Fate::Received };
-        let mut ring = vec![blank; longer];
+        let mut ring = vec![next; longer];
         for sequence in self.oldest..self.next {
             ring[(sequence % longer as u64) as usize] = self.ring[self.index(sequence)];
         }

@@ -230,6 +230,19 @@ pub const SCENARIOS: &[Scenario] = &[
         ],
     },
     Scenario {
+        name: "a camera's link shrinks",
+        path: Path::plain(&[(0, 10 * MBIT), (15_000_000, 400_000), (30_000_000, 10 * MBIT)]),
+        flows: &[(Application::Layers(&[150_000, 500_000, 1_500_000]), 0, ALWAYS)],
+        seconds: 45,
+        from: 5,
+        checks: &[
+            Check::Reaches { rate: 1_600, after: 0, within: 2_000 },
+            Check::Falls { rate: 480, after: 15_000, within: 3_000 },
+            Check::Keeps { rate: 150, from: 15_000, until: 30_000 },
+            Check::Reaches { rate: 1_600, after: 30_000, within: 8_000 },
+        ],
+    },
+    Scenario {
         name: "two flows",
         path: Path::plain(&[(0, 10 * MBIT)]),
         flows: &[(GREEDY, 0, ALWAYS), (GREEDY, 10, ALWAYS)],
