@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::header::{ONE_BYTE_PROFILE, TWO_BYTE_PROFILE};
+use crate::header::{FIXED_HEADER, ONE_BYTE_PROFILE, TWO_BYTE_PROFILE};
 use crate::{ExtensionId, ExtensionIds, PayloadType, Ssrc};
 
 /// What is to be written does not fit where it is to be written. It is our own fault.
@@ -46,8 +46,8 @@ pub struct ExtensionValues<'a> {
     pub absolute_send_time: Option<u32>,
 }
 
-/// As many kinds of extensions as are sent.
-const KINDS: usize = 7;
+/// What stands before the elements of an extension: its form and their length.
+const HEAD: usize = 4;
 /// The longest value that the one-byte form carries.
 const LONGEST_ONE_BYTE: usize = 16;
 
@@ -62,27 +62,14 @@ pub fn write_header(
     ids: &ExtensionIds,
     values: &ExtensionValues<'_>,
 ) -> Result<usize, NoRoom> {
-    let audio_level = values.audio_level.map(|(level, voice)| [level.min(127) | u8::from(voice) << 7]);
-    let transport_sequence = values.transport_sequence.map(u16::to_be_bytes);
-    let send_time = values.absolute_send_time.map(u32::to_be_bytes);
-    let elements: [Option<(ExtensionId, &[u8])>; KINDS] = [
-        // Those that change with each packet come first and have a fixed length.
-        element(ids.transport_sequence, transport_sequence.as_ref().map(<[u8; 2]>::as_slice)),
-        element(ids.absolute_send_time, send_time.as_ref().map(|time| &time[1..])),
-        element(ids.audio_level, audio_level.as_ref().map(<[u8; 1]>::as_slice)),
-        element(ids.mid, values.mid.map(str::as_bytes)),
-        element(ids.rid, values.rid.map(str::as_bytes)),
-        element(ids.repaired_rid, values.repaired_rid.map(str::as_bytes)),
-        element(ids.dependency_descriptor, values.dependency_descriptor),
-    ];
-    let length = write_extensions(out.get_mut(12..).ok_or(NoRoom)?, &elements)?;
+    let length = write_extensions(out.get_mut(FIXED_HEADER..).ok_or(NoRoom)?, ids, values)?;
 
     out[0] = 0x80 | u8::from(header.padding) << 5 | u8::from(length > 0) << 4;
     out[1] = header.payload_type.get() | u8::from(header.marker) << 7;
     out[2..4].copy_from_slice(&header.sequence.to_be_bytes());
     out[4..8].copy_from_slice(&header.timestamp.to_be_bytes());
     out[8..12].copy_from_slice(&header.ssrc.0.to_be_bytes());
-    Ok(12 + length)
+    Ok(FIXED_HEADER + length)
 }
 
 /// Writes `count` bytes of padding at `at` (RFC 3550 section 5.1), and returns where they end. The header
@@ -98,42 +85,100 @@ pub fn write_padding(out: &mut [u8], at: usize, count: u8) -> Result<usize, NoRo
     Ok(end)
 }
 
-fn element(id: Option<ExtensionId>, value: Option<&[u8]>) -> Option<(ExtensionId, &[u8])> {
-    // A value that no form can carry is ours to avoid; leaving it out keeps the packet readable.
-    id.zip(value.filter(|value| value.len() <= usize::from(u8::MAX)))
+/// Returns their length with head and padding; 0 where there is nothing to say.
+///
+/// Each kind by itself, not as a list: lengths are known when this is compiled, and a header is written for every packet
+/// to every receiver.
+fn write_extensions(out: &mut [u8], ids: &ExtensionIds, values: &ExtensionValues<'_>) -> Result<usize, NoRoom> {
+    let two_bytes = needs_two_bytes(ids, values);
+    let mut elements = Elements { out, end: HEAD, two_bytes };
+    if let Some(id) = ids.transport_sequence
+        && let Some(sequence) = values.transport_sequence
+    {
+        elements.put(id, &sequence.to_be_bytes())?;
+    }
+    if let Some(id) = ids.absolute_send_time
+        && let Some(time) = values.absolute_send_time
+    {
+        let [_, time @ ..] = time.to_be_bytes();
+        elements.put(id, &time)?;
+    }
+    if let Some(id) = ids.audio_level
+        && let Some((level, voice)) = values.audio_level
+    {
+        elements.put(id, &[level.min(127) | u8::from(voice) << 7])?;
+    }
+    elements.put_text(ids.mid, values.mid)?;
+    elements.put_text(ids.rid, values.rid)?;
+    elements.put_text(ids.repaired_rid, values.repaired_rid)?;
+    if let Some(id) = ids.dependency_descriptor
+        && let Some(descriptor) = values.dependency_descriptor
+    {
+        elements.put(id, descriptor)?;
+    }
+    elements.finish()
 }
 
-/// Returns the length with its head and padding; 0 where there is nothing to say.
-fn write_extensions(out: &mut [u8], elements: &[Option<(ExtensionId, &[u8])>; KINDS]) -> Result<usize, NoRoom> {
-    let elements = elements.iter().flatten();
-    if elements.clone().next().is_none() {
-        return Ok(0);
-    }
-    let two_bytes = elements
-        .clone()
-        .any(|(id, value)| id.get() > ExtensionId::LAST_ONE_BYTE || !(1..=LONGEST_ONE_BYTE).contains(&value.len()));
-    let mut length = 4;
-    for (id, value) in elements {
-        // At most 16, or at most 255: `element` and the choice of the form saw to it.
-        let size = value.len() as u8;
-        let head: &[u8] = if two_bytes { &[id.get(), size] } else { &[id.get() << 4 | (size - 1)] };
-        put(out, &mut length, head)?;
-        put(out, &mut length, value)?;
-    }
-    while length % 4 != 0 {
-        put(out, &mut length, &[0])?;
-    }
-    let profile = if two_bytes { TWO_BYTE_PROFILE } else { ONE_BYTE_PROFILE };
-    // Seven values of at most 257 bytes are far fewer than 65,535 words.
-    let words = (length / 4 - 1) as u16;
-    out[..2].copy_from_slice(&profile.to_be_bytes());
-    out[2..4].copy_from_slice(&words.to_be_bytes());
-    Ok(length)
+/// Whether a number or a value is beyond what the one-byte form carries.
+fn needs_two_bytes(ids: &ExtensionIds, values: &ExtensionValues<'_>) -> bool {
+    let exceeds = |id: Option<ExtensionId>, length: Option<usize>| match (id, length) {
+        (Some(id), Some(length)) => id.get() > ExtensionId::LAST_ONE_BYTE || !(1..=LONGEST_ONE_BYTE).contains(&length),
+        _ => false,
+    };
+    exceeds(ids.transport_sequence, values.transport_sequence.map(|_| 2))
+        || exceeds(ids.absolute_send_time, values.absolute_send_time.map(|_| 3))
+        || exceeds(ids.audio_level, values.audio_level.map(|_| 1))
+        || exceeds(ids.mid, values.mid.map(str::len))
+        || exceeds(ids.rid, values.rid.map(str::len))
+        || exceeds(ids.repaired_rid, values.repaired_rid.map(str::len))
+        || exceeds(ids.dependency_descriptor, values.dependency_descriptor.map(<[u8]>::len))
 }
 
-fn put(out: &mut [u8], at: &mut usize, bytes: &[u8]) -> Result<(), NoRoom> {
-    let end = *at + bytes.len();
-    out.get_mut(*at..end).ok_or(NoRoom)?.copy_from_slice(bytes);
-    *at = end;
-    Ok(())
+/// The elements of an extension, as they are written behind its head.
+struct Elements<'a> {
+    out: &'a mut [u8],
+    end: usize,
+    two_bytes: bool,
+}
+
+impl Elements<'_> {
+    #[inline]
+    fn put(&mut self, id: ExtensionId, value: &[u8]) -> Result<(), NoRoom> {
+        // What no form can carry is ours to avoid; leaving it out keeps the packet readable.
+        let Ok(length) = u8::try_from(value.len()) else { return Ok(()) };
+        let head = if self.two_bytes { 2 } else { 1 };
+        let end = self.end + head + value.len();
+        let place = self.out.get_mut(self.end..end).ok_or(NoRoom)?;
+        if self.two_bytes {
+            place[..2].copy_from_slice(&[id.get(), length]);
+        } else {
+            // 1 to 16 bytes: otherwise it would be the other form.
+            place[0] = id.get() << 4 | (length - 1);
+        }
+        place[head..].copy_from_slice(value);
+        self.end = end;
+        Ok(())
+    }
+
+    fn put_text(&mut self, id: Option<ExtensionId>, text: Option<&str>) -> Result<(), NoRoom> {
+        match (id, text) {
+            (Some(id), Some(text)) => self.put(id, text.as_bytes()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Padding up to the boundary of four bytes, and the head.
+    fn finish(self) -> Result<usize, NoRoom> {
+        if self.end == HEAD {
+            return Ok(0);
+        }
+        let length = self.end.next_multiple_of(4);
+        self.out.get_mut(self.end..length).ok_or(NoRoom)?.fill(0);
+        let profile = if self.two_bytes { TWO_BYTE_PROFILE } else { ONE_BYTE_PROFILE };
+        // Seven values of at most 257 bytes are far fewer than 65,535 words.
+        let words = (length / 4 - 1) as u16;
+        self.out[..2].copy_from_slice(&profile.to_be_bytes());
+        self.out[2..HEAD].copy_from_slice(&words.to_be_bytes());
+        Ok(length)
+    }
 }
