@@ -19,7 +19,7 @@ FUZZ_SECONDS ?= 60
 
 .PHONY: help
 help: ## Lists these commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
 
 .PHONY: run
 run: $(PROGRAM) ## Builds what changed, starts Conclave and prints its address
@@ -57,10 +57,21 @@ bench: $(PAGE) ## Measures; figures are also appended to target/bench/results.js
 	cargo bench --locked -p conclave-qos --bench scenarios
 	cargo bench --locked -p conclave-qos --bench cost
 	cargo bench --locked -p conclave-sfu --bench forwarding
+	cargo bench --locked -p conclave-room --bench joining
 	cargo bench --locked -p conclave-rtp --bench sealing
 	cargo bench --locked -p conclave-rtp --bench sending
 	cargo bench --locked -p conclave-turn --bench relaying
 	cargo bench --locked -p conclave --bench relay
+	@$(MAKE) --no-print-directory bench-media
+
+# What the comparison of media planes is told: make bench-media BENCH="--quick --only delay"
+BENCH ?=
+
+.PHONY: bench-media
+bench-media: $(PROGRAM) ## Compares the media plane with the floor and with Janus
+	@scripts/setup.sh bench
+	cargo build --release --locked -p conclave-sim
+	scripts/bench-media.sh $(PROGRAM) target/release/conclave-load $(BENCH)
 
 .PHONY: fuzz
 fuzz: ## Feeds the parsers with made-up input: make fuzz FUZZ_SECONDS=600

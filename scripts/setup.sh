@@ -45,6 +45,15 @@ setup_coturn() {
     install_packages /usr/bin/turnserver:coturn
 }
 
+# The other SFU. As with coturn, only benchmarks start one.
+setup_janus() {
+    install_packages /usr/sbin/ip:iproute2 unshare:util-linux taskset:util-linux
+    command -v janus >/dev/null && return
+    if [[ -d /run/systemd/system ]]; then as_root systemctl --quiet mask janus.service; fi
+    # Other systems may not have it: then it is left out.
+    install_packages janus:janus || echo "janus could not be installed: there is nothing to compare the SFU with" >&2
+}
+
 setup_test() {
     setup_coturn
     install_packages chromium:chromium firefox-esr:firefox-esr shellcheck:shellcheck pebble:pebble \
@@ -66,6 +75,6 @@ setup_test() {
 case "${1:-}" in
     build) setup_build ;;
     test) setup_build; setup_test ;;
-    bench) setup_build; setup_coturn ;;
+    bench) setup_build; setup_coturn; setup_janus ;;
     *) echo "usage: $0 build|test|bench" >&2; exit 2 ;;
 esac

@@ -220,5 +220,5 @@ function succeeds(/** @type {string} */ command, /** @type {string[]} */ args) {
 }
 
 function shellScripts() {
-  return ['setup', 'fuzz', 'dev', 'sans-io', 'networks'].map((name) => `scripts/${name}.sh`);
+  return ['setup', 'fuzz', 'dev', 'sans-io', 'networks', 'bench-media'].map((name) => `scripts/${name}.sh`);
 }

@@ -65,7 +65,12 @@ pub fn measure(floor: &Floor, address: IpAddr) -> io::Result<FloorCost> {
 /// # Errors
 /// If the system gives no sockets.
 pub fn sinks(address: IpAddr, count: usize) -> io::Result<Vec<BotSocket>> {
-    (0..count).map(|_| BotSocket::bind(SocketAddr::new(address, 0), true)).collect()
+    let sink = |_| {
+        let sink = BotSocket::bind(SocketAddr::new(address, 0), true)?;
+        sink.drop_media()?;
+        Ok(sink)
+    };
+    (0..count).map(sink).collect()
 }
 
 /// Measures the floor to these receivers; somebody must be there who drops what comes.

@@ -60,8 +60,9 @@ pub(super) fn ordinary(subscribers: usize, quick: bool) -> Scenario {
 /// More than one core can send.
 pub(super) fn saturating(quick: bool) -> Scenario {
     Scenario {
-        subscribers: if quick { 20 } else { 400 },
-        camera: Some(CameraPlan { height: 720, ..camera(8_000).unwrap_or_default() }),
+        subscribers: if quick { 20 } else { 600 },
+        joins_at_once: 32,
+        camera: Some(CameraPlan { height: 720, ..camera(3_000).unwrap_or_default() }),
         talkative: None,
         sink: true,
         ..timed(quick)

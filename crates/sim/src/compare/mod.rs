@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use conclave_rtp::srtp::Profile;
 use thiserror::Error;
 
 use crate::floor;
@@ -77,7 +78,6 @@ impl Comparison {
         print(&format!("media plane: {} run(s) of each case, medians", self.runs));
         for case in cases(self.quick).iter().filter(|case| case.name.contains(&self.only)) {
             print(&format!("\n{}: {}", case.name, case.about));
-            let floor = self.floors(case)?;
             let mut measured = BTreeMap::new();
             for _ in 0..self.runs.max(1) {
                 // In turns, so that whatever else the machine does falls on all of them.
@@ -86,7 +86,12 @@ impl Comparison {
                     measured.entry(kind).or_insert_with(Vec::new).push(outcome);
                 }
             }
-            self.tell(case, &floor, &measured, results, &mut print);
+            let mut floors = BTreeMap::new();
+            for (kind, outcomes) in &measured {
+                let profile = outcomes.iter().find_map(|outcome| outcome.traffic.profile);
+                floors.insert(*kind, self.floors(case, profile.unwrap_or(Profile::AeadAes256Gcm))?);
+            }
+            self.tell(case, &floors, &measured, results, &mut print);
         }
         if "delay".contains(&self.only) {
             self.delay(results, &mut print).await?;
@@ -112,19 +117,24 @@ impl Comparison {
         outcome.map_err(|error| CompareError::Load { server: kind.name(), case, error })
     }
 
-    /// The floor of each kind of stretch that the case has.
-    fn floors(&self, case: &Case) -> Result<Vec<(Stretch, f64)>, CompareError> {
+    /// The floor of each kind of stretch that the case has, protected as the server has chosen.
+    fn floors(&self, case: &Case, profile: Profile) -> Result<Vec<(Stretch, f64)>, CompareError> {
         let stretches = case.stretches().into_iter();
-        stretches.map(|stretch| Ok((stretch, self.floor(stretch)?))).collect()
+        stretches.map(|stretch| Ok((stretch, self.floor(stretch, profile)?))).collect()
     }
 
-    fn floor(&self, stretch: Stretch) -> Result<f64, CompareError> {
+    fn floor(&self, stretch: Stretch, profile: Profile) -> Result<f64, CompareError> {
+        let profile = match profile {
+            Profile::AeadAes128Gcm => "aes128-gcm",
+            Profile::AeadAes256Gcm => "aes256-gcm",
+            Profile::Aes128CmHmacSha1_80 => "aes128-sha1",
+        };
         let failed = |error: &dyn std::fmt::Display| CompareError::Floor(error.to_string());
         let sinks = floor::sinks(self.bots_address, stretch.destinations).map_err(|error| failed(&error))?;
         let to: Vec<_> = sinks.iter().map(|sink| sink.local().to_string()).collect();
         let costs = (0..self.runs.max(1)).map(|_| {
             let mut command = self.in_namespace(&self.load_program);
-            command.args(["floor", "--profile", "aes256-gcm", "--bare", "--to", &to.join(",")]);
+            command.args(["floor", "--profile", profile, "--bare", "--to", &to.join(",")]);
             command.args(["--payload", &stretch.payload_bytes.to_string(), "--run", &stretch.run.to_string()]);
             command.args(["--seconds", &FLOOR_TIME.as_secs_f64().to_string()]);
             let output = command.stdin(Stdio::null()).output().map_err(|error| failed(&error))?;
@@ -149,7 +159,7 @@ impl Comparison {
     fn tell(
         &self,
         case: &Case,
-        floors: &[(Stretch, f64)],
+        floors: &BTreeMap<ServerKind, Vec<(Stretch, f64)>>,
         measured: &BTreeMap<ServerKind, Vec<Outcome>>,
         results: &mut Results,
         print: &mut impl FnMut(&str),
@@ -163,6 +173,7 @@ impl Comparison {
                 }
             }
             // Sound and pictures have a floor each; how much there is of either, the server decides.
+            let floors = floors.get(kind).map_or(&[][..], Vec::as_slice);
             if let Some(floor) = median(outcomes.iter().map(|outcome| mixed_floor(floors, outcome)).collect()) {
                 rows.entry((0, "floor of these packets".to_owned(), "us")).or_default().insert(kind.name(), floor);
                 let cpu = median(outcomes.iter().filter_map(Outcome::cpu_per_packet).collect());

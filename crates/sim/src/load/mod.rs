@@ -46,6 +46,8 @@ pub enum LoadError {
 
 /// How long a bot may take to connect.
 const CONNECTING: Duration = Duration::from_secs(20);
+/// Between the moment that sinks begin to drop media and the measurement.
+const SETTLING: Duration = Duration::from_millis(500);
 /// How long those who watch may wait for the first picture before the measurement begins without it.
 const FIRST_PICTURE: Duration = Duration::from_secs(5);
 
@@ -62,8 +64,13 @@ pub async fn run(target: &Target, scenario: &Scenario, pid: Option<u32>) -> Resu
     }
     site.meet(&swarm, scenario, &mut entered).await?;
     let joined: Vec<_> = entered.iter().flat_map(|one| &one.bots).collect();
-    first_pictures(&swarm, scenario, &entered).await;
+    first_pictures(&swarm, &entered).await;
     tokio::time::sleep(scenario.warm_up).await;
+    if scenario.sink {
+        // Until here sinks have received everything, so that the server has learnt what their networks carry.
+        swarm.begin_to_drop();
+        tokio::time::sleep(SETTLING).await;
+    }
 
     let look = || pid.map(|pid| ProcessUse::of(pid).ok_or(LoadError::NoProcess(pid))).transpose();
     let (used, reports, drops, began) = (look()?, swarm.reports().await, socket_drops(), Instant::now());
@@ -119,10 +126,7 @@ async fn let_in(
 }
 
 /// Waits until media has reached everybody who is to get some, but not for ever.
-async fn first_pictures(swarm: &Swarm, scenario: &Scenario, entered: &[Entered]) {
-    if scenario.sink {
-        return;
-    }
+async fn first_pictures(swarm: &Swarm, entered: &[Entered]) {
     let deadline = Instant::now() + FIRST_PICTURE;
     let receivers = entered.iter().filter(|one| one.watches).flat_map(|one| one.bots.last());
     for Joined { bot, .. } in receivers {

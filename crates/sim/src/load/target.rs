@@ -187,6 +187,7 @@ fn person(scenario: &Scenario, part: Part, number: usize) -> Person {
         camera: if part.sends { scenario.camera_in("1") } else { None },
         codec: scenario.codec(),
         talkative: scenario.talkative.filter(|_| part.sends),
+        hears: part.watches,
         tiles: if part.watches && scenario.camera.is_some() { scenario.tiles.min(25) } else { 0 },
         tile_size: scenario.tile_size,
         seed: scenario.seed_of(number),

@@ -221,7 +221,7 @@ mod tests {
         let mut book = book();
         book.handle_packet(ms(0), 65_530, 0);
         book.handle_packet(ms(1), 65_533, 0);
-        assert_eq!(book.take_nacks(ms(5)).collect::<Vec<_>>(), []);
+        assert_eq!(book.take_nacks(ms(5)).count(), 0);
         assert_eq!(book.take_nacks(ms(11)).collect::<Vec<_>>(), [65_531, 65_532]);
         assert_eq!(book.take_nacks(ms(50)).count(), 0);
         assert_eq!(book.handle_retransmission(65_531), Arrival::New { lost: 0 });

@@ -61,7 +61,8 @@ impl DtlsInstance for Instance {
     fn poll_output<'a>(&mut self, buffer: &'a mut [u8]) -> DtlsOutput<'a> {
         match self.inner.poll_output(buffer) {
             DtlsOutput::KeyingMaterial(material, profile) => {
-                let keys = Keys { material: material.as_ref().to_vec(), profile };
+                let bytes: &[u8] = material.as_ref();
+                let keys = Keys { material: bytes.to_vec(), profile };
                 FOUND.with_borrow_mut(|found| *found = Some(keys));
                 // A time that has passed: the engine asks again at once.
                 DtlsOutput::Timeout(self.now)

@@ -1,6 +1,7 @@
 //! What a bot has seen.
 
 use conclave_qos::Time;
+use conclave_rtp::srtp::Profile;
 
 use crate::measure::Histogram;
 
@@ -15,6 +16,8 @@ pub struct BotReport {
     pub first_video: Option<Time>,
     /// When the first packet of the first key frame came.
     pub first_key_frame: Option<Time>,
+    /// How packets are protected.
+    pub profile: Option<Profile>,
     /// The connection failed or was closed.
     pub ended: bool,
     /// RTP packets of media that came, without retransmissions.
@@ -60,6 +63,7 @@ impl BotReport {
         for (mine, theirs) in self.counts().into_iter().zip(other.clone().counts()) {
             *mine += *theirs;
         }
+        self.profile = self.profile.or(other.profile);
         if let Some(theirs) = &other.latency {
             self.latency.get_or_insert_default().merge(theirs);
         }

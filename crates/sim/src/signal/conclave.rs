@@ -51,6 +51,8 @@ pub struct Person {
     pub codec: VideoCodec,
     /// How much it speaks, 0 to 1; `None`: it has no microphone.
     pub talkative: Option<f64>,
+    /// Whether it hears the others.
+    pub hears: bool,
     /// Pictures that it watches, 0 to 25.
     pub tiles: usize,
     /// Size of such a picture on its screen.
@@ -190,7 +192,8 @@ impl Person {
     }
 
     fn audio_slots(&self) -> impl Iterator<Item = String> {
-        (4..4 + AUDIO_SLOTS).map(|mid| mid.to_string())
+        let slots = if self.hears { AUDIO_SLOTS } else { 0 };
+        (4..4 + slots).map(|mid| mid.to_string())
     }
 
     fn video_slots(&self) -> impl Iterator<Item = String> {

@@ -40,6 +40,7 @@ enum Order {
     Add(BotId, Box<Bot>, BotSocket),
     Layers(BotId, Vec<bool>),
     Remove(BotId),
+    Sink,
     Report(oneshot::Sender<Vec<(BotId, BotReport)>>),
     Watch(BotId, Until, oneshot::Sender<BotReport>),
 }
@@ -102,6 +103,11 @@ impl Swarm {
     /// Which layers the server wants of a bot's camera.
     pub fn set_wanted_layers(&self, bot: BotId, wanted: Vec<bool>) {
         self.order(bot, Order::Layers(bot, wanted));
+    }
+
+    /// From now on the sockets of sinks drop most media.
+    pub fn begin_to_drop(&self) {
+        self.threads.iter().for_each(|thread| thread.order(Order::Sink));
     }
 
     /// Ends a bot; its socket is closed.

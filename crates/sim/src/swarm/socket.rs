@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use conclave_rtp::Arena;
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
-use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+use socket2::{Domain, Protocol, SockFilter, SockRef, Socket, Type};
 
 /// A bound socket.
 pub struct BotSocket {
@@ -42,9 +42,6 @@ impl BotSocket {
         // The system may give less.
         let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
         socket.bind(&address.into())?;
-        if sink {
-            drop_media(&socket)?;
-        }
         let socket: UdpSocket = socket.into();
         socket.set_nonblocking(true)?;
         let local = socket.local_addr()?;
@@ -55,6 +52,14 @@ impl BotSocket {
     /// Where it is bound.
     pub fn local(&self) -> SocketAddr {
         self.local
+    }
+
+    /// From now on the kernel drops most media, if this is a sink's socket.
+    ///
+    /// # Errors
+    /// If the system takes no filter.
+    pub fn drop_media(&self) -> io::Result<()> {
+        if self.state.is_none() { drop_media(&SockRef::from(&self.socket)) } else { Ok(()) }
     }
 
     /// Receives one batch; gives each packet with its source and the kernel's stamp. Returns whether there may be more.
@@ -144,26 +149,30 @@ fn nothing(error: io::Error) -> io::Result<bool> {
     }
 }
 
-/// Lets the kernel drop RTP before it reaches the socket; STUN, DTLS and RTCP pass. Dropped packets are counted in
-/// `/proc/net/udp`.
-fn drop_media(socket: &Socket) -> io::Result<()> {
-    // Instructions of the classic Berkeley Packet Filter (linux/bpf_common.h): load a byte, and, jump if greater or
-    // equal, return.
+/// Lets the kernel drop RTP before it reaches the socket, but for every sixteenth sequence number; STUN, DTLS and RTCP
+/// pass. What is dropped is counted in `/proc/net/udp`.
+fn drop_media(socket: &SockRef<'_>) -> io::Result<()> {
+    // Instructions of the classic Berkeley Packet Filter (linux/bpf_common.h): load a byte, and, jump if at least, jump
+    // if equal, return.
     const LOAD_BYTE: u16 = 0x30;
     const AND: u16 = 0x54;
     const AT_LEAST: u16 = 0x35;
+    const EQUAL: u16 = 0x15;
     const RETURN: u16 = 0x06;
     let op = SockFilter::new;
     // The filter of a UDP socket sees the packet from its UDP header of 8 bytes on.
     let filter = [
         op(LOAD_BYTE, 0, 0, 8),
-        op(AT_LEAST, 0, 6, 128),
-        op(AT_LEAST, 5, 0, 192),
+        op(AT_LEAST, 0, 9, 128),
+        op(AT_LEAST, 8, 0, 192),
         op(LOAD_BYTE, 0, 0, 9),
         op(AND, 0, 0, 0x7f),
         // 64 to 95 is RTCP (RFC 5761 section 4).
         op(AT_LEAST, 0, 1, 64),
-        op(AT_LEAST, 0, 1, 96),
+        op(AT_LEAST, 0, 4, 96),
+        op(LOAD_BYTE, 0, 0, 11),
+        op(AND, 0, 0, 0x0f),
+        op(EQUAL, 1, 0, 0),
         op(RETURN, 0, 0, 0),
         op(RETURN, 0, 0, u32::MAX),
     ];
@@ -175,16 +184,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sink_receives_everything_but_media() {
+    fn a_sink_receives_everything_but_most_of_the_media() {
         let sink = BotSocket::bind("127.0.0.1:0".parse().expect("an address"), true).expect("bound");
+        sink.drop_media().expect("filtered");
         let sender = UdpSocket::bind("127.0.0.1:0").expect("bound");
-        // STUN, DTLS, RTP (payload types 96 and 111 with and without marker, 0), RTCP (sender report, feedback).
-        for start in [[0, 1], [22, 254], [128, 96], [144, 239], [128, 0], [128, 127], [128, 200], [129, 205]] {
-            sender.send_to(&[start[0], start[1], 0, 0], sink.local()).expect("sent");
+        // STUN, DTLS, RTCP (sender report, feedback), and RTP (payload types 96 and 111 with and without marker, 0, 127)
+        // with sequence numbers that do not pass and with one that does.
+        let all = [[0, 1, 1], [22, 254, 1], [128, 200, 1], [129, 205, 1]];
+        let media = [[128, 96, 1], [144, 239, 15], [128, 0, 17], [128, 127, 255], [128, 96, 32]];
+        for [first, second, sequence] in all.into_iter().chain(media) {
+            sender.send_to(&[first, second, 0, sequence], sink.local()).expect("sent");
         }
         let (mut buffers, mut got) = (Buffers::new(), Vec::new());
         // Loopback delivers within the call that sends.
-        while sink.receive(&mut buffers, |_, _, packet| got.push([packet[0], packet[1]])).expect("received") {}
-        assert_eq!(got, [[0, 1], [22, 254], [128, 200], [129, 205]]);
+        while sink.receive(&mut buffers, |_, _, packet| got.push([packet[0], packet[1], packet[3]])).expect("received")
+        {
+        }
+        assert_eq!(got[..4], all);
+        assert_eq!(got[4..], [[128, 96, 32]]);
     }
 }

@@ -99,6 +99,14 @@ impl Worker {
                         let _ = epoll::delete(&self.epoll, &member.socket);
                     }
                 }
+                Ok(Order::Sink) => {
+                    for member in self.members.values_mut() {
+                        // Without a filter a sink receives everything, which is slower and counts the same.
+                        if member.socket.drop_media().is_ok() {
+                            member.bot.begin_to_drop();
+                        }
+                    }
+                }
                 Ok(Order::Report(reply)) => {
                     let reports = self.members.iter().map(|(id, member)| (*id, member.bot.report().clone()));
                     // Who asked may have lost patience.

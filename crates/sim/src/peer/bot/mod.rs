@@ -77,7 +77,7 @@ pub struct BotConfig {
     pub receives: Vec<(String, Kind)>,
     /// Decrypts everything, so that delays are known.
     pub sampled: bool,
-    /// Does not report arrivals for bandwidth estimation: it drops all media unread.
+    /// Its socket drops most media once [`Bot::begin_to_drop`] has been called.
     pub sink: bool,
 }
 
@@ -116,7 +116,11 @@ pub struct Bot {
     pending_sources: Vec<(usize, PendingSource)>,
     incoming: Vec<Incoming>,
     repairs: Vec<(u32, u32)>,
+    /// Its socket drops most media now.
+    drops: bool,
     arrivals: ArrivalLog,
+    /// The last transport-wide sequence number, and when it came.
+    last_arrival: Option<(u16, Time)>,
     stamps: Vec<(u32, u32)>,
     transport_sequence: u16,
     reporter: Ssrc,
@@ -161,7 +165,9 @@ impl Bot {
             pending_sources: Vec::new(),
             incoming: Vec::new(),
             repairs: Vec::new(),
+            drops: false,
             arrivals: ArrivalLog::new(),
+            last_arrival: None,
             stamps: Vec::new(),
             transport_sequence: 0,
             reporter: Ssrc(random.random_range(1..u32::MAX)),
@@ -226,10 +232,9 @@ impl Bot {
         }
     }
 
-    /// The offer. A sink does not offer feedback that it would not give.
+    /// The offer.
     pub fn offer(&mut self) -> String {
-        let offer = write_offer(&self.transport.local(), &self.sections);
-        if self.config.sink { without_estimation(&offer) } else { offer }
+        write_offer(&self.transport.local(), &self.sections)
     }
 
     /// Takes the answer to the offer and begins to connect.
@@ -249,7 +254,7 @@ impl Bot {
         let remote = RemoteDescription::parse(offer)?;
         let answer = write_answer(&self.transport.local(), &remote, self.video);
         self.begin(&remote, false)?;
-        Ok(if self.config.sink { without_estimation(&answer) } else { answer })
+        Ok(answer)
     }
 
     fn begin(&mut self, remote: &RemoteDescription, offered: bool) -> Result<(), BotError> {
@@ -279,6 +284,11 @@ impl Bot {
         self.remote
     }
 
+    /// A sink's socket drops most media from now on. None of it counts as lost, and none is asked for.
+    pub fn begin_to_drop(&mut self) {
+        self.drops = self.config.sink;
+    }
+
     /// What it has seen so far.
     pub fn report(&self) -> &BotReport {
         &self.report
@@ -300,11 +310,4 @@ impl Bot {
             *is_wanted = now_wanted;
         }
     }
-}
-
-fn without_estimation(sdp: &str) -> String {
-    let kept = sdp
-        .split_inclusive("\r\n")
-        .filter(|line| !line.contains("transport-cc") && !line.contains("transport-wide-cc"));
-    kept.collect()
 }

@@ -93,6 +93,7 @@ impl Bot {
             return;
         };
         self.srtp = Some(pair);
+        self.report.profile = Some(profile);
         self.report.connected.get_or_insert(now.time);
         // Cameras and microphones are not in step with each other.
         for (stream, source) in std::mem::take(&mut self.pending_sources) {
@@ -161,10 +162,10 @@ impl Bot {
     }
 
     fn send_feedback(&mut self, now: Moment, outbox: &mut Outbox) {
-        if self.config.sink {
+        if self.drops {
             self.next_repair = None;
         }
-        if !self.config.sink && self.next_repair.is_some_and(|at| at <= now.time) {
+        if self.next_repair.is_some_and(|at| at <= now.time) {
             self.compound(outbox, |bot, writer| bot.write_repairs(now, writer));
         }
         while let Some(feedback) = self.arrivals.poll_feedback(now.time) {
