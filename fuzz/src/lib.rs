@@ -7,6 +7,7 @@ mod gcc;
 mod payload;
 mod port;
 mod rtp;
+mod sender;
 mod turn;
 
 use conclave_proto::{ClientFrame, parse_client_frame};
@@ -16,6 +17,7 @@ pub use gcc::gcc;
 pub use payload::vp8_rewrite;
 pub use port::{demux, framing, proxy};
 pub use rtp::{receiver, rtcp, rtp_header};
+pub use sender::sender;
 pub use turn::turn;
 
 /// A message from a browser: it is read or refused, and what was read survives being written again.

@@ -90,6 +90,20 @@ fn streams_to_receive() {
 }
 
 #[test]
+fn streams_to_send() {
+    run("sender", |data| {
+        conclave_fuzz::sender(data);
+    });
+}
+
+#[test]
+fn losses_of_the_corpus_are_repaired() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/sender/call");
+    let data = fs::read(&path).expect("part of the repository");
+    assert!(conclave_fuzz::sender(&data) > 20, "next to nothing is sent again: it no longer tests retransmission");
+}
+
+#[test]
 fn streams_of_the_corpus_are_received() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/receiver/call");
     let data = fs::read(&path).expect("part of the repository");
