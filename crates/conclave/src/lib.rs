@@ -21,6 +21,7 @@ pub mod rooms;
 mod server;
 pub mod signal;
 pub mod storage;
+pub mod streams;
 
 pub use config::{Config, ConfigError, Invocation};
 pub use server::{Server, StartError};

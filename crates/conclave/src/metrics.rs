@@ -23,6 +23,10 @@ pub const MESSAGES: &str = "conclave_messages_total";
 pub const ROOMS: &str = "conclave_rooms";
 /// People in meetings.
 pub const PARTICIPANTS: &str = "conclave_participants";
+/// Those who watch meetings without being in them (WHEP).
+pub const VIEWERS: &str = "conclave_viewers";
+/// Requests for a stream session that were refused for their rate or number.
+pub const STREAMS_REFUSED: &str = "conclave_streams_refused_total";
 /// Meetings ended by a fault in the program.
 pub const ROOM_PANICS: &str = "conclave_room_panics_total";
 /// Faults in the program.
@@ -106,6 +110,8 @@ fn describe() {
     describe_counter!(MESSAGES, "Signalling messages from clients");
     describe_gauge!(ROOMS, "Live meetings");
     describe_gauge!(PARTICIPANTS, "People in meetings");
+    describe_gauge!(VIEWERS, "Those who watch meetings without being in them");
+    describe_counter!(STREAMS_REFUSED, "Requests for a stream session refused for their rate or number");
     describe_counter!(ROOM_PANICS, "Meetings ended by a fault in the program");
     describe_counter!(PANICS, "Faults in the program");
     describe_counter!(MEDIA_EVENTS_LOST, "Media events that could not be delivered");
@@ -127,10 +133,10 @@ fn describe() {
     describe_counter!(WRONG_TOKENS, "Wrong tokens, and requests refused after too many");
     describe_gauge!(BUILD, "The program's version");
     metrics::gauge!(BUILD, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-    for gauge in [CONNECTIONS, FEEDS, WEBSOCKETS, ROOMS, PARTICIPANTS] {
+    for gauge in [CONNECTIONS, FEEDS, WEBSOCKETS, ROOMS, PARTICIPANTS, VIEWERS] {
         metrics::gauge!(gauge).set(0.0);
     }
-    for counter in [ROOM_PANICS, PANICS, MEDIA_EVENTS_LOST, STORAGE_FAILURES] {
+    for counter in [STREAMS_REFUSED, ROOM_PANICS, PANICS, MEDIA_EVENTS_LOST, STORAGE_FAILURES] {
         metrics::counter!(counter).absolute(0);
     }
 }

@@ -25,6 +25,7 @@ use crate::net::{self, Acceptor, AcceptorParts, BindError, CertificateError, Cer
 use crate::rooms::{Rooms, unix_ms};
 use crate::signal::Signal;
 use crate::storage::{Storage, StorageError, StorageThread};
+use crate::streams::Streams;
 
 /// When clients may come back after the server said that it stops.
 const RETRY_AFTER: Duration = Duration::from_millis(1_500);
@@ -130,6 +131,7 @@ impl Server {
             media,
             ice,
             signal: Signal::default(),
+            streams: Streams::default(),
             checks: Checks::default(),
             monitor: Monitor::default(),
             feeds: Feeds::default(),

@@ -51,6 +51,8 @@ pub enum ErrorCode {
     StaleGeneration,
     /// The named participant is not in the room.
     NoSuchParticipant,
+    /// Nobody in the room sends what was asked for; try again later.
+    NothingLive,
     /// The media plane cannot take another leg.
     MediaUnavailable,
     // The server.

@@ -49,6 +49,8 @@ pub enum TopologyReason {
     Options,
     /// The direct path could not be made.
     PathFailed,
+    /// A stream comes in (WHIP) or goes out (WHEP), which only the server does.
+    Stream,
 }
 
 /// How media flows now, and whether everybody has moved there.

@@ -95,6 +95,7 @@ impl Room {
         if std::mem::replace(&mut member.state.media, media) == media {
             return;
         }
+        self.streams.stale = true;
         if member.legs.in_media {
             self.command(MediaCommand::SetMedia { participant: asker.participant.clone(), media });
         }

@@ -1,13 +1,17 @@
 use std::time::Duration;
 
 use conclave_proto::{
-    ClientMessage, Join, LegNumber, ParticipantId, ProtocolError, PublishWish, Resume, Role, RoomOptions, SfuAnswer,
-    Slots,
+    ClientMessage, DisplayName, Join, LegNumber, MediaState, ParticipantId, ProtocolError, PublishWish, Resume, Role,
+    RoomOptions, Sdp, SfuAnswer, Slots, SourceKind,
 };
 
 /// One WebSocket. A number is never used twice in a room's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
+
+/// One session of somebody without signalling (WHIP, WHEP). A number is never used twice in a room's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamId(pub u64);
 
 /// Names an order to the media plane so that its answer finds its way back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,6 +59,13 @@ pub enum Input {
         /// How it ended.
         departure: Departure,
     },
+    /// A session without signalling asks something.
+    Stream {
+        /// Which.
+        stream: StreamId,
+        /// What.
+        input: StreamInput,
+    },
     /// From the media plane.
     Media(MediaInput),
     /// From the owner of the server.
@@ -64,6 +75,50 @@ pub enum Input {
         /// When clients may come back.
         retry_after: Duration,
     },
+}
+
+/// What a session without signalling asks. One request at a time: each but the last is answered by
+/// [`crate::StreamOutput::Answered`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum StreamInput {
+    /// Come in as a participant that only sends.
+    Publish {
+        /// What it is called.
+        name: DisplayName,
+        /// What its verified access token gives.
+        authority: Authority,
+        /// What it offers.
+        sdp: Sdp,
+        /// Which sources the offer sends.
+        media: MediaState,
+    },
+    /// Watch without coming in.
+    Watch {
+        /// What its verified access token gives.
+        authority: Authority,
+        /// What it offers.
+        sdp: Sdp,
+        /// What is to be watched.
+        watch: Watch,
+    },
+    /// Describe the session's leg anew, for an ICE restart. One that fails leaves the session as it was.
+    Restart {
+        /// The whole description.
+        sdp: Sdp,
+    },
+    /// End the session, or give up the request that waits.
+    End,
+}
+
+/// What somebody watches who has no page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watch {
+    /// Only this participant; absent: the room's stage, and everybody's sound.
+    pub participant: Option<ParticipantId>,
+    /// Only pictures of this kind, [`SourceKind::Camera`] or [`SourceKind::Screen`].
+    pub source: Option<SourceKind>,
+    /// How many pictures it can show.
+    pub pictures: usize,
 }
 
 /// What a verified access token gives its bearer.

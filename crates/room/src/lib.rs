@@ -23,10 +23,14 @@ mod replay;
 mod room;
 mod roster;
 mod secrets;
+mod stage;
+mod streams;
 mod topology;
 
 pub use config::{Now, RoomConfig, StoredMessage, StoredRoom};
 pub use digest::Digest;
-pub use input::{AdminInput, Authority, ConnectionId, Departure, Input, MediaInput, RequestToken};
-pub use output::{Ending, MediaCommand, Output};
+pub use input::{
+    AdminInput, Authority, ConnectionId, Departure, Input, MediaInput, RequestToken, StreamId, StreamInput, Watch,
+};
+pub use output::{Ending, MediaCommand, Output, StreamAnswer, StreamOutput};
 pub use room::Room;

@@ -27,6 +27,13 @@ impl Room {
         media: MediaState,
         pending: Pending,
     ) -> RequestToken {
+        let request = self.await_media(pending);
+        self.command(MediaCommand::Offer { participant, offer: Box::new(offer), media, request });
+        request
+    }
+
+    /// Remembers what an answer of the media plane will be for; the order itself is the caller's.
+    pub(crate) fn await_media(&mut self, pending: Pending) -> RequestToken {
         if !self.in_media {
             self.in_media = true;
             self.command(MediaCommand::SetCodec(self.options.codec));
@@ -34,7 +41,6 @@ impl Room {
         self.next_request += 1;
         let request = RequestToken(self.next_request);
         self.pending.insert(request, pending);
-        self.command(MediaCommand::Offer { participant, offer: Box::new(offer), media, request });
         request
     }
 
@@ -106,6 +112,7 @@ impl Room {
             MediaInput::Answered { request, result } => match self.pending.remove(&request) {
                 Some(Pending::Entry(entering)) => self.entry_answered(now, *entering, result),
                 Some(Pending::Leg(leg)) => self.leg_answered(&leg, result),
+                Some(Pending::Stream(stream)) => self.stream_answered(now, stream, result.map(|answer| answer.sdp)),
                 // Whoever asked is gone.
                 None => {}
             },
@@ -119,6 +126,9 @@ impl Room {
                 }
             }
             MediaInput::Failed { participant, leg } => {
+                if self.stream_failed(&participant) {
+                    return;
+                }
                 if self.roster.get_mut(&participant).is_some_and(|member| member.legs.remove(leg)) {
                     self.tell(&participant, Event::LegFailed { leg });
                 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use conclave_proto::{DisplayName, Event, NetworkReport, Participant, ParticipantId};
 
 use crate::digest::Digest;
-use crate::input::ConnectionId;
+use crate::input::{ConnectionId, StreamId};
 use crate::legs::Legs;
 use crate::listing::Voice;
 use crate::output::Output;
@@ -43,6 +43,8 @@ pub(crate) enum Link {
     Live(ConnectionId),
     /// Not at all, since then.
     Lost(Duration),
+    /// By its leg alone: nothing can be said to it.
+    Stream(StreamId),
 }
 
 impl Member {
@@ -53,6 +55,11 @@ impl Member {
     /// The name as a search compares it.
     pub(crate) fn searched(name: &DisplayName) -> String {
         name.as_str().to_lowercase()
+    }
+
+    /// Whether there is somebody to signal to, now or soon.
+    pub(crate) fn has_page(&self) -> bool {
+        !matches!(self.link, Link::Stream(_))
     }
 
     pub(crate) fn is_live(&self) -> bool {
@@ -67,6 +74,7 @@ impl Member {
                 outputs.push_back(Output::Tell { connection, seq, event: event.clone() });
             }
             Link::Lost(_) => self.log.miss(event),
+            Link::Stream(_) => {}
         }
     }
 }

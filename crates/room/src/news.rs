@@ -53,6 +53,7 @@ impl Room {
     /// Lets a member in and tells the others.
     pub(crate) fn take_in(&mut self, member: Member) {
         let (id, order) = (member.id().clone(), member.state.order);
+        self.streams.stale = true;
         self.roster.insert(member, &mut self.news.changed);
         self.tell_of(order, Some(&id), |participant| Event::ParticipantJoined { participant });
     }
@@ -220,6 +221,7 @@ impl Room {
             |room: &Self| -> Vec<u32> { room.speakers.iter().filter_map(|id| room.roster.order_of(id)).collect() };
         let before = orders(self);
         self.speakers = speakers;
+        self.streams.stale = true;
         let now = orders(self);
         // Who begins comes first, so that nobody takes a place for a moment only.
         for order in now.iter().chain(before.iter().filter(|order| !now.contains(order))) {

@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
 use conclave_proto::{
-    CodecPreference, Event, LegNumber, MediaState, ParticipantId, RoomOptions, ServerMessage, SfuOffer, View,
+    CodecPreference, Event, LegNumber, MediaState, ParticipantId, ProtocolError, RoomOptions, Sdp, ServerMessage,
+    SfuOffer, View,
 };
 
 use crate::config::StoredMessage;
 use crate::digest::Digest;
-use crate::input::{ConnectionId, RequestToken};
+use crate::input::{ConnectionId, RequestToken, StreamId};
 
 /// What the room wants done, in this order.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +38,13 @@ pub enum Output {
         /// For developers; at most 123 bytes (RFC 6455, section 5.5).
         reason: &'static str,
     },
+    /// Tell a session without signalling.
+    Stream {
+        /// Which.
+        stream: StreamId,
+        /// What.
+        output: StreamOutput,
+    },
     /// An order to the media plane.
     Media(MediaCommand),
     /// Keep a chat message.
@@ -47,6 +55,24 @@ pub enum Output {
     StoreHost(Digest),
     /// The meeting is over; the room takes no more input and can be dropped.
     Ended(Ending),
+}
+
+/// What a session without signalling is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StreamOutput {
+    /// What came of its request: the answer to its offer.
+    Answered(Result<StreamAnswer, ProtocolError>),
+    /// It is over: it ended itself, its leg failed, or the room closed it. Not told when the room ends.
+    Ended,
+}
+
+/// The answer to a stream's offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamAnswer {
+    /// As whom the media plane knows it.
+    pub participant: ParticipantId,
+    /// The answer.
+    pub sdp: Sdp,
 }
 
 /// Why a meeting is over.
@@ -70,6 +96,28 @@ pub enum MediaCommand {
         offer: Box<SfuOffer>,
         /// Which sources are on.
         media: MediaState,
+        /// For the answer.
+        request: RequestToken,
+    },
+    /// Make the leg of a WHIP publisher, or change it; answered like [`Self::Offer`].
+    Publish {
+        /// Whose.
+        participant: ParticipantId,
+        /// What the publisher offers.
+        sdp: Sdp,
+        /// Which sources are on.
+        media: MediaState,
+        /// For the answer.
+        request: RequestToken,
+    },
+    /// Make the leg of a WHEP player, or change it; answered like [`Self::Offer`].
+    Play {
+        /// Whose; in no roster.
+        participant: ParticipantId,
+        /// What the player offers.
+        sdp: Sdp,
+        /// The only participant whose sound it gets; absent: the loudest.
+        hears: Option<ParticipantId>,
         /// For the answer.
         request: RequestToken,
     },

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use conclave_proto::{ErrorCode, Event, ParticipantId, PathReport, PathState, ProtocolError, Topology, TopologyReason};
+use conclave_proto::{ErrorCode, Event, ParticipantId, PathReport, PathState, ProtocolError};
 
 use crate::commands::Asker;
 use crate::member::{Member, Outcome, Paths};
@@ -13,7 +13,8 @@ use crate::topology::Move;
 impl Room {
     /// Begins a move. `newcomer` learns of it from the reply to its join.
     pub(crate) fn begin_move(&mut self, now: Duration, change: Move, newcomer: Option<&ParticipantId>) {
-        let awaited = self.roster.ids().cloned().collect();
+        // A stream has no path to report on.
+        let awaited = self.roster.iter().filter(|member| member.has_page()).map(|member| member.id().clone()).collect();
         self.topology.begin(change, awaited, now + self.config.path_timeout);
         for member in self.roster.iter_mut() {
             member.paths = Paths::default();
@@ -28,7 +29,7 @@ impl Room {
             self.topology.restart(self.options.topology);
             self.speakers.clear();
         } else if self.two_remain_at().is_some_and(|at| at <= now) {
-            let change = Move { topology: Topology::P2p, reason: TopologyReason::TwoRemain };
+            let change = self.topology.back_to_direct(self.options.topology);
             self.begin_move(now, change, None);
         }
     }

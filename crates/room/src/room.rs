@@ -10,13 +10,14 @@ use conclave_proto::{
 use crate::chat::ChatLog;
 use crate::config::{Now, RoomConfig, StoredRoom};
 use crate::digest::Digest;
-use crate::input::{AdminInput, ConnectionId, Departure, Input, RequestToken};
+use crate::input::{AdminInput, ConnectionId, Departure, Input, RequestToken, StreamInput};
 use crate::member::{Link, Member};
 use crate::news::News;
-use crate::output::{Ending, MediaCommand, Output};
+use crate::output::{Ending, MediaCommand, Output, StreamOutput};
 use crate::pending::Pending;
 use crate::roster::Roster;
 use crate::secrets::Secrets;
+use crate::streams::Streams;
 use crate::topology::TopologyMachine;
 
 /// One live meeting.
@@ -40,6 +41,7 @@ pub struct Room {
     pub(crate) hands: BTreeSet<u32>,
     pub(crate) topology: TopologyMachine,
     pub(crate) speakers: Vec<ParticipantId>,
+    pub(crate) streams: Streams,
     /// The media plane has heard of the room.
     pub(crate) in_media: bool,
     pub(crate) outputs: VecDeque<Output>,
@@ -81,6 +83,7 @@ impl Room {
             hands: BTreeSet::new(),
             speakers: Vec::new(),
             in_media: false,
+            streams: Streams::default(),
             outputs: VecDeque::new(),
             crowd_changed: false,
             over: false,
@@ -102,6 +105,7 @@ impl Room {
             Input::Resume { connection, resume, request } => self.resume(connection, &resume, request),
             Input::Message { connection, request, message } => self.message(now, connection, request, message),
             Input::Disconnected { connection, departure } => self.disconnected(now.monotonic, connection, departure),
+            Input::Stream { stream, input } => self.stream(now.monotonic, stream, input),
             Input::Media(media) => self.media(now.monotonic, media),
             Input::Admin(AdminInput::Close) => self.end(),
             Input::Admin(AdminInput::SetOptions(options)) => {
@@ -154,7 +158,10 @@ impl Room {
         }
         // A capacity below the number of people inside only keeps newcomers out; a direct topology
         // that connects fewer would cut somebody off.
-        if self.direct_limit(options.topology).is_some_and(|most| self.places_taken() > most) {
+        if self
+            .direct_limit(options.topology)
+            .is_some_and(|most| self.places_taken() > most + self.streams.publishers())
+        {
             return refused("more people are in the room than this topology connects");
         }
         Ok(())
@@ -175,6 +182,11 @@ impl Room {
         self.places_taken() >= self.capacity()
     }
 
+    /// How many watch without being in the room.
+    pub fn viewers(&self) -> usize {
+        self.streams.viewers()
+    }
+
     /// Name, options and topology.
     pub fn state(&self) -> RoomState {
         RoomState { name: self.name.clone(), options: self.options.clone(), topology: self.topology.state() }
@@ -183,13 +195,17 @@ impl Room {
     /// Members, and those on the way in who do not take a member's place.
     pub(crate) fn places_taken(&self) -> usize {
         let entering = self.pending.values().filter_map(Pending::entering);
-        self.roster.len() + entering.filter(|entering| self.roster.of_person(entering.person).is_none()).count()
+        let publishers = self.pending.values().filter(|pending| pending.brings_publisher()).count();
+        let people = entering.filter(|entering| self.roster.of_person(entering.person).is_none()).count();
+        self.roster.len() + people + publishers
     }
 
     /// Most participants at once.
     pub(crate) fn capacity(&self) -> usize {
         let chosen = self.options.capacity as usize;
-        self.direct_limit(self.options.topology).map_or(chosen, |most| most.min(chosen))
+        // Streams take the room through the server for as long as they last.
+        let streams = self.streams.publishers();
+        self.direct_limit(self.options.topology).map_or(chosen, |most| (most + streams).min(chosen))
     }
 
     /// How many people a direct topology connects.
@@ -246,6 +262,7 @@ impl Room {
         }
         self.follow_crowd(now);
         self.settle_if_done(now);
+        self.direct_viewers();
         self.tell_news(now);
     }
 
@@ -308,8 +325,12 @@ impl Room {
             }
         }
         self.forget_pending_of(id);
-        // Also whoever has no leg: the media plane relays for people who speak to each other directly.
-        self.command(MediaCommand::CloseParticipant { participant: id.clone() });
+        self.streams.stale = true;
+        match member.link {
+            Link::Stream(stream) => self.forget_stream(stream),
+            // Also whoever has no leg: the media plane relays for people who speak to each other directly.
+            Link::Live(_) | Link::Lost(_) => self.command(MediaCommand::CloseParticipant { participant: id.clone() }),
+        }
         if let Some(hand) = member.state.hand {
             self.hands.remove(&hand);
         }
@@ -370,6 +391,13 @@ impl Room {
             }
             Input::Disconnected { connection, .. } => {
                 self.seats.remove(&connection);
+            }
+            Input::Stream { stream, input: StreamInput::End } => {
+                self.outputs.push_back(Output::Stream { stream, output: StreamOutput::Ended });
+            }
+            Input::Stream { stream, .. } => {
+                let output = StreamOutput::Answered(Err(closed()));
+                self.outputs.push_back(Output::Stream { stream, output });
             }
             Input::Media(_) | Input::Admin(_) | Input::Closing { .. } => {}
         }

@@ -135,7 +135,7 @@ impl Roster {
     pub(crate) fn set_link(&mut self, id: &ParticipantId, link: Link) -> Option<Link> {
         let order = self.order_of(id)?;
         match link {
-            Link::Live(_) => self.lost.remove(&order),
+            Link::Live(_) | Link::Stream(_) => self.lost.remove(&order),
             Link::Lost(_) => self.lost.insert(order),
         };
         self.members.get_mut(&order).map(|member| std::mem::replace(&mut member.link, link))

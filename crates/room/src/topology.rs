@@ -11,6 +11,8 @@ use conclave_proto::{Generation, ParticipantId, Topology, TopologyChoice, Topolo
 pub(crate) struct TopologyMachine {
     state: TopologyState,
     people: usize,
+    /// Who needs the server, whatever was chosen: publishers and viewers without a page.
+    streams: usize,
     /// Since when nobody came, went or was interrupted.
     calm_since: Duration,
     /// In `auto`: the direct path was tried and failed. Holds until the number of people changes.
@@ -42,6 +44,7 @@ impl TopologyMachine {
                 settled: true,
             },
             people: 0,
+            streams: 0,
             calm_since: Duration::ZERO,
             path_failed: false,
             settling: None,
@@ -78,29 +81,48 @@ impl TopologyMachine {
         self.calm_since = now;
     }
 
+    /// A stream came or went.
+    pub(crate) fn streams_changed(&mut self, streams: usize) {
+        self.streams = streams;
+    }
+
     /// Whether a room of `people` has its media in the SFU, now or with the join that makes it so many.
     pub(crate) fn needs_sfu(&self, choice: TopologyChoice, people: usize) -> bool {
         let current = self.state.topology;
         self.for_crowd(choice, people).map_or(current, |change| change.topology) == Topology::Sfu
     }
 
-    /// The move that the number of people asks for.
+    /// The move that the number of people asks for, or a stream.
     pub(crate) fn for_crowd(&self, choice: TopologyChoice, people: usize) -> Option<Move> {
+        if self.streams > 0 && self.is_direct() {
+            return Some(Move { topology: Topology::Sfu, reason: TopologyReason::Stream });
+        }
         let too_many = choice == TopologyChoice::Auto && people > 2 && self.is_direct();
         too_many.then_some(Move { topology: Topology::Sfu, reason: TopologyReason::MorePeople })
     }
 
     /// When two people have been by themselves for long enough to go back to a direct path.
     pub(crate) fn two_remain_at(&self, choice: TopologyChoice, delay: Duration) -> Option<Duration> {
-        let waits =
-            choice == TopologyChoice::Auto && !self.is_direct() && (1..=2).contains(&self.people) && !self.path_failed;
-        waits.then_some(self.calm_since + delay)
+        let is_wanted = match choice {
+            TopologyChoice::Auto => (1..=2).contains(&self.people) && !self.path_failed,
+            // Left for a stream that has gone.
+            TopologyChoice::P2p | TopologyChoice::Mesh => true,
+            TopologyChoice::Sfu => false,
+        };
+        (is_wanted && self.streams == 0 && !self.is_direct()).then_some(self.calm_since + delay)
+    }
+
+    /// The move that [`Self::two_remain_at`] announces.
+    pub(crate) fn back_to_direct(&self, choice: TopologyChoice) -> Move {
+        let reason = if choice == TopologyChoice::Auto { TopologyReason::TwoRemain } else { TopologyReason::Options };
+        Move { topology: start(choice), reason }
     }
 
     /// The move that new options ask for.
     pub(crate) fn for_choice(&mut self, choice: TopologyChoice) -> Option<Move> {
         self.path_failed = false;
         let topology = match choice {
+            _ if self.streams > 0 => Topology::Sfu,
             TopologyChoice::Auto if self.people > 2 => Topology::Sfu,
             other => start(other),
         };

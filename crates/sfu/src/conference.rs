@@ -393,7 +393,7 @@ impl Conference {
         let Some(current) = showing.and_then(|showing| showing.current) else { return };
         if let Some(sender) = self.legs.get_mut(current.stream.leg) {
             sender.streams[current.stream.lane.index()].keyframes.want();
-            self.watch_keyframes(now, current.stream, false);
+            self.watch_keyframes(now, current.stream);
         }
     }
 

@@ -578,7 +578,6 @@ export class Meeting implements MeetingHandle {
         },
         transport: media?.transport ?? null,
         blocked: this.#blocked(),
-        streams: media?.streams ?? [],
         moving: media?.moving ?? false,
         notices: this.#notices.list.get(),
         disconnectedSince: this.#disconnectedSince,

@@ -3,7 +3,7 @@
 /**
  * What was wrong, for a program. The page has a sentence for each in every language.
  */
-export type ErrorCode = "malformed" | "unknown-message" | "unsupported-version" | "out-of-order" | "too-many-requests" | "bad-name" | "bad-room-name" | "bad-chat" | "bad-options" | "room-full" | "room-locked" | "room-closed" | "already-here" | "unauthorized" | "forbidden" | "cannot-resume" | "bad-sdp" | "too-many-sections" | "stale-generation" | "no-such-participant" | "media-unavailable" | "internal";
+export type ErrorCode = "malformed" | "unknown-message" | "unsupported-version" | "out-of-order" | "too-many-requests" | "bad-name" | "bad-room-name" | "bad-chat" | "bad-options" | "room-full" | "room-locked" | "room-closed" | "already-here" | "unauthorized" | "forbidden" | "cannot-resume" | "bad-sdp" | "too-many-sections" | "stale-generation" | "no-such-participant" | "nothing-live" | "media-unavailable" | "internal";
 
 /**
  * An error as the protocol carries it: a code for programs and a sentence for developers.
@@ -247,7 +247,7 @@ export type Topology = "p2p" | "mesh" | "sfu";
 /**
  * Why the topology is what it is.
  */
-export type TopologyReason = "initial" | "more-people" | "two-remain" | "options" | "path-failed";
+export type TopologyReason = "initial" | "more-people" | "two-remain" | "options" | "path-failed" | "stream";
 
 /**
  * How media flows now, and whether everybody has moved there.

@@ -25,16 +25,7 @@ export interface MediaSnapshot {
 
 export type ViewFrame = Pick<
   MeetingView,
-  | 'state'
-  | 'end'
-  | 'room'
-  | 'own'
-  | 'transport'
-  | 'blocked'
-  | 'streams'
-  | 'moving'
-  | 'notices'
-  | 'disconnectedSince'
+  'state' | 'end' | 'room' | 'own' | 'transport' | 'blocked' | 'moving' | 'notices' | 'disconnectedSince'
 >;
 
 /** A room's options before the server has told them. */

@@ -35,7 +35,9 @@ fn status(code: ErrorCode) -> StatusCode {
         E::UnknownMessage | E::RoomClosed | E::NoSuchParticipant => StatusCode::NOT_FOUND,
         E::Unauthorized => StatusCode::UNAUTHORIZED,
         E::Forbidden => StatusCode::FORBIDDEN,
-        E::RoomFull | E::RoomLocked | E::AlreadyHere | E::CannotResume | E::StaleGeneration => StatusCode::CONFLICT,
+        E::NothingLive | E::RoomFull | E::RoomLocked | E::AlreadyHere | E::CannotResume | E::StaleGeneration => {
+            StatusCode::CONFLICT
+        }
         E::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
         E::MediaUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         E::Internal => StatusCode::INTERNAL_SERVER_ERROR,

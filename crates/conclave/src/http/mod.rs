@@ -9,6 +9,7 @@ mod operation;
 mod page;
 mod redirect;
 mod rooms;
+mod stream;
 mod tokens;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::monitor::Monitor;
 use crate::rooms::Rooms;
 use crate::signal::{self, Signal};
 use crate::storage::Storage;
+use crate::streams::Streams;
 
 pub use access::{Administrator, Authenticated};
 pub use admin::Feeds;
@@ -59,6 +61,8 @@ pub struct AppState {
     pub ice: IceServers,
     /// Bounds on WebSockets.
     pub signal: Signal,
+    /// The sessions of WHIP and WHEP.
+    pub streams: Streams,
     /// Bounds on checks of a network.
     pub checks: Checks,
     /// The history that the administrator sees.
@@ -78,6 +82,7 @@ pub fn router(app: App) -> Router {
     let (api, document) = api().split_for_parts();
     Router::new()
         .merge(api)
+        .merge(stream::plain())
         .route("/api/v1/openapi.json", openapi::route(document))
         .route("/api/v1/signal", get(signal::open))
         .route("/api/v1/check", get(check::open))
@@ -93,6 +98,7 @@ pub fn router(app: App) -> Router {
         .fallback(page::asset)
         .method_not_allowed_fallback(error::method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(middleware::from_fn(stream::share))
         .layer(middleware::from_fn_with_state(app.clone(), access::harden))
         .layer(middleware::from_fn(access::observe))
         .with_state(app)
@@ -106,6 +112,7 @@ fn api() -> OpenApiRouter<App> {
         .routes(routes!(rooms::set_options))
         .routes(routes!(rooms::participants))
         .routes(routes!(rooms::preview))
+        .merge(stream::documented())
         .routes(routes!(tokens::mint))
         .routes(routes!(admin::overview))
         .routes(routes!(admin::room))

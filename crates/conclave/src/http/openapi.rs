@@ -21,6 +21,7 @@ use super::App;
     tags(
         (name = "rooms", description = "Where people meet"),
         (name = "admin", description = "What happens in all rooms, and happened in the last hour"),
+        (name = "streams", description = "Streams into rooms and out of them: WHIP and WHEP"),
         (name = "tokens", description = "Narrower rights than the administrator's"),
     ),
     modifiers(&BearerToken),

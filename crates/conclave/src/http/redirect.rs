@@ -12,14 +12,17 @@ pub fn redirect_to_https() -> Router {
     Router::new().fallback(redirect)
 }
 
-/// 308 keeps method and body (RFC 9110, section 15.4.9).
+/// 308 keeps method and body (RFC 9110, section 15.4.9). Publishers and players follow 307 (RFC 9725,
+/// section 4.5).
 async fn redirect(Extension(peer): Extension<Peer>, request: Request) -> Response {
     let Some(host) = peer.host else { return StatusCode::BAD_REQUEST.into_response() };
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let Ok(location) = HeaderValue::from_str(&format!("https://{host}{path}")) else {
         return StatusCode::BAD_REQUEST.into_response();
     };
-    (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, location)]).into_response()
+    let is_stream = path.starts_with("/whip/") || path.starts_with("/whep/");
+    let status = if is_stream { StatusCode::TEMPORARY_REDIRECT } else { StatusCode::PERMANENT_REDIRECT };
+    (status, [(header::LOCATION, location)]).into_response()
 }
 
 #[cfg(test)]
@@ -48,6 +51,15 @@ mod tests {
         let (status, location) = answer(Some("meet.example:8443"), "/m/team?name=x").await;
         assert_eq!(status, StatusCode::PERMANENT_REDIRECT);
         assert_eq!(location.as_deref(), Some("https://meet.example:8443/m/team?name=x"));
+    }
+
+    #[tokio::test]
+    async fn publishers_and_players_are_redirected_as_their_standards_want_it() {
+        for path in ["/whip/team", "/whep/team?source=screen"] {
+            let (status, location) = answer(Some("meet.example"), path).await;
+            assert_eq!(status, StatusCode::TEMPORARY_REDIRECT);
+            assert_eq!(location, Some(format!("https://meet.example{path}")));
+        }
     }
 
     #[tokio::test]

@@ -68,7 +68,7 @@ impl RoomInfo {
 }
 
 /// RFC 3986, section 2.1: a room name is letters and digits of any script.
-fn percent_encoded(name: &str) -> String {
+pub(super) fn percent_encoded(name: &str) -> String {
     use std::fmt::Write;
     name.bytes().fold(String::new(), |mut out, byte| {
         match byte {

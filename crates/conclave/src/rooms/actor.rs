@@ -7,16 +7,19 @@ use std::time::Duration;
 
 use conclave_media::{LegOffer, MediaEvent, RoomKey};
 use conclave_proto::{
-    ErrorCode, Event, EventText, ParticipantId, ProtocolError, Reply, RoomName, ServerMessage, SfuAnswer, close,
+    ErrorCode, Event, EventText, MediaState, ParticipantId, ProtocolError, Reply, RoomName, ServerMessage, SfuAnswer,
+    close,
 };
 use conclave_room::{
     AdminInput, ConnectionId, Ending, Input, MediaCommand, MediaInput, Output, RequestToken, Room, StoredRoom,
+    StreamAnswer, StreamId, StreamOutput,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Entrance, Rooms, Snapshot, ToRoom, unix_ms};
-use crate::metrics::{Counted, JOIN_SECONDS, PARTICIPANTS, ROOM_PANICS, ROOMS};
+use crate::metrics::{Counted, JOIN_SECONDS, PARTICIPANTS, ROOM_PANICS, ROOMS, VIEWERS};
+use crate::streams::Lease;
 
 /// How long the media plane may take for an answer.
 const ANSWER: Duration = Duration::from_secs(8);
@@ -35,6 +38,9 @@ pub(super) struct Actor {
     /// When each waiting join was asked.
     joining: HashMap<ConnectionId, Instant>,
     answers: mpsc::UnboundedSender<Answer>,
+    /// Sessions without signalling.
+    streams: HashMap<StreamId, Stream>,
+    viewers: usize,
     closed: Vec<oneshot::Sender<()>>,
     /// The last event that was sent, and its text.
     told: Option<(Arc<Event>, EventText)>,
@@ -55,6 +61,16 @@ impl Client {
     fn new(entrance: Entrance) -> Self {
         Self { entrance, participant: None, claims: None }
     }
+}
+
+/// A session without signalling.
+struct Stream {
+    /// Kept until the session is over.
+    _lease: Lease,
+    /// Who waits for the answer to its request.
+    asker: Option<oneshot::Sender<Result<StreamAnswer, ProtocolError>>>,
+    /// Its first offer was answered.
+    is_open: bool,
 }
 
 enum Step {
@@ -119,6 +135,8 @@ impl Actor {
             relayed: HashSet::new(),
             joining: HashMap::new(),
             answers,
+            streams: HashMap::new(),
+            viewers: 0,
             closed: Vec::new(),
             told: None,
             options_asked: None,
@@ -145,6 +163,11 @@ impl Actor {
         // Only now are the new options on their way to the database, ahead of whoever reads them.
         if let Some(answer) = self.options_asked.take() {
             let _ = answer.send(Ok(()));
+        }
+        let viewers = self.room.viewers();
+        if viewers != self.viewers {
+            metrics::gauge!(VIEWERS).increment(viewers as f64 - self.viewers as f64);
+            self.viewers = viewers;
         }
         let count = self.room.participants().len();
         if count != self.counted {
@@ -173,10 +196,27 @@ impl Actor {
                 self.joining.remove(&connection);
                 Some(Input::Disconnected { connection, departure })
             }
+            ToRoom::Stream { stream, opening, input, answer } => {
+                match opening {
+                    Some(lease) => {
+                        let stream_of = Stream { _lease: lease, asker: answer, is_open: false };
+                        self.streams.insert(stream, stream_of);
+                    }
+                    None => {
+                        if let Some(known) = self.streams.get_mut(&stream)
+                            && answer.is_some()
+                        {
+                            known.asker = answer;
+                        }
+                    }
+                }
+                Some(Input::Stream { stream, input })
+            }
             ToRoom::Look(answer) => {
                 let _ = answer.send(Snapshot {
                     state: self.room.state(),
                     participants: self.room.participants().cloned().collect(),
+                    viewers: self.room.viewers(),
                     is_full: self.room.is_full(),
                 });
                 None
@@ -209,6 +249,7 @@ impl Actor {
                     client.entrance.outbox.close(code, reason);
                 }
             }
+            Output::Stream { stream, output } => self.tell_stream(stream, output),
             Output::Media(command) => self.command_media(command),
             Output::StoreChat(message) => storage.add_chat(self.name.clone(), message),
             Output::StoreOptions(options) => storage.set_options(self.name.clone(), options, unix_ms()),
@@ -260,19 +301,40 @@ impl Actor {
         }
     }
 
+    fn tell_stream(&mut self, stream: StreamId, output: StreamOutput) {
+        match output {
+            StreamOutput::Ended => {
+                self.streams.remove(&stream);
+            }
+            StreamOutput::Answered(result) => {
+                let Some(known) = self.streams.get_mut(&stream) else { return };
+                if let Ok(answer) = &result {
+                    known.is_open = true;
+                    self.relayed.insert(answer.participant.clone());
+                }
+                let is_refused = !known.is_open;
+                if let Some(asker) = known.asker.take() {
+                    // If whoever asked has gone, its leg is never connected, and ends.
+                    let _ = asker.send(result);
+                }
+                if is_refused {
+                    self.streams.remove(&stream);
+                }
+            }
+        }
+    }
+
     fn command_media(&mut self, command: MediaCommand) {
         let (media, room) = (&self.rooms.0.media, self.key);
         match command {
             MediaCommand::Offer { participant, offer, media: state, request } => {
-                let answers = self.answers.clone();
-                // Given here, in the room's order; only the answer is awaited elsewhere.
-                let answer = media.offer(room, participant, LegOffer::Client(*offer), state);
-                self.rooms.0.tasks.spawn(async move {
-                    let late = || Err(ProtocolError::new(ErrorCode::MediaUnavailable, "the media plane is too busy"));
-                    let answer = timeout(ANSWER, answer).await;
-                    // The meeting may have ended meanwhile.
-                    let _ = answers.send((request, answer.unwrap_or_else(|_| late())));
-                });
+                self.offer(participant, LegOffer::Client(*offer), state, request);
+            }
+            MediaCommand::Publish { participant, sdp, media: state, request } => {
+                self.offer(participant, LegOffer::Publish(sdp), state, request);
+            }
+            MediaCommand::Play { participant, sdp, hears, request } => {
+                self.offer(participant, LegOffer::Play { sdp, hears }, MediaState::default(), request);
             }
             MediaCommand::SetMedia { participant, media: state } => media.set_media(room, participant, state),
             MediaCommand::SetView { participant, leg, view } => media.set_view(room, participant, leg, view),
@@ -284,6 +346,18 @@ impl Actor {
             }
             MediaCommand::CloseRoom => media.close_room(room),
         }
+    }
+
+    fn offer(&self, participant: ParticipantId, offer: LegOffer, state: MediaState, request: RequestToken) {
+        let answers = self.answers.clone();
+        // Given here, in the room's order; only the answer is awaited elsewhere.
+        let answer = self.rooms.0.media.offer(self.key, participant, offer, state);
+        self.rooms.0.tasks.spawn(async move {
+            let late = || Err(ProtocolError::new(ErrorCode::MediaUnavailable, "the media plane is too busy"));
+            let answer = timeout(ANSWER, answer).await;
+            // The meeting may have ended meanwhile.
+            let _ = answers.send((request, answer.unwrap_or_else(|_| late())));
+        });
     }
 
     /// The people come back into a fresh room made from what is stored.
@@ -302,6 +376,7 @@ impl Actor {
 
     async fn finish(self, ending: Option<Ending>, inputs: mpsc::Receiver<ToRoom>) {
         metrics::gauge!(PARTICIPANTS).decrement(self.counted as f64);
+        metrics::gauge!(VIEWERS).decrement(self.viewers as f64);
         // Whoever only relayed is unknown to the media plane's rooms.
         for participant in self.relayed {
             self.rooms.0.media.close_participant(self.key, participant);
@@ -324,7 +399,7 @@ impl Actor {
                 ToRoom::Join { entrance, request, .. } | ToRoom::Resume { entrance, request, .. } => {
                     Some((entrance.outbox.clone(), *request))
                 }
-                ToRoom::SetOptions(..) => None,
+                ToRoom::SetOptions(..) | ToRoom::Stream { opening: Some(_), .. } => None,
                 _ => continue,
             };
             if let Err(error) = self.rooms.deliver(&self.name, input).await

@@ -12,7 +12,10 @@ use conclave_media::{MediaEvent, MediaHandle, RoomKey};
 use conclave_proto::{
     ClientMessage, ErrorCode, Join, Participant, ProtocolError, Resume, RoomName, RoomOptions, RoomState,
 };
-use conclave_room::{Authority, ConnectionId, Departure, MediaInput, Now, Room, RoomConfig, StoredRoom};
+use conclave_room::{
+    Authority, ConnectionId, Departure, MediaInput, Now, Room, RoomConfig, StoredRoom, StreamAnswer, StreamId,
+    StreamInput,
+};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
@@ -22,6 +25,7 @@ use crate::ice::IceServers;
 use crate::metrics::MEDIA_EVENTS_LOST;
 use crate::net::Host;
 use crate::storage::Storage;
+use crate::streams::Lease;
 use actor::Actor;
 
 /// Inputs that wait for a meeting's task. When it is full, whoever sends waits, and so does that
@@ -98,6 +102,17 @@ pub enum ToRoom {
         /// How.
         departure: Departure,
     },
+    /// A session without signalling asks something.
+    Stream {
+        /// Which.
+        stream: StreamId,
+        /// With the first request; dropped when the session is over.
+        opening: Option<Lease>,
+        /// What it asks.
+        input: StreamInput,
+        /// Where the answer goes, if there is one.
+        answer: Option<oneshot::Sender<Result<StreamAnswer, ProtocolError>>>,
+    },
     /// Somebody looks in from outside.
     Look(oneshot::Sender<Snapshot>),
     /// New options from outside.
@@ -130,6 +145,8 @@ pub struct Snapshot {
     pub state: RoomState,
     /// Everybody inside, in the order of arrival.
     pub participants: Vec<Participant>,
+    /// How many watch without being inside.
+    pub viewers: usize,
     /// Nobody more would be let in.
     pub is_full: bool,
 }
@@ -238,6 +255,18 @@ impl Rooms {
                 Ok(()) => return Ok(link),
                 Err(returned) => input = returned,
             }
+        }
+    }
+
+    /// Hands an input to the meeting of this name if it is live.
+    ///
+    /// # Errors
+    /// The input, when it is not.
+    pub async fn deliver_if_live(&self, name: &RoomName, input: ToRoom) -> Result<(), ToRoom> {
+        let link = self.0.live().by_name.get(name).map(|room| room.link.clone());
+        match link {
+            Some(link) => link.send(input).await,
+            None => Err(input),
         }
     }
 

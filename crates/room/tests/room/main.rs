@@ -14,4 +14,5 @@ mod poison;
 mod properties;
 mod resume;
 mod stage;
+mod streams;
 mod topology;

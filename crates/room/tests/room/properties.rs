@@ -533,6 +533,7 @@ impl World {
                 MediaCommand::SetMedia { participant, .. } | MediaCommand::SetView { participant, .. } => {
                     assert!(self.known.contains(participant));
                 }
+                MediaCommand::Publish { .. } | MediaCommand::Play { .. } => unreachable!("nobody streams here"),
                 MediaCommand::SetCodec(_) => {}
             }
         }

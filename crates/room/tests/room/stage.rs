@@ -12,7 +12,7 @@ use conclave_proto::{
 };
 use conclave_room::{
     Authority, ConnectionId, Departure, Digest, Ending, Input, MediaCommand, MediaInput, Now, Output, RequestToken,
-    Room, RoomConfig, StoredMessage, StoredRoom,
+    Room, RoomConfig, StoredMessage, StoredRoom, StreamId, StreamOutput,
 };
 
 pub struct Stage {
@@ -22,6 +22,8 @@ pub struct Stage {
     pub commands: Vec<MediaCommand>,
     /// Offers that the media plane has not answered.
     pub unanswered: Vec<(RequestToken, ParticipantId, LegNumber)>,
+    /// What sessions without signalling were told.
+    pub streams: Vec<(StreamId, StreamOutput)>,
     pub stored_chat: Vec<StoredMessage>,
     pub stored_options: Vec<RoomOptions>,
     pub stored_host: Option<Digest>,
@@ -110,6 +112,7 @@ impl Stage {
             connections: BTreeMap::new(),
             commands: Vec::new(),
             unanswered: Vec::new(),
+            streams: Vec::new(),
             stored_chat: Vec::new(),
             stored_options: Vec::new(),
             stored_host: None,
@@ -162,8 +165,14 @@ impl Stage {
                     if let MediaCommand::Offer { participant, offer, request, .. } = &command {
                         self.unanswered.push((*request, participant.clone(), offer.leg));
                     }
+                    if let MediaCommand::Publish { participant, request, .. }
+                    | MediaCommand::Play { participant, request, .. } = &command
+                    {
+                        self.unanswered.push((*request, participant.clone(), LegNumber(1)));
+                    }
                     self.commands.push(command);
                 }
+                Output::Stream { stream, output } => self.streams.push((stream, output)),
                 Output::StoreChat(message) => self.stored_chat.push(message),
                 Output::StoreOptions(options) => self.stored_options.push(options),
                 Output::StoreHost(digest) => self.stored_host = Some(digest),

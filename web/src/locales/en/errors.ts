@@ -20,6 +20,7 @@ export default {
   'too-many-sections': 'The page asked for more streams than the server gives.',
   'stale-generation': 'The meeting has moved on. Try again.',
   'no-such-participant': 'This person has left.',
+  'nothing-live': 'There is nothing to watch now.',
   'media-unavailable': 'The server cannot take more sound and picture now. Try again in a minute.',
   internal: 'Something failed on the server. It is not your fault. Try again.',
   unknown: 'Something went wrong. Try again.',

@@ -22,6 +22,7 @@ const error: Localized<typeof english> = {
   'too-many-sections': '页面请求的音视频路数超过了服务器的上限。',
   'stale-generation': '会议状态已经变了，请重试。',
   'no-such-participant': '这个人已经离开了。',
+  'nothing-live': '现在没有可看的内容。',
   'media-unavailable': '服务器暂时接不了更多音视频，请过一分钟再试。',
   internal: '服务器出了点问题，与你无关，请重试。',
   unknown: '出了点问题，请重试。',

@@ -1,10 +1,6 @@
 /** The geometry of line charts: scales, ticks and paths, in the units of the drawing. */
-
-/** What is not known is a gap. */
-export type Value = number | null;
-
-/** Two values further apart than this have a gap between them: milliseconds. */
-const GAP = 25_000;
+import type { Value } from './series';
+import { GAP } from './series';
 
 export interface Extent {
   readonly from: number;
