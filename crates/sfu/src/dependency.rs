@@ -108,7 +108,8 @@ impl Dependency {
         let role = if own_role { structure.parse_role(&mut bits)? } else { found.role };
         let references = if own_references { parse_references(&mut bits)? } else { found.references };
         // What a frame says of its chains is left: a level that is forwarded whole has its chain whole.
-        let frame = Frame { layer: layer(found.spatial), number, starts, ends, role, references };
+        let layer = layer(found.spatial);
+        let frame = Frame { layer, number, starts, ends, role, references, is_known: true };
         Some(Self { frame, structure: brought, active, place })
     }
 }

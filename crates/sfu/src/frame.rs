@@ -54,6 +54,8 @@ pub(crate) struct Frame {
     pub ends: bool,
     pub role: Role,
     pub references: References,
+    /// What it is was told; see [`Self::unknown`].
+    pub is_known: bool,
 }
 
 /// What a frame is to each level.
@@ -90,6 +92,7 @@ impl Frame {
     /// packets, what is missing is the receivers' business.
     pub fn unknown(number: u16, starts: bool, ends: bool) -> Self {
         let role = Role { needed: Levels::ALL, ..Role::default() };
-        Self { layer: LayerIndex::HIGH, number, starts, ends, role, references: References { near: 0, far: true } }
+        let references = References { near: 0, far: true };
+        Self { layer: LayerIndex::HIGH, number, starts, ends, role, references, is_known: false }
     }
 }

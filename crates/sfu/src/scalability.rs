@@ -11,16 +11,29 @@ use crate::vp9;
 /// What is known of a stream's levels ([`crate::frame`]).
 #[derive(Clone, Debug)]
 pub(crate) struct Scalability {
-    /// The highest spatial layer that the stream says it has.
-    top: LayerIndex,
+    said: Said,
+    /// What held before, for packets that come late.
+    before: Option<Said>,
     /// Those that its sender sends now, as far as it says.
     active: Levels,
     levels: [Level; LayerIndex::COUNT],
-    /// The templates of the dependency descriptors, and the packet that brought them.
-    structure: Option<Box<Structure>>,
-    structure_from: u64,
     /// Counts the pictures of VP9, whose own numbers are optional.
     picture: u16,
+}
+
+/// What a stream says of itself with a key frame.
+#[derive(Clone, Debug)]
+struct Said {
+    /// The first packet of which it holds.
+    from: u64,
+    /// The highest spatial layer.
+    top: LayerIndex,
+    /// The templates of the dependency descriptors.
+    structure: Option<Box<Structure>>,
+}
+
+impl Said {
+    const NOTHING: Self = Self { from: 0, top: LayerIndex::LOW, structure: None };
 }
 
 #[derive(Clone, Debug)]
@@ -30,34 +43,46 @@ struct Level {
     size: Option<Resolution>,
 }
 
+/// Where in its stream a packet is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub sequence: u64,
+    pub is_newest: bool,
+    /// It is the newest, and of another picture than the one before it.
+    pub begins_picture: bool,
+}
+
 impl Scalability {
     pub fn new(window: Duration) -> Self {
         let level = Level { meter: RateMeter::new(window), last_arrival: None, size: None };
         Self {
-            top: LayerIndex::LOW,
+            said: Said::NOTHING,
+            before: None,
             active: Levels::ALL,
             levels: std::array::from_fn(|_| level.clone()),
-            structure: None,
-            structure_from: 0,
             picture: 0,
         }
     }
 
     /// The stream begins anew, or with another codec. What was measured stays the best guess.
     pub fn restart(&mut self) {
-        self.top = LayerIndex::LOW;
+        (self.said, self.before) = (Said::NOTHING, None);
         self.active = Levels::ALL;
-        self.structure = None;
         self.levels.iter_mut().for_each(|level| level.last_arrival = None);
     }
 
     /// There is something to choose from.
     pub fn is_scalable(&self) -> bool {
-        self.top > LayerIndex::LOW
+        self.said.top > LayerIndex::LOW
     }
 
-    pub fn structure(&self) -> Option<&Structure> {
-        self.structure.as_deref()
+    /// The templates by which a packet's dependency descriptor is read.
+    pub fn structure(&self, sequence: u64) -> Option<&Structure> {
+        self.said(sequence).structure.as_deref()
+    }
+
+    fn said(&self, sequence: u64) -> &Said {
+        self.before.as_ref().filter(|_| sequence < self.said.from).unwrap_or(&self.said)
     }
 
     /// What the stream up to this level costs.
@@ -74,30 +99,29 @@ impl Scalability {
     pub fn live(&self, newest: Time, timeout: Duration) -> [bool; LayerIndex::COUNT] {
         LayerIndex::ALL.map(|level| {
             let arrival = self.levels[level.index()].last_arrival;
-            let is_sent = level <= self.top && self.active.has(level);
+            let is_sent = level <= self.said.top && self.active.has(level);
             is_sent && arrival.is_some_and(|at| newest.since(at) <= timeout)
         })
     }
 
-    /// Takes in what a VP9 packet says. `begins_picture` and `is_key` hold for the newest packet only.
-    pub fn vp9(
-        &mut self,
-        now: Time,
-        descriptor: &vp9::Descriptor,
-        is_newest: bool,
-        begins_picture: bool,
-        is_key: bool,
-    ) -> Frame {
+    /// Whether a packet of VP9 tells too late that there are fewer layers: what came after it may have
+    /// been left out wrongly.
+    pub fn is_refuted(&self, packet: Place, descriptor: &vp9::Descriptor) -> bool {
+        let is_late = !packet.is_newest && packet.sequence > self.said.from;
+        is_late && descriptor.structure.is_some_and(|structure| structure.top < self.said.top)
+    }
+
+    /// Takes in what a VP9 packet says. `is_key` holds for the newest packet only.
+    pub fn vp9(&mut self, now: Time, packet: Place, descriptor: &vp9::Descriptor, is_key: bool) -> Frame {
         let layer = descriptor.layer;
-        if is_newest {
-            self.picture = self.picture.wrapping_add(u16::from(begins_picture));
-            match descriptor.structure {
-                Some(structure) => self.set(now, structure.top, |level| structure.sizes[level.index()]),
-                None => self.top = self.top.max(layer),
-            }
+        self.picture = self.picture.wrapping_add(u16::from(packet.begins_picture));
+        if let Some(structure) = descriptor.structure
+            && (packet.is_newest || packet.sequence > self.said.from)
+        {
+            self.hear(now, packet.sequence, structure.top, None, |level| structure.sizes[level.index()]);
         }
-        let alone = descriptor.unused_above && layer < self.top;
-        let own = if layer < self.top { Levels::only(layer) } else { Levels::from(layer) };
+        let top = self.said(packet.sequence).top;
+        let own = if layer < top { Levels::only(layer) } else { Levels::from(layer) };
         let switches = match (is_key, descriptor.inter_picture) {
             // After a key frame nothing before it can be referred to, in no layer (VP9 bitstream
             // specification, section 7.2: it refreshes all references).
@@ -105,7 +129,7 @@ impl Scalability {
             (false, false) => own,
             (false, true) => Levels::NONE,
         };
-        let needed = if alone { own } else { Levels::from(layer) };
+        let needed = if descriptor.unused_above { own } else { Levels::from(layer) };
         let mut references = References { near: 0, far: descriptor.inter_picture };
         if descriptor.inter_layer {
             references.add(1);
@@ -117,19 +141,21 @@ impl Scalability {
             ends: descriptor.ends,
             role: Role { needed, discardable: Levels::NONE, switches },
             references,
+            is_known: true,
         }
     }
 
     /// Takes in what a dependency descriptor says.
-    pub fn dependency(&mut self, now: Time, sequence: u64, is_newest: bool, dependency: &mut Dependency) {
+    pub fn dependency(&mut self, now: Time, packet: Place, dependency: &mut Dependency) {
         if let Some(structure) = dependency.structure.take()
-            && (self.structure.is_none() || is_newest || sequence > self.structure_from)
+            && (packet.is_newest || packet.sequence > self.said.from)
         {
-            self.set(now, structure.top(), |level| structure.size(level));
-            self.structure = Some(structure);
-            self.structure_from = sequence;
+            let sizes = LayerIndex::ALL.map(|level| structure.size(level));
+            self.hear(now, packet.sequence, structure.top(), Some(structure), |level| sizes[level.index()]);
         }
-        if is_newest && let Some(active) = dependency.active {
+        if packet.is_newest
+            && let Some(active) = dependency.active
+        {
             self.active = active;
         }
     }
@@ -148,8 +174,18 @@ impl Scalability {
 
     /// The stream says what it has. That counts as arriving, so that who begins with this picture can
     /// have all of it.
-    fn set(&mut self, now: Time, top: LayerIndex, size: impl Fn(LayerIndex) -> Option<Resolution>) {
-        self.top = top;
+    fn hear(
+        &mut self,
+        now: Time,
+        from: u64,
+        top: LayerIndex,
+        structure: Option<Box<Structure>>,
+        size: impl Fn(LayerIndex) -> Option<Resolution>,
+    ) {
+        if top != self.said.top || structure != self.said.structure {
+            let before = std::mem::replace(&mut self.said, Said { from, top, structure });
+            self.before = Some(before);
+        }
         for layer in LayerIndex::ALL {
             let level = &mut self.levels[layer.index()];
             level.size = size(layer).or(level.size);

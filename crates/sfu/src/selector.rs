@@ -72,8 +72,10 @@ impl Selector {
             }
         }
         let best = LayerIndex::ALL.into_iter().rfind(|level| *level <= target && self.intact[level.index()].is_some());
+        // Only with a frame's first packet, so that none is forwarded in part.
         if let Some(best) = best
-            && (best > self.level() && frame.starts || best < self.level() && begins_picture)
+            && frame.starts
+            && (best > self.level() || best < self.level() && begins_picture)
         {
             self.log.rotate_right(1);
             self.log[0] = (sequence, best);
@@ -92,7 +94,9 @@ impl Selector {
     /// been decided in time.
     pub fn late(&mut self, sequence: u64, frame: &Frame) -> Verdict {
         let level = self.log.iter().find(|(from, _)| *from <= sequence).map(|(_, level)| *level);
-        let forward = level.is_some_and(|level| frame.role.needed.has(level));
+        // Of a frame that nobody can tell any more what it was, the rest was forwarded only with all layers.
+        let forward = level
+            .is_some_and(|level| if frame.is_known { frame.role.needed.has(level) } else { level == LayerIndex::HIGH });
         if !forward {
             self.leave_out(sequence, frame);
         }

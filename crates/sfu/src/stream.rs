@@ -11,7 +11,7 @@ use crate::picture::Counters;
 use crate::rate::RateMeter;
 use crate::red::Redundant;
 use crate::rtp::{Bitrate, Codec, LayerIndex, Resolution, RtpPacket, Time, Timestamp};
-use crate::scalability::Scalability;
+use crate::scalability::{self, Scalability};
 use crate::window::{Arrival, ReceiveWindow};
 use crate::{av1, h264, vp8, vp9};
 
@@ -160,7 +160,7 @@ impl Stream {
             Codec::Vp9 => Payload::Vp9(vp9::Descriptor::parse(payload)?),
             Codec::Av1 => {
                 let dependency = match packet.descriptor {
-                    Some(bytes) => Some(Dependency::parse(bytes, self.layers.structure())?),
+                    Some(bytes) => Some(Dependency::parse(bytes, self.layers.structure(packet.sequence))?),
                     None => None,
                 };
                 Payload::Av1(av1::Contents::parse(payload)?, dependency)
@@ -171,6 +171,7 @@ impl Stream {
     fn read(&mut self, now: Time, packet: &RtpPacket<'_>, payload: Payload, arrival: Arrival) -> Reading {
         let is_newest = arrival != Arrival::Late;
         let begins_picture = is_newest && packet.timestamp != self.newest_timestamp;
+        let place = scalability::Place { sequence: packet.sequence, is_newest, begins_picture };
         let mut reading = Reading::default();
         match payload {
             Payload::Padding => {}
@@ -196,7 +197,12 @@ impl Stream {
                 self.resolution = resolution.or(self.resolution);
                 reading.counters = descriptor.counters;
                 reading.entry = is_newest && resolution.is_some();
-                reading.frame = Some(self.layers.vp9(now, &descriptor, is_newest, begins_picture, reading.entry));
+                if self.layers.is_refuted(place, &descriptor) {
+                    // All begin again with the next key frame.
+                    self.epoch = self.epoch.wrapping_add(1);
+                    self.layers.restart();
+                }
+                reading.frame = Some(self.layers.vp9(now, place, &descriptor, reading.entry));
             }
             Payload::Av1(contents, None) => {
                 self.resolution = contents.resolution.or(self.resolution);
@@ -205,8 +211,9 @@ impl Stream {
             Payload::Av1(_, Some(mut dependency)) => {
                 let begins_sequence = dependency.structure.is_some() && dependency.frame.starts;
                 reading.entry = is_newest && begins_sequence;
-                self.layers.dependency(now, packet.sequence, is_newest, &mut dependency);
-                self.resolution = self.layers.structure().and_then(|s| s.size(s.top())).or(self.resolution);
+                self.layers.dependency(now, place, &mut dependency);
+                self.resolution =
+                    self.layers.structure(packet.sequence).and_then(|s| s.size(s.top())).or(self.resolution);
                 (reading.frame, reading.dependency) = (Some(dependency.frame), Some(dependency.place));
             }
         }

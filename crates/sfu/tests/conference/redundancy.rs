@@ -1,0 +1,104 @@
+//! Opus with redundancy (RFC 2198), and the clocks of senders (RFC 3550 section 6.4.1).
+
+use conclave_proto::SourceKind::{Camera, Microphone};
+use conclave_sfu::{Codec, Forward, LayerIndex, LegConfig, LegId, RtpPacket, SlotId, Timestamp};
+
+use crate::world::{ALL_ON, MICROPHONE, NOTHING, World, config, item};
+
+/// One copy of 2 bytes, then 3 of the packet's own time; both of payload type 111.
+const RED: [u8; 10] = [0xef, 0x0f, 0x00, 0x02, 0x6f, 0xaa, 0xab, 0x01, 0x02, 0x03];
+
+fn join(world: &mut World, name: &str, red: Option<u8>) -> LegId {
+    world.join_with(LegConfig { red, ..config(name, 1, NOTHING, &[]) })
+}
+
+fn send(world: &mut World, leg: LegId, sequence: u64, codec: Codec, payload: &[u8]) -> Vec<Forward> {
+    world.now_ms += 20;
+    let packet = RtpPacket {
+        sequence,
+        timestamp: Timestamp(960 * sequence as u32),
+        marker: false,
+        codec,
+        payload,
+        audio_level: None,
+        voice_activity: None,
+        descriptor: None,
+    };
+    let now = world.now();
+    world.conference.handle_rtp(now, leg, Microphone, LayerIndex::LOW, &packet).to_vec()
+}
+
+#[test]
+fn redundancy_passes_through_to_those_who_take_it_and_is_cut_off_for_the_others() {
+    let mut world = World::new();
+    let ada = world.join("ada", MICROPHONE);
+    world.senders.get_mut(&ada).expect("here").silent = true;
+    let [takes, takes_by_another_number, takes_none] =
+        [("bob", Some(111)), ("cem", Some(109)), ("dan", None)].map(|(name, red)| join(&mut world, name, red));
+    let forwards = send(&mut world, ada, 100, Codec::OpusRed, &RED);
+    let to = |leg| *forwards.iter().find(|forward| forward.leg == leg).expect("forwarded");
+    let whole = to(takes);
+    assert_eq!((whole.codec, whole.part, whole.patch.is_empty()), (Codec::OpusRed, None, true));
+    let other = to(takes_by_another_number);
+    assert_eq!((other.codec, other.patch.edits()), (Codec::OpusRed, &[(0, 0x80 | 109), (4, 109)][..]));
+    let cut = to(takes_none);
+    assert_eq!((cut.codec, cut.part, cut.patch.is_empty()), (Codec::Opus, Some((7, 3)), true));
+}
+
+#[test]
+fn a_sender_that_turns_redundancy_on_and_off_is_heard_without_a_break() {
+    let mut world = World::new();
+    let ada = world.join("ada", MICROPHONE);
+    world.senders.get_mut(&ada).expect("here").silent = true;
+    let bob = join(&mut world, "bob", Some(111));
+    let mut numbers = Vec::new();
+    for sequence in 100..110 {
+        let (codec, payload) = if sequence % 3 == 0 { (Codec::Opus, &[0x78][..]) } else { (Codec::OpusRed, &RED[..]) };
+        let forwards = send(&mut world, ada, sequence, codec, payload);
+        let forward = forwards.iter().find(|forward| forward.leg == bob).expect("forwarded");
+        assert_eq!(forward.codec, codec);
+        numbers.push((forward.sequence, forward.timestamp));
+    }
+    assert!(numbers.windows(2).all(|pair| pair[1].0 == pair[0].0 + 1 && pair[1].1 - pair[0].1 == 960));
+    assert!(
+        send(&mut world, ada, 110, Codec::OpusRed, &[0xef, 0, 0, 90, 0x6f]).is_empty(),
+        "promises more than it has"
+    );
+}
+
+#[test]
+fn a_senders_report_reaches_the_slots_that_carry_its_stream_in_their_own_clock() {
+    let mut world = World::new();
+    let ada = world.join("ada", ALL_ON);
+    let (near, far) = (world.join("bob", NOTHING), world.join("cem", NOTHING));
+    world.view(near, vec![item("ada", Camera, 720, 1)]);
+    world.view(far, vec![item("ada", Camera, 180, 1)]);
+    world.run(1_000);
+    let mut report = |layer: u8, timestamp: u32| {
+        let (now, layer) = (world.now(), LayerIndex::new(layer).expect("below 3"));
+        world.conference.handle_sender_report(now, ada, Camera, layer, 77, timestamp).to_vec()
+    };
+    assert!(report(1, 0).is_empty(), "nobody is shown the middle layer");
+    let [high] = report(2, 1_000)[..] else { panic!("one slot carries it") };
+    let [low] = report(0, 1_000)[..] else { panic!("one slot carries it") };
+    assert_eq!((high.leg, high.slot, high.ntp), (near, SlotId::Video(0), 77));
+    assert_eq!((low.leg, low.slot), (far, SlotId::Video(0)));
+    // The report of the moment of the last packet has the packet's timestamp.
+    let last = world.got(near, 0).last().expect("forwarded").forward.timestamp;
+    let sent = world.encoder(ada, Camera, 2).timestamp;
+    let now = world.now();
+    let again = world.conference.handle_sender_report(now, ada, Camera, LayerIndex::HIGH, 78, sent);
+    assert_eq!(again.first().map(|report| report.timestamp), Some(last));
+}
+
+#[test]
+fn reports_of_a_stranger_or_of_what_does_not_exist_are_nobodys() {
+    let mut world = World::new();
+    let ada = world.join("ada", MICROPHONE);
+    world.run(200);
+    let now = world.now();
+    assert!(world.conference.handle_sender_report(now, ada, Camera, LayerIndex::LOW, 1, 1).is_empty());
+    assert!(world.conference.handle_sender_report(now, ada, Microphone, LayerIndex::HIGH, 1, 1).is_empty());
+    world.leave(ada);
+    assert!(world.conference.handle_sender_report(now, ada, Microphone, LayerIndex::LOW, 1, 1).is_empty());
+}
