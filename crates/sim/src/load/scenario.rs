@@ -18,6 +18,8 @@ pub struct CameraPlan {
     pub height: u16,
     /// Rate of the highest layer; `None`: as the clip is, so that it can be decoded.
     pub rate: Option<Bitrate>,
+    /// All frames but key frames have the same length, where there is a rate.
+    pub even: bool,
     /// Frames a second.
     pub frames_per_second: u32,
     /// Longest payload in bytes.
@@ -95,6 +97,7 @@ impl Default for CameraPlan {
             codec: VideoCodec::H264,
             height: 360,
             rate: Some(Bitrate::kbps(350)),
+            even: false,
             frames_per_second: 25,
             payload_bytes: 1_130,
             simulcast: false,
@@ -154,6 +157,7 @@ impl CameraPlan {
             clip: self.clip.clone().unwrap_or_else(sample),
             frames_per_second: self.frames_per_second,
             rate: self.rate.map(|rate| Bitrate::bps(rate.as_bps() >> (2 * halved))),
+            even: self.even,
             key_frames_every: None,
             payload_bytes: self.payload_bytes.clamp(200, 1_200),
         }

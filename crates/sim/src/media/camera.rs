@@ -18,6 +18,8 @@ pub struct CameraConfig {
     /// The rate of the payloads. Frames of the clip are made longer or shorter to reach it, keeping their proportions;
     /// `None` leaves them as they are, so that they can be decoded.
     pub rate: Option<Bitrate>,
+    /// All frames but key frames have the same length, where there is a rate: packets of one size, to compare costs.
+    pub even: bool,
     /// Time between key frames that nobody asked for; `None`: there are none but the first, as from a browser.
     pub key_frames_every: Option<Duration>,
     /// Longest payload in bytes.
@@ -110,7 +112,11 @@ impl Camera {
         // Parameter sets stay as they are; the slice, or the VP8 frame, comes last.
         let parts = clip.units(frame).count();
         let Some(slice) = clip.units(frame).last() else { return packets.clone_from(&Packets::default()) };
-        let length = (slice.len() * mean / clip.mean_frame()).max(LEAST_BYTES);
+        let length = match self.config.even && !frame.is_key {
+            true => mean,
+            false => slice.len() * mean / clip.mean_frame(),
+        };
+        let length = length.max(LEAST_BYTES);
         self.body.clear();
         // Its own bytes over and over: no start code appears that the slice has not.
         self.body.extend(slice.iter().cycle().take(length));
@@ -125,7 +131,14 @@ mod tests {
 
     fn camera(codec: VideoCodec, rate: Option<Bitrate>) -> Camera {
         let clip = Arc::new(Clip::sample(codec, 360));
-        let config = CameraConfig { clip, frames_per_second: 25, rate, key_frames_every: None, payload_bytes: 1_100 };
+        let config = CameraConfig {
+            clip,
+            frames_per_second: 25,
+            rate,
+            even: false,
+            key_frames_every: None,
+            payload_bytes: 1_100,
+        };
         Camera::new(config, Time::default())
     }
 

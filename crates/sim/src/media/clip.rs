@@ -123,8 +123,9 @@ fn ivf_frames(bytes: &[u8]) -> Result<Vec<Frame>, BadClip> {
         let frame = bytes.get(start..start.saturating_add(size)).ok_or(BadClip::Truncated)?;
         // RFC 6386 section 9.1: the lowest bit of the first byte is 0 for a key frame.
         let Some(first) = frame.first() else { return Err(BadClip::Truncated) };
-        frames.push(Frame { is_key: first & 1 == 0, units: vec![start..start + size] });
-        at = start + size;
+        let unit = start..start + size;
+        at = unit.end;
+        frames.push(Frame { is_key: first & 1 == 0, units: vec![unit] });
     }
     Ok(frames)
 }

@@ -96,7 +96,7 @@ pub enum BotError {
 }
 
 enum Source {
-    Microphone { stream: usize, microphone: Microphone },
+    Microphone { stream: usize, microphone: Box<Microphone> },
     Camera { stream: usize, camera: Camera, wanted: bool },
 }
 

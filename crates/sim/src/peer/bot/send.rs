@@ -100,9 +100,10 @@ impl Bot {
             let seed = self.config.seed.wrapping_add(stream as u64);
             let phase = Duration::from_micros(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 49);
             self.sources.push(match source {
-                PendingSource::Microphone(talkative) => {
-                    Source::Microphone { stream, microphone: Microphone::new(talkative, now.time + phase, seed) }
-                }
+                PendingSource::Microphone(talkative) => Source::Microphone {
+                    stream,
+                    microphone: Box::new(Microphone::new(talkative, now.time + phase, seed)),
+                },
                 PendingSource::Camera(config) => {
                     Source::Camera { stream, camera: Camera::new(config, now.time + phase), wanted: true }
                 }
