@@ -45,6 +45,18 @@ for (const { locale, colorScheme } of [
 
     await guest.leave();
     await check('left');
+
+    await page.goto(`${server.origin}/admin`);
+    await expect(page.locator(testId('admin-token'))).toBeVisible();
+    await check('signing in as the administrator');
+    await page.fill(testId('admin-token'), server.adminToken);
+    await page.click(testId('admin-sign-in'));
+    await expect(page.locator(testId('admin-people'))).toHaveText('1');
+    await check('all rooms');
+    await page.goto(`${server.origin}/admin/rooms/checked`);
+    await page.locator(testId('admin-person')).first().getByRole('button').click();
+    await expect(page.locator(testId('admin-detail'))).toBeVisible();
+    await check('one room');
   });
 }
 

@@ -152,7 +152,7 @@ test('by keyboard alone: signing in, searching, sorting, a person, a chart', asy
   await expect(page.getByText('No room is called that.')).toBeVisible();
   for (let key = 0; key < 'nothing'.length; key += 1) await keyboard.press('Backspace');
   await keyboard.type('KEY');
-  await tabTo(page, (element) => element.textContent?.trim() === 'keys');
+  await tabTo(page, (element) => element.textContent.trim() === 'keys');
   await keyboard.press('Enter');
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('keys');
   await expect(page.locator(testId('admin-person'))).toHaveCount(2);
@@ -161,7 +161,7 @@ test('by keyboard alone: signing in, searching, sorting, a person, a chart', asy
     page
       .locator(testId('admin-person'))
       .evaluateAll((rows) => rows.map((row) => row.getAttribute('data-name')));
-  await tabTo(page, (element) => element.textContent?.trim() === 'Name');
+  await tabTo(page, (element) => element.textContent.trim() === 'Name');
   await keyboard.press('Enter');
   await expect(page.getByRole('columnheader', { name: 'Name' })).toHaveAttribute('aria-sort', 'ascending');
   expect(await names()).toEqual(['Ada', 'Bo']);

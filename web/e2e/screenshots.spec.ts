@@ -81,3 +81,24 @@ test('five people and a shared screen', async ({ server, guests }) => {
   await first.expectMovingPicture(bo, 'screen');
   await shoot(first, 'screen-sharing');
 });
+
+test('the administrator’s page', async ({ server, guests }) => {
+  test.setTimeout(240_000);
+  await server.createRoom('planning', { topology: 'sfu' });
+  const inside = await guests.chromiums([ada, bo, chen]);
+  for (const guest of inside) await guest.join(server.origin, 'planning');
+  await inside[0]?.expectToSee([ada, bo, chen]);
+  const { driver } = await guests.chromium(people[3] ?? ada, { viewport: WIDE, colorScheme: 'dark' });
+  const { page } = driver;
+  await page.goto(`${server.origin}/admin`);
+  await page.fill(testId('admin-token'), server.adminToken);
+  await page.keyboard.press('Enter');
+  await page.locator(testId('admin-people')).getByText('3').waitFor();
+  // So that there is something to see in the charts.
+  await page.waitForTimeout(30_000);
+  await page.screenshot({ path: join(screenshots, 'admin-dark.png'), fullPage: true });
+  await page.goto(`${server.origin}/admin/rooms/planning`);
+  await page.locator(testId('admin-person')).first().getByRole('button').click();
+  await page.locator(testId('admin-stream')).first().waitFor();
+  await page.screenshot({ path: join(screenshots, 'admin-room-three-dark.png'), fullPage: true });
+});

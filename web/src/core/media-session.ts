@@ -4,7 +4,7 @@ import { every } from './clock';
 import type { Attempt } from './diagnosis';
 import { DirectPath } from './direct';
 import type { Ice } from './ice';
-import type { TileQuality, Transport } from './model';
+import type { StreamNumbers, TileQuality, Transport } from './model';
 import type { NoticeKind } from './notices';
 import type { LocalTracks } from './path';
 import { QualityMonitor } from './quality-monitor';
@@ -177,6 +177,10 @@ export class MediaSession {
   videoOf(key: string): ShownVideo {
     const video = this.#paths.videoOf(key);
     return { stream: video?.live ? video.stream : null, paused: video?.paused ?? false };
+  }
+
+  get streams(): readonly StreamNumbers[] {
+    return this.#monitor.streams;
   }
 
   qualityOf(key: string): TileQuality | null {

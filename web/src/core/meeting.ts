@@ -578,6 +578,7 @@ export class Meeting implements MeetingHandle {
         },
         transport: media?.transport ?? null,
         blocked: this.#blocked(),
+        streams: media?.streams ?? [],
         moving: media?.moving ?? false,
         notices: this.#notices.list.get(),
         disconnectedSince: this.#disconnectedSince,

@@ -56,6 +56,8 @@ export interface MeetingView {
   transport: Transport | null;
   /** Sound and picture have found no way: what was tried, best first. Null while they have one, or nobody knows. */
   blocked: readonly Attempt[] | null;
+  /** What this page sends and receives, stream by stream. */
+  streams: readonly StreamNumbers[];
   /** In order of arrival, self included; in a large room only those whom the server lists. */
   participants: ParticipantView[];
   /** How many people there are, listed or not. */
@@ -143,6 +145,29 @@ export interface TileQuality {
   codec: string;
   /** For example `direct · UDP` parts: who is at the other end, and over what. */
   path: { direct: boolean; transport: Transport | null };
+}
+
+/** One stream that this page sends or receives, as it measures it. */
+export interface StreamNumbers {
+  /** Stable while it carries the same. */
+  readonly key: string;
+  readonly direction: 'up' | 'down';
+  /** Who is at the other end; null for the server. */
+  readonly peer: string | null;
+  readonly source: SourceKind;
+  /** Whose it is; null for one's own. */
+  readonly participant: string | null;
+  /** Of a camera in several sizes: 0 is the smallest. */
+  readonly layer: number | null;
+  readonly kbps: number;
+  /** 0 to 1; null where the other end has not reported. */
+  readonly loss: number | null;
+  readonly roundTripMs: number | null;
+  readonly jitterMs: number | null;
+  readonly codec: string;
+  readonly path: { readonly direct: boolean; readonly transport: Transport | null };
+  /** kbit/s of each second of the last minute, oldest first. */
+  readonly history: readonly number[];
 }
 
 export interface ChatView {

@@ -1,13 +1,14 @@
 import type { Clock } from './clock';
 import { every } from './clock';
-import type { TileQuality, Transport } from './model';
+import type { StreamNumbers, TileQuality, Transport } from './model';
 import type { MediaPath, PathConnection, VideoSource } from './path';
-import { tileKey } from './path';
+import { SOURCES, tileKey } from './path';
 import type { NetworkReport, Participant } from './proto';
 import type { InboundRate } from './quality';
 import { LossWarning, blame, inboundRates, judge, ownReport, worstTransport } from './quality';
 import type { ConnectionSample } from './stats';
 import { readSample } from './stats';
+import { StreamLog, type SectionOf } from './stream-log';
 import type { TopologyPaths } from './topology';
 
 /** All in milliseconds. */
@@ -52,6 +53,7 @@ export class QualityMonitor {
   readonly #watched = new Map<string, Watched>();
   /** When a packet of this tile's picture was last seen to arrive. */
   readonly #heardAt = new Map<string, number>();
+  readonly #log = new StreamLog();
   #tiles = new Map<string, TileQuality>();
   #silent = new Set<string>();
   #transport: Transport | null = null;
@@ -70,6 +72,9 @@ export class QualityMonitor {
   }
   get ownReport(): NetworkReport | null {
     return this.#report;
+  }
+  get streams(): readonly StreamNumbers[] {
+    return this.#log.streams;
   }
   qualityOf(key: string): TileQuality | null {
     return this.#tiles.get(key) ?? null;
@@ -127,7 +132,43 @@ export class QualityMonitor {
     this.#judgeSilence(present);
     this.#judgeOwn(samples);
     this.#judgeTiles();
+    this.#logStreams(present);
     this.#environment.onChange();
+  }
+
+  #logStreams(present: readonly PathConnection[]): void {
+    const media = this.#environment.paths.presentPath()?.media.get();
+    const received = (receiver: RTCRtpReceiver): SectionOf | null => {
+      for (const video of media?.video.values() ?? []) {
+        if (video.receiver === receiver) return sectionOfTile(video.key);
+      }
+      const audio = media?.audio.find((other) => other.receiver === receiver);
+      return audio?.participant && audio.source
+        ? { participant: audio.participant, source: audio.source }
+        : null;
+    };
+    const observed = present.flatMap(({ id, peer, connection }) => {
+      const { before, now } = this.#watched.get(id) ?? {};
+      if (!before || !now) return [];
+      const transceivers = connection.getTransceivers();
+      const of = (mid: string) => transceivers.find((transceiver) => transceiver.mid === mid);
+      return {
+        id,
+        peer,
+        before,
+        now,
+        // Every path has one's own sources first, in the same order.
+        sent: (mid: string) => {
+          const source = SOURCES[transceivers.findIndex((transceiver) => transceiver.mid === mid)]?.source;
+          return source ? { source, participant: null } : null;
+        },
+        received: (mid: string) => {
+          const receiver = of(mid)?.receiver;
+          return receiver ? received(receiver) : null;
+        },
+      };
+    });
+    this.#log.update(observed);
   }
 
   #judgeSilence(present: readonly PathConnection[]): void {
@@ -212,4 +253,12 @@ export class QualityMonitor {
     }
     return null;
   }
+}
+
+function sectionOfTile(key: string): SectionOf {
+  const slash = key.lastIndexOf('/');
+  return {
+    participant: key.slice(0, slash),
+    source: key.slice(slash + 1) === 'screen' ? 'screen' : 'camera',
+  };
 }

@@ -23,6 +23,9 @@ export interface InboundSample {
 
 /** One outgoing stream. */
 export interface OutboundSample {
+  readonly mid: string;
+  /** Of a simulcast encoding; empty otherwise. */
+  readonly rid: string;
   readonly kind: 'audio' | 'video';
   readonly active: boolean;
   readonly bytes: number;
@@ -32,6 +35,10 @@ export interface OutboundSample {
   readonly limited: boolean;
   /** 0 to 1, as the other end reported last. */
   readonly loss: number | null;
+  /** As the other end reported last. */
+  readonly jitterMs: number | null;
+  readonly roundTripMs: number | null;
+  readonly codec: string;
 }
 
 /** One connection at one moment. */
@@ -84,7 +91,7 @@ export function readSample(report: Iterable<[string, unknown]>, at: number): Con
     roundTripMs: roundTrip === null ? null : roundTrip * 1_000,
     availableUpKbps: available === null ? null : available / 1_000,
     inbound: all.filter((stats) => stats.type === 'inbound-rtp').map((stats) => inbound(stats, byId)),
-    outbound: all.filter((stats) => stats.type === 'outbound-rtp').map((stats) => outbound(stats, all)),
+    outbound: all.filter((stats) => stats.type === 'outbound-rtp').map((stats) => outbound(stats, all, byId)),
   };
 }
 
@@ -154,18 +161,25 @@ function inbound(stats: Stats, byId: ReadonlyMap<string, Stats>): InboundSample 
   };
 }
 
-function outbound(stats: Stats, all: Stats[]): OutboundSample {
+function outbound(stats: Stats, all: Stats[], byId: ReadonlyMap<string, Stats>): OutboundSample {
   const remote = all.find(
     (other) => other.type === 'remote-inbound-rtp' && other.localId === stats.id && other.ssrc === stats.ssrc,
   );
   const target = number(stats, 'targetBitrate');
+  const jitter = remote ? number(remote, 'jitter') : null;
+  const roundTrip = remote ? number(remote, 'roundTripTime') : null;
   return {
+    mid: text(stats, 'mid'),
+    rid: text(stats, 'rid'),
     kind: stats.kind === 'video' ? 'video' : 'audio',
     active: stats.active !== false,
     bytes: number(stats, 'bytesSent') ?? 0,
     targetKbps: target === null ? null : target / 1_000,
     limited: stats.qualityLimitationReason === 'bandwidth',
     loss: remote ? number(remote, 'fractionLost') : null,
+    jitterMs: jitter === null ? null : jitter * 1_000,
+    roundTripMs: roundTrip === null ? null : roundTrip * 1_000,
+    codec: codecName(byId.get(text(stats, 'codecId'))),
   };
 }
 

@@ -49,6 +49,7 @@ function frame(own: Partial<MeetingView['own']> = {}): ViewFrame {
     blocked: null,
     moving: false,
     notices: [],
+    streams: [],
     disconnectedSince: null,
     own: {
       microphone: true,

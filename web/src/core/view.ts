@@ -25,7 +25,16 @@ export interface MediaSnapshot {
 
 export type ViewFrame = Pick<
   MeetingView,
-  'state' | 'end' | 'room' | 'own' | 'transport' | 'blocked' | 'moving' | 'notices' | 'disconnectedSince'
+  | 'state'
+  | 'end'
+  | 'room'
+  | 'own'
+  | 'transport'
+  | 'blocked'
+  | 'streams'
+  | 'moving'
+  | 'notices'
+  | 'disconnectedSince'
 >;
 
 /** A room's options before the server has told them. */

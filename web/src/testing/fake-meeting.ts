@@ -73,6 +73,7 @@ export class FakeMeeting implements MeetingHandle {
       moving: false,
       transport: 'webrtc-udp',
       blocked: null,
+      streams: [],
       participants: [],
       participantCount: 0,
       tiles: [],

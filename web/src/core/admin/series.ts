@@ -1,7 +1,8 @@
 /** Values over time: every second of the last minutes, every ten seconds of the hour before. */
+import type { Value } from '../chart';
 import type { AdminHistory, AdminSeries } from '../proto';
 
-export type Value = number | null;
+export type { Value };
 
 /** Several columns of values with common times. Never changed: each new second is a new object. */
 export interface Series<Name extends string = string> {
@@ -16,8 +17,6 @@ export const HOUR = 3_600_000;
 const FINE = 120_000;
 const SLACK = 20_000;
 const STEP = 10_000;
-/** Two values further apart than this have a gap between them. */
-export const GAP = 2.5 * STEP;
 
 type Columns = Record<string, Value[]>;
 

@@ -1,9 +1,9 @@
 /** The numbers of a tile or of one's own connection, as rows of text. */
 import type { Rect, Size } from '../../../core/layout';
 import { RUNGS } from '../../../core/ladder';
-import type { MeetingView, TileQuality } from '../../../core/model';
+import type { MeetingView, StreamNumbers, TileQuality } from '../../../core/model';
 import type { NetworkReport } from '../../../core/proto';
-import { formatNumber, t, type PlainKey } from '../../../locales';
+import { formatNumber, t, translateDynamic, type PlainKey } from '../../../locales';
 import { truthOf, wayOf } from './truth';
 
 export interface NumberRow {
@@ -28,6 +28,39 @@ export function qualityRows(quality: TileQuality): NumberRow[] {
   ];
 }
 
+/** One stream that this page sends or receives. */
+export function streamRows(stream: StreamNumbers): NumberRow[] {
+  const { kbps, loss, roundTripMs, jitterMs, codec, path } = stream;
+  return [
+    { label: 'meeting.numbers.rate', value: t('meeting.numbers.rate-value', { value: Math.round(kbps) }) },
+    { label: 'meeting.numbers.loss', value: loss === null ? t('meeting.numbers.nothing') : percent(loss) },
+    { label: 'meeting.numbers.round-trip', value: milliseconds(roundTripMs) },
+    { label: 'meeting.numbers.jitter', value: milliseconds(jitterMs) },
+    { label: 'meeting.numbers.codec', value: codec || t('meeting.numbers.nothing') },
+    { label: 'meeting.numbers.path', value: pathText(path) },
+  ];
+}
+
+/** For example "Camera · large", "Microphone of Bo". */
+export function streamName({ source, layer, participant }: StreamNumbers, view: MeetingView): string {
+  const name = t(`meeting.network.source.${source}`);
+  if (participant !== null) {
+    const person = view.participants.find(({ id }) => id === participant)?.name;
+    return person ? t('meeting.network.stream-of', { source: name, name: person }) : name;
+  }
+  const size = layer === null ? undefined : translateDynamic(`meeting.network.layer.${layer}`);
+  return size ? t('meeting.network.stream', { source: name, layer: size }) : name;
+}
+
+/** What somebody else's page has reported of its own network. */
+export function reportRows(report: NetworkReport): NumberRow[] {
+  return [
+    { label: 'meeting.numbers.round-trip', value: milliseconds(report.roundTripMs) },
+    { label: 'meeting.numbers.loss-up', value: percent(report.lossUpPermille / 1000) },
+    { label: 'meeting.numbers.loss-down', value: percent(report.lossDownPermille / 1000) },
+  ];
+}
+
 /** One's own connection, as this page measured it. */
 export function ownRows(report: NetworkReport | null, view: MeetingView): NumberRow[] {
   const { short, transport } = truthOf(view);
@@ -36,12 +69,7 @@ export function ownRows(report: NetworkReport | null, view: MeetingView): Number
     value: transport ? `${t(short)} · ${t(transport)}` : t(short),
   };
   if (!report) return [path];
-  return [
-    { label: 'meeting.numbers.round-trip', value: milliseconds(report.roundTripMs) },
-    { label: 'meeting.numbers.loss-up', value: percent(report.lossUpPermille / 1000) },
-    { label: 'meeting.numbers.loss-down', value: percent(report.lossDownPermille / 1000) },
-    path,
-  ];
+  return [...reportRows(report), path];
 }
 
 /** What the path means for whoever uses it; null where there is no path, or nothing to say about it. */

@@ -1,6 +1,10 @@
 /** The geometry of line charts: scales, ticks and paths, in the units of the drawing. */
-import type { Value } from './series';
-import { GAP } from './series';
+
+/** What is not known is a gap. */
+export type Value = number | null;
+
+/** Two values further apart than this have a gap between them: milliseconds. */
+const GAP = 25_000;
 
 export interface Extent {
   readonly from: number;
