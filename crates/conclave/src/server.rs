@@ -105,7 +105,7 @@ impl Server {
             SystemTime::now(),
         )?;
         let tls = TlsAcceptor::from(certificates.server_config()?);
-        let bound = net::bind(config.listen, config.listen_is_default)?;
+        let bound = net::bind(config.listen, config.listen_is_default, config.media_threads)?;
         let listener = TcpListener::from_std(bound.tcp).map_err(StartError::Socket)?;
         // Before anything counts: a counter that is made earlier counts for nobody.
         crate::metrics::recorder();

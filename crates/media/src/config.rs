@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use conclave_turn::TurnSecret;
@@ -10,8 +11,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 /// What the media plane starts with.
 #[derive(Debug)]
 pub struct MediaConfig {
-    /// The socket that all legs share, bound; see [`bind_udp`].
-    pub udp: UdpSocket,
+    /// The sockets that all legs share, bound to one address; see [`bind_udp`]. Each has a thread, a
+    /// shard, of its own; those beyond the 64th are not used.
+    pub udp: Vec<UdpSocket>,
     /// Addresses under which clients reach the socket, and connections that become streams. Empty:
     /// those of the network interfaces.
     pub announce: Vec<Announce>,
@@ -83,8 +85,8 @@ pub struct MediaLimits {
 impl Default for MediaLimits {
     fn default() -> Self {
         Self {
-            legs: 2_000,
-            legs_per_room: 1_000,
+            legs: 10_000,
+            legs_per_room: 10_000,
             // A camera in three layers, a shared screen and two sounds make about 1,000 packets per
             // second at 6 Mbit/s; retransmissions and probes come on top.
             packets_per_second: 4_000,
@@ -125,20 +127,31 @@ pub enum MediaError {
 /// is about 13 ms. The kernel may grant less (`net.core.rmem_max`).
 const SOCKET_BUFFER: usize = 4 << 20;
 
-/// Binds a UDP socket for [`MediaConfig::udp`]. An unspecified IPv6 address makes it dual stack.
+/// Binds UDP sockets for [`MediaConfig::udp`], between which the system divides the clients. An
+/// unspecified IPv6 address makes them dual stack.
 ///
 /// # Errors
 /// Those of the system, for example that the port is in use.
-pub fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    if let IpAddr::V6(ip) = address.ip() {
-        socket.set_only_v6(!ip.is_unspecified())?;
+pub fn bind_udp(address: SocketAddr, shards: NonZeroUsize) -> io::Result<Vec<UdpSocket>> {
+    let bind = |address: SocketAddr, shared: bool| {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if let IpAddr::V6(ip) = address.ip() {
+            socket.set_only_v6(!ip.is_unspecified())?;
+        }
+        socket.set_reuse_port(shared)?;
+        // Smaller buffers work, only worse.
+        let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
+        let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
+        socket.bind(&address.into())?;
+        Ok::<UdpSocket, io::Error>(socket.into())
+    };
+    if shards.get() == 1 {
+        return Ok(vec![bind(address, false)?]);
     }
-    // Smaller buffers work, only worse.
-    let _ = socket.set_recv_buffer_size(SOCKET_BUFFER);
-    let _ = socket.set_send_buffer_size(SOCKET_BUFFER);
-    socket.bind(&address.into())?;
-    Ok(socket.into())
+    // Another program of the same user that shares its port, too, must not get half of the clients: only
+    // a socket that does not share finds out.
+    let address = bind(address, false)?.local_addr()?;
+    (0..shards.get()).map(|_| bind(address, true)).collect()
 }
 
 /// The addresses to announce for a socket bound to `local`: those that were named, else that of the
@@ -210,8 +223,19 @@ mod tests {
     }
 
     #[test]
+    fn shards_share_a_port_that_nobody_else_has() {
+        let two = NonZeroUsize::new(2).expect("not zero");
+        let sockets = bind_udp("127.0.0.1:0".parse().expect("valid"), two).expect("bound");
+        let ports = sockets.iter().map(|socket| socket.local_addr().expect("bound"));
+        let ports: Vec<_> = ports.collect();
+        assert_eq!(ports[0], ports[1]);
+        assert!(bind_udp(ports[0], two).is_err(), "the port is in use");
+    }
+
+    #[test]
     fn an_unspecified_ipv6_socket_is_dual_stack() {
-        let Ok(server) = bind_udp("[::]:0".parse().expect("valid")) else { return };
+        let Ok(servers) = bind_udp("[::]:0".parse().expect("valid"), NonZeroUsize::MIN) else { return };
+        let [server] = &servers[..] else { panic!("one was asked for") };
         let port = server.local_addr().expect("bound").port();
         let client = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         client.send_to(b"x", ("127.0.0.1", port)).expect("sent");

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::remote::Remote;
 
 /// A datagram from the socket.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Datagram<'a> {
     /// Where it came from; an IPv4 address is never in its IPv6-mapped form.
     pub(crate) source: SocketAddr,
@@ -15,8 +15,8 @@ pub(crate) struct Datagram<'a> {
     /// When it arrived, which may be before it was read: what congestion control measures must not
     /// be how busy this machine is.
     pub(crate) at: Instant,
-    /// What it holds.
-    pub(crate) contents: &'a [u8],
+    /// What it holds; media is decrypted where it is.
+    pub(crate) contents: &'a mut [u8],
 }
 
 /// A packet for a leg.
@@ -43,17 +43,6 @@ pub(crate) struct Outgoing {
     pub(crate) contents: Vec<u8>,
 }
 
-/// The SSRC of an SRTP packet (RFC 3550 section 5.1); `None` for SRTCP, which is told by its packet
-/// type (RFC 5761 section 4), and for what is too short.
-pub(crate) fn rtp_ssrc(contents: &[u8]) -> Option<u32> {
-    match contents {
-        [_, kind, _, _, _, _, _, _, a, b, c, d, ..] if !(64..96).contains(&(kind & 0x7f)) => {
-            Some(u32::from_be_bytes([*a, *b, *c, *d]))
-        }
-        _ => None,
-    }
-}
-
 /// The address in the form that everything inside uses: IPv4 is IPv4, and there is no zone or flow.
 pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
@@ -72,15 +61,6 @@ pub(crate) fn for_socket(address: SocketAddr, socket_is_ipv6: bool) -> SocketAdd
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rtp_has_an_ssrc_and_rtcp_does_not() {
-        let mut packet = [0x80, 111, 0, 1, 0, 0, 0, 2, 0, 0, 1, 0];
-        assert_eq!(rtp_ssrc(&packet), Some(256));
-        packet[1] = 200;
-        assert_eq!(rtp_ssrc(&packet), None);
-        assert_eq!(rtp_ssrc(&packet[..11]), None);
-    }
 
     #[test]
     fn mapped_addresses_are_ipv4_inside_and_ipv6_on_a_dual_stack_socket() {

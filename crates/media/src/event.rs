@@ -124,13 +124,9 @@ impl Outbox {
         }
     }
 
-    /// Resolves when there is something to hand over and room for it; never while there is nothing.
-    pub(crate) async fn flushable(&self) {
-        if self.backlog.is_empty() {
-            std::future::pending().await
-        }
-        // The permit is given back at once: it only says that there is room.
-        let _ = self.channel.reserve().await;
+    /// Whether something waits for room in the channel.
+    pub(crate) fn has_backlog(&self) -> bool {
+        !self.backlog.is_empty()
     }
 }
 

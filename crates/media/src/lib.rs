@@ -1,13 +1,14 @@
-//! The media plane: one thread that owns the UDP socket, every leg, and the TURN server.
+//! The media plane: UDP sockets, every leg, and the TURN server, on a thread for each core.
 //!
 //! The control plane talks to it through a [`MediaHandle`] (commands in, answers out) and a channel
 //! of [`MediaEvent`]s. Media never waits for the control plane: a command queue that nobody fills
 //! and an event queue that nobody empties leave packets flowing.
 //!
-//! From the outside in: `worker` is the thread with its clock and `socket`; `plane` is everything
-//! without them, and `ingress` gives what arrives to whom it belongs; `room` joins a
-//! [`conclave_sfu::Conference`] with its `leg`s; `webrtc` is the boundary to the WebRTC engine, and
-//! the only module that names it.
+//! From the outside in: `shard/worker` is a thread with its clock and `socket`; `shard` is everything
+//! without them, and its `ingress` gives what arrives to whom it belongs; `room` joins a
+//! [`conclave_sfu::Conference`] with its legs, which may be other shards'; `leg` is one client: its
+//! connection (`webrtc`, the boundary to the engine that does ICE, DTLS and session descriptions), and its
+//! RTP ([`conclave_rtp::Session`]), for which [`dtls`] takes the keys.
 //!
 //! A leg's packets come and go by UDP, by TCP connections (ICE-TCP, RFC 6544) that are pumped
 //! elsewhere as `stream`s, or by the relays of [`conclave_turn`], which exist in here only: what they
@@ -18,28 +19,25 @@ mod check;
 mod config;
 mod counters;
 mod datagram;
+pub mod dtls;
 mod event;
 mod handle;
-mod ingress;
 mod leg;
 mod mailbox;
 mod offer;
 mod order;
 mod paths;
-mod plane;
-mod probing;
 mod relay;
 mod remote;
 mod room;
 mod routes;
+mod shard;
 mod shared;
 mod socket;
 pub mod stats;
 mod stream;
-mod tally;
 mod timers;
 mod webrtc;
-mod worker;
 
 pub use config::{Announce, MediaConfig, MediaError, MediaLimits, RelayConfig, bind_udp};
 pub use event::{MediaEvent, RoomKey};

@@ -4,11 +4,12 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use conclave_proto::{CodecPreference, LegNumber, MediaState, ParticipantId, ProtocolError, SfuAnswer, View};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use crate::event::RoomKey;
 use crate::offer::LegOffer;
-use crate::stats::MediaSnapshot;
+use crate::shard::Waker;
+use crate::stats::Part;
 
 /// What the control plane wants.
 #[derive(Debug)]
@@ -48,7 +49,7 @@ pub(crate) enum Command {
         room: RoomKey,
     },
     Snapshot {
-        reply: oneshot::Sender<MediaSnapshot>,
+        reply: oneshot::Sender<Part>,
     },
     Shutdown,
 }
@@ -97,14 +98,18 @@ struct Queue {
     stopped: bool,
 }
 
-/// The queue between the two planes.
-#[derive(Clone, Debug, Default)]
+/// The queue between the control plane and a shard.
+#[derive(Clone, Debug)]
 pub(crate) struct Mailbox {
     queue: Arc<Mutex<Queue>>,
-    arrived: Arc<Notify>,
+    waker: Waker,
 }
 
 impl Mailbox {
+    pub(crate) fn new(waker: Waker) -> Self {
+        Self { queue: Arc::default(), waker }
+    }
+
     /// Leaves a command. When the queue is full, those that later ones made pointless go first; a
     /// queue full of distinct commands refuses.
     pub(crate) fn push(&self, command: Command) -> Result<(), Refused> {
@@ -121,7 +126,7 @@ impl Mailbox {
         }
         queue.commands.push_back(command);
         drop(queue);
-        self.arrived.notify_one();
+        self.waker.wake();
         Ok(())
     }
 
@@ -130,19 +135,9 @@ impl Mailbox {
         self.lock().commands.pop_front()
     }
 
-    /// What wakes whoever waits for [`Self::arrived`], for others who have something for it.
-    pub(crate) fn waker(&self) -> Arc<Notify> {
-        self.arrived.clone()
-    }
-
-    /// Resolves when commands may have arrived since the last time.
-    pub(crate) async fn arrived(&self) {
-        self.arrived.notified().await;
-    }
-
-    /// Lets [`Self::arrived`] resolve once more: not everything was taken.
-    pub(crate) fn remind(&self) {
-        self.arrived.notify_one();
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lock().commands.is_empty()
     }
 
     /// Takes no more, and forgets what waits: whoever waits for an answer learns of it.
@@ -201,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_keeps_the_latest_of_each_subject() {
-        let mailbox = Mailbox::default();
+        let mailbox = Mailbox::new(Waker::new().expect("an eventfd"));
         for i in 0..CAPACITY * 3 {
             assert_eq!(mailbox.push(set_media(if i % 2 == 0 { "a" } else { "b" }, i % 3 == 0)), Ok(()));
         }
@@ -222,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_queue_full_of_distinct_commands_refuses_but_can_be_stopped() {
-        let mailbox = Mailbox::default();
+        let mailbox = Mailbox::new(Waker::new().expect("an eventfd"));
         for i in 0..CAPACITY {
             assert_eq!(mailbox.push(set_media(&i.to_string(), true)), Ok(()));
         }

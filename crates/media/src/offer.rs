@@ -4,6 +4,7 @@
 //! what each section is for; publishers and players of WHIP and WHEP do not, see `stream`.
 
 mod stream;
+mod streams;
 
 use std::collections::HashSet;
 
@@ -11,6 +12,8 @@ use conclave_proto::{
     ErrorCode, LegNumber, MediaState, Mid, ParticipantId, ProtocolError, Sdp, SfuOffer, SourceKind, limits,
 };
 use conclave_sfu::{LayerIndex, SlotId};
+
+pub(crate) use streams::SectionStreams;
 
 pub use stream::OfferRefused;
 use stream::{Plan, Side};
@@ -102,20 +105,15 @@ pub(crate) struct CheckedOffer {
 }
 
 impl CheckedOffer {
-    /// Whether the camera comes in layers.
-    pub(crate) fn has_layers(&self) -> bool {
-        !self.rids.is_empty()
+    /// What it says of the streams that the client sends in a section.
+    pub(crate) fn streams_of(&self, mid: &str) -> SectionStreams {
+        SectionStreams::read(&self.sdp, mid)
     }
 
     /// The camera's layer that a rid names.
     pub(crate) fn layer_of(&self, rid: &str) -> Option<LayerIndex> {
         let position = self.rids.iter().position(|known| known == rid)?;
         LayerIndex::new(u8::try_from(position).ok()?)
-    }
-
-    /// The rid of the camera's layer.
-    pub(crate) fn rid_of(&self, layer: LayerIndex) -> Option<&str> {
-        self.rids.get(layer.index()).map(String::as_str)
     }
 
     /// The sections that receive sound, as slots in their order.

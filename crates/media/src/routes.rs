@@ -1,4 +1,4 @@
-//! Which leg a datagram belongs to.
+//! Which leg of a shard a packet belongs to.
 //!
 //! A STUN check finds its leg by the name that the server gave the leg (the local `ufrag`).
 //! Anything else counts only from a remote that a leg's STUN check has validated: a ClientHello or
@@ -6,8 +6,6 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
-
-use conclave_turn::StreamId;
 
 use crate::event::RoomKey;
 use crate::remote::Remote;
@@ -20,13 +18,22 @@ pub(crate) struct LegRef {
     pub(crate) key: u64,
 }
 
+/// A leg of this shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Local {
+    /// Where it is among the shard's legs; another's once it has gone.
+    pub(crate) place: u32,
+    /// That of its [`LegRef`].
+    pub(crate) key: u64,
+}
+
 /// A remote belongs to another leg, or is one too many for this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Taken;
 
 #[derive(Clone, Copy, Debug)]
 struct Route {
-    leg: LegRef,
+    leg: Local,
     checked: Instant,
 }
 
@@ -42,9 +49,9 @@ struct OfLeg {
 /// The two tables. See the [module's description](self).
 #[derive(Debug, Default)]
 pub(crate) struct Routes {
-    by_ufrag: HashMap<String, LegRef>,
+    by_ufrag: HashMap<String, Local>,
     by_remote: HashMap<Remote, Route>,
-    of_leg: HashMap<LegRef, OfLeg>,
+    of_leg: HashMap<Local, OfLeg>,
 }
 
 /// Remotes of one leg; a client with more interfaces than that loses the oldest.
@@ -58,7 +65,7 @@ const CLAIM: Duration = Duration::from_secs(10);
 
 impl Routes {
     /// The leg is known by this name from now on, and by no earlier one.
-    pub(crate) fn name(&mut self, leg: LegRef, ufrag: String) {
+    pub(crate) fn name(&mut self, leg: Local, ufrag: String) {
         let of_leg = self.of_leg.entry(leg).or_default();
         if of_leg.ufrag.as_deref() == Some(&ufrag) {
             return;
@@ -71,12 +78,12 @@ impl Routes {
     }
 
     /// The leg of this name.
-    pub(crate) fn by_ufrag(&self, ufrag: &str) -> Option<LegRef> {
+    pub(crate) fn by_ufrag(&self, ufrag: &str) -> Option<Local> {
         self.by_ufrag.get(ufrag).copied()
     }
 
     /// The leg that validated this remote.
-    pub(crate) fn by_remote(&self, remote: Remote) -> Option<LegRef> {
+    pub(crate) fn by_remote(&self, remote: Remote) -> Option<Local> {
         self.by_remote.get(&remote).map(|route| route.leg)
     }
 
@@ -84,7 +91,7 @@ impl Routes {
     ///
     /// # Errors
     /// [`Taken`]: another leg uses the remote, or this one has had too many.
-    pub(crate) fn validate(&mut self, now: Instant, remote: Remote, leg: LegRef) -> Result<(), Taken> {
+    pub(crate) fn validate(&mut self, now: Instant, remote: Remote, leg: Local) -> Result<(), Taken> {
         let of_leg = self.of_leg.entry(leg).or_default();
         let is_one_too_many = of_leg.validated >= REMOTES_PER_NAME;
         match self.by_remote.get_mut(&remote) {
@@ -114,7 +121,7 @@ impl Routes {
     }
 
     /// The remote is gone. Returns the leg that it belonged to.
-    pub(crate) fn forget_remote(&mut self, remote: Remote) -> Option<LegRef> {
+    pub(crate) fn forget_remote(&mut self, remote: Remote) -> Option<Local> {
         let route = self.by_remote.remove(&remote)?;
         if let Some(of_leg) = self.of_leg.get_mut(&route.leg) {
             of_leg.remotes.retain(|other| *other != remote);
@@ -122,20 +129,21 @@ impl Routes {
         Some(route.leg)
     }
 
-    /// The leg is gone. Returns the streams that carried it.
-    pub(crate) fn forget(&mut self, leg: LegRef) -> Vec<StreamId> {
-        let Some(of_leg) = self.of_leg.remove(&leg) else { return Vec::new() };
+    /// The leg is gone. Returns its remotes.
+    pub(crate) fn forget(&mut self, leg: Local) -> VecDeque<Remote> {
+        let Some(of_leg) = self.of_leg.remove(&leg) else { return VecDeque::new() };
         if let Some(ufrag) = of_leg.ufrag {
             self.by_ufrag.remove(&ufrag);
         }
-        let mut streams = Vec::new();
-        for remote in of_leg.remotes {
-            self.by_remote.remove(&remote);
-            if let Remote::Stream(id, _) = remote {
-                streams.push(id);
-            }
+        for remote in &of_leg.remotes {
+            self.by_remote.remove(remote);
         }
-        streams
+        of_leg.remotes
+    }
+
+    /// Whether no check for the leg has come.
+    pub(crate) fn is_unheard(&self, leg: Local) -> bool {
+        self.of_leg.get(&leg).is_none_or(|of_leg| of_leg.remotes.is_empty())
     }
 }
 
@@ -143,10 +151,12 @@ impl Routes {
 mod tests {
     use std::net::SocketAddr;
 
+    use conclave_turn::StreamId;
+
     use super::*;
 
-    const A: LegRef = LegRef { room: RoomKey(1), key: 1 };
-    const B: LegRef = LegRef { room: RoomKey(1), key: 2 };
+    const A: Local = Local { place: 0, key: 1 };
+    const B: Local = Local { place: 1, key: 2 };
 
     fn address(port: u16) -> SocketAddr {
         SocketAddr::from(([192, 0, 2, 1], port))
@@ -169,7 +179,7 @@ mod tests {
             assert_eq!(routes.validate(now, remote, A), Ok(()));
             assert_eq!(routes.by_remote(remote), Some(A));
         }
-        assert_eq!(routes.forget(A), [StreamId(7)]);
+        assert_eq!(routes.forget(A), [udp(1), stream, Remote::Relay(address(1))]);
         assert_eq!((routes.by_ufrag("two"), routes.by_remote(udp(1)), routes.by_remote(stream)), (None, None, None));
     }
 

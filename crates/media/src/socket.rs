@@ -1,17 +1,19 @@
-//! The UDP socket: batches in (recvmmsg, GRO), runs of equal packets out (GSO).
+//! A shard's UDP socket: batches in (recvmmsg, GRO), runs of equal packets out (GSO).
 
 use std::io::{self, IoSliceMut};
-use std::net::UdpSocket;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use conclave_rtp::Arena;
 use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
-use tokio::io::Interest;
 
 use crate::datagram::{Datagram, Outgoing, canonical, for_socket};
+use crate::shared::Run;
 
-/// The socket of the media thread.
+/// The socket of a shard.
 pub(crate) struct MediaSocket {
-    socket: tokio::net::UdpSocket,
+    socket: UdpSocket,
     state: UdpSocketState,
     ipv6: bool,
     receive: ReceiveBuffers,
@@ -32,24 +34,13 @@ const BUFFER: usize = 65_536;
 const RUN_BYTES: usize = 60_000;
 
 impl MediaSocket {
-    /// Takes a bound socket over; needs a tokio runtime.
+    /// Takes a bound socket over.
     pub(crate) fn new(socket: UdpSocket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let ipv6 = socket.local_addr()?.is_ipv6();
-        let socket = tokio::net::UdpSocket::from_std(socket)?;
         let state = UdpSocketState::new((&socket).into())?;
         let receive = ReceiveBuffers { bytes: vec![0; BUFFER * BATCH_SIZE], meta: [RecvMeta::default(); BATCH_SIZE] };
         Ok(Self { socket, state, ipv6, receive, run: Vec::with_capacity(RUN_BYTES) })
-    }
-
-    /// Resolves when there may be something to receive.
-    pub(crate) async fn readable(&self) -> io::Result<()> {
-        self.socket.readable().await
-    }
-
-    /// Resolves when there may be room to send.
-    pub(crate) async fn writable(&self) -> io::Result<()> {
-        self.socket.writable().await
     }
 
     /// Receives one batch and hands over its datagrams. Returns whether it was a full one, so that more
@@ -61,22 +52,21 @@ impl MediaSocket {
         // The buffer is as many chunks as the batch has places.
         let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
             std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
-        let received = socket.try_io(Interest::READABLE, || state.recv((&*socket).into(), &mut slices, meta));
-        let count = match received {
+        let count = match state.recv((&*socket).into(), &mut slices, meta) {
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(error),
         };
         let clock = Clock::now();
-        for (meta, slice) in meta.iter().zip(&slices).take(count) {
+        for (meta, slice) in meta.iter().zip(&mut slices).take(count) {
             let source = canonical(meta.addr);
             let local = meta.dst_ip.map(|ip| ip.to_canonical());
             let at = clock.arrival(meta.timestamp);
-            let joined = slice.get(..meta.len).unwrap_or_default();
+            let joined = slice.get_mut(..meta.len).unwrap_or_default();
             if joined.is_empty() {
-                each(Datagram { source, local, at, contents: &[] });
+                each(Datagram { source, local, at, contents: &mut [] });
             }
-            for contents in joined.chunks(meta.stride.max(1)) {
+            for contents in joined.chunks_mut(meta.stride.max(1)) {
                 each(Datagram { source, local, at, contents });
             }
         }
@@ -99,26 +89,67 @@ impl MediaSocket {
                 }
                 &self.run
             };
-            let transmit = Transmit {
-                destination: for_socket(first.destination, self.ipv6),
-                ecn: None,
-                contents,
-                segment_size: (length > 1).then_some(first.contents.len()),
-                src_ip: first.local,
-            };
-            let socket = &self.socket;
-            match socket.try_io(Interest::WRITABLE, || self.state.try_send(socket.into(), &transmit)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => {
-                    tracing::trace!(kind = ?error.kind(), "a packet was not sent");
-                    sent += length;
-                }
+            match self.transmit(first.destination, first.local, contents, first.contents.len()) {
                 Ok(()) => sent += length,
+                Err(Blocked) => break,
             }
         }
         sent
     }
+
+    /// Sends as many runs of sealed packets as the socket takes now, from the front. Returns how many left
+    /// completely; of one that left in part the rest stays.
+    pub(crate) fn send_runs(&mut self, runs: &mut [Run], arena: &Arena) -> usize {
+        let most = self.state.max_gso_segments();
+        for (sent, run) in runs.iter_mut().enumerate() {
+            while !run.packets.is_empty() {
+                let sizes = arena.packets(run.packets.clone()).map(<[u8]>::len);
+                let (length, size) = equal_length(sizes, most);
+                let next = run.packets.start + length.max(1);
+                let contents = arena.contiguous(run.packets.start..next);
+                if self.transmit(run.destination, run.local, contents, size).is_err() {
+                    return sent;
+                }
+                run.packets.start = next;
+            }
+        }
+        runs.len()
+    }
+
+    /// Sends packets of this size, the last of which may be shorter.
+    fn transmit(
+        &self,
+        destination: SocketAddr,
+        local: Option<IpAddr>,
+        contents: &[u8],
+        size: usize,
+    ) -> Result<(), Blocked> {
+        let transmit = Transmit {
+            destination: for_socket(destination, self.ipv6),
+            ecn: None,
+            contents,
+            segment_size: (contents.len() > size).then_some(size),
+            src_ip: local,
+        };
+        match self.state.try_send((&self.socket).into(), &transmit) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(Blocked),
+            Err(error) => {
+                tracing::trace!(kind = ?error.kind(), "a packet was not sent");
+                Ok(())
+            }
+        }
+    }
 }
+
+impl AsFd for MediaSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// The socket takes no more now.
+struct Blocked;
 
 /// The two clocks at one moment: the kernel's stamps are of the wall clock.
 #[derive(Clone, Copy)]
@@ -146,13 +177,16 @@ impl Clock {
 /// How many packets at the front go out in one call: same way, same size, but for a shorter last one.
 fn run_length(packets: &[Outgoing], most: usize) -> usize {
     let Some(first) = packets.first() else { return 0 };
-    let size = first.contents.len();
-    let mut length = 1;
-    let mut bytes = size;
-    for packet in &packets[1..] {
-        let next = packet.contents.len();
-        let same_way = packet.destination == first.destination && packet.local == first.local;
-        if length >= most || !same_way || next == 0 || next > size || bytes + next > RUN_BYTES {
+    let way = |packet: &&Outgoing| packet.destination == first.destination && packet.local == first.local;
+    equal_length(packets.iter().take_while(way).map(|packet| packet.contents.len()), most).0
+}
+
+/// How many packets of these sizes go out in one call, and the size of the first.
+fn equal_length(mut sizes: impl Iterator<Item = usize>, most: usize) -> (usize, usize) {
+    let Some(size) = sizes.next() else { return (0, 0) };
+    let (mut length, mut bytes) = (1, size);
+    for next in sizes {
+        if length >= most || next == 0 || next > size || bytes + next > RUN_BYTES {
             break;
         }
         length += 1;
@@ -161,7 +195,7 @@ fn run_length(packets: &[Outgoing], most: usize) -> usize {
             break;
         }
     }
-    length
+    (length, size)
 }
 
 #[cfg(test)]
@@ -209,19 +243,19 @@ mod tests {
         assert_eq!(waited(None), Duration::ZERO);
     }
 
-    #[tokio::test]
-    async fn what_one_socket_sends_in_runs_the_other_receives_as_packets() {
+    #[test]
+    fn what_one_socket_sends_in_runs_the_other_receives_as_packets() {
         let server = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         let to = server.local_addr().expect("bound").port();
         let mut server = MediaSocket::new(server).expect("usable");
         let mut client = MediaSocket::new(UdpSocket::bind("127.0.0.1:0").expect("a socket")).expect("usable");
         let sizes = [1_200, 1_200, 1_200, 300, 1, 1_200, 0, 7];
         let packets: Vec<_> = sizes.iter().map(|size| packet(to, *size)).collect();
-        client.writable().await.expect("writable");
         assert_eq!(client.send(&packets), sizes.len());
         let mut got = Vec::new();
         while got.len() < sizes.len() {
-            server.readable().await.expect("readable");
+            let readable = rustix::event::PollFd::new(&server.socket, rustix::event::PollFlags::IN);
+            rustix::event::poll(&mut [readable], None).expect("polls");
             server.receive(|datagram| got.push(datagram.contents.len())).expect("received");
         }
         assert_eq!(got, sizes);

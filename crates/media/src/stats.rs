@@ -5,9 +5,11 @@
 //! snapshots gets rates over exactly the time between them, and a snapshot that is missed loses
 //! nothing. What is measured (round trip, jitter, estimate) is the latest value.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use conclave_proto::{LegNumber, MediaCodec, MediaPath, ParticipantId, SourceKind};
+use conclave_sfu::Codec;
 pub use conclave_sfu::{Bitrate, LayerIndex, SlotId};
 
 use crate::event::RoomKey;
@@ -138,5 +140,92 @@ impl Traffic {
     pub fn count(&mut self, bytes: usize) {
         self.packets += 1;
         self.bytes += bytes as u64;
+    }
+}
+
+/// What one shard knows: of rooms that are at home there, and of legs that it owns.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) at: Instant,
+    pub(crate) shard: ShardSnapshot,
+    pub(crate) rooms: Vec<(RoomKey, Vec<(u64, LegSnapshot)>)>,
+    /// By key.
+    pub(crate) legs: HashMap<u64, OwnPart>,
+}
+
+/// What a leg's owner knows of it.
+#[derive(Debug, Default)]
+pub(crate) struct OwnPart {
+    pub(crate) path: Option<MediaPath>,
+    pub(crate) round_trip: Option<Duration>,
+    pub(crate) estimate: Option<Bitrate>,
+    pub(crate) sources: Vec<(SourceKind, LayerIndex, Traffic, Duration)>,
+    pub(crate) slots: Vec<(SlotId, Traffic, Duration)>,
+}
+
+impl MediaSnapshot {
+    /// Puts together what the shards know.
+    pub(crate) fn join(parts: Vec<Part>) -> Self {
+        let at = parts.iter().map(|part| part.at).max().unwrap_or_else(Instant::now);
+        let mut joined = Self { at, shards: Vec::new(), rooms: Vec::new() };
+        let (mut owned, mut rooms) = (HashMap::new(), Vec::new());
+        for part in parts {
+            joined.shards.push(part.shard);
+            owned.extend(part.legs);
+            rooms.extend(part.rooms);
+        }
+        for (key, legs) in rooms {
+            let legs = legs.into_iter().map(|(leg, mut snapshot)| {
+                if let Some(part) = owned.remove(&leg) {
+                    snapshot.take_in(part);
+                }
+                snapshot
+            });
+            joined.rooms.push(RoomSnapshot { key, legs: legs.collect() });
+        }
+        joined
+    }
+}
+
+impl LegSnapshot {
+    fn take_in(&mut self, part: OwnPart) {
+        (self.path, self.round_trip, self.estimate) = (part.path, part.round_trip, part.estimate);
+        self.received = sum(part.sources.iter().map(|(_, _, traffic, _)| *traffic));
+        self.sent = sum(part.slots.iter().map(|(_, traffic, _)| *traffic));
+        let arrived = part.sources.into_iter().filter(|(_, _, traffic, _)| traffic.packets > 0);
+        let known = std::mem::take(&mut self.sources);
+        self.sources.extend(arrived.map(|(source, layer, received, jitter)| {
+            let known = known.iter().find(|known| (known.source, known.layer) == (source, layer));
+            let (codec, wanted) = known.map_or((None, false), |known| (known.codec, known.wanted));
+            SourceSnapshot { source, layer, codec, received, jitter: Some(jitter), wanted }
+        }));
+        let mut carries: Vec<_> = std::mem::take(&mut self.slots);
+        for (slot, sent, jitter) in part.slots {
+            let place = carries.iter().position(|known| known.slot == slot);
+            let carries = place.and_then(|place| carries.swap_remove(place).carries);
+            if carries.is_some() || sent.packets > 0 {
+                self.slots.push(SlotSnapshot { slot, carries, sent, jitter: Some(jitter) });
+            }
+        }
+    }
+}
+
+fn sum(parts: impl Iterator<Item = Traffic>) -> Traffic {
+    parts.fold(Traffic::default(), |sum, part| Traffic {
+        packets: sum.packets + part.packets,
+        bytes: sum.bytes + part.bytes,
+        lost: sum.lost + part.lost,
+    })
+}
+
+/// The protocol's word.
+pub(crate) fn codec(codec: Codec) -> MediaCodec {
+    match codec {
+        Codec::Opus => MediaCodec::Opus,
+        Codec::OpusRed => MediaCodec::OpusRed,
+        Codec::Vp8 => MediaCodec::Vp8,
+        Codec::H264 => MediaCodec::H264,
+        Codec::Vp9 => MediaCodec::Vp9,
+        Codec::Av1 => MediaCodec::Av1,
     }
 }

@@ -5,8 +5,11 @@
 
 mod audio;
 mod forward;
+mod look;
 mod video;
 mod wishes;
+
+pub use look::Carried;
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;

@@ -37,7 +37,7 @@ mod vp8;
 mod vp9;
 mod window;
 
-pub use conference::{AddLegError, Conference, Output};
+pub use conference::{AddLegError, Carried, Conference, Output};
 pub use leg::{Demand, LegConfig};
 pub use patch::{Descriptor, Patch};
 pub use rtp::{AudioLevel, Bitrate, Codec, Forward, LayerIndex, LegId, RtpPacket, SlotId, SlotReport, Time, Timestamp};

@@ -122,6 +122,10 @@ pub(super) struct Serve {
     #[arg(long, env = "CONCLAVE_RELAY_BITRATE", value_name = "MBITS")]
     pub relay_bitrate: Option<Bounded<1, 1_000>>,
 
+    /// Threads that carry media, each on a core of its own, 1 to 64 [default: as many as there are cores]
+    #[arg(long, env = "CONCLAVE_MEDIA_THREADS", value_name = "NUMBER")]
+    pub media_threads: Option<Bounded<1, 64>>,
+
     /// Which log lines are written: error, warn, info, debug, trace or a filter [default: info]
     #[arg(long, env = "CONCLAVE_LOG", value_name = "LEVEL")]
     pub log: Option<LogFilter>,

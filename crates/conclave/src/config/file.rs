@@ -30,6 +30,7 @@ pub(super) struct File {
     pub ice_server: Option<Vec<IceUrl>>,
     pub ice_secret: Option<SharedSecret>,
     pub relay_bitrate: Option<Bounded<1, 1_000>>,
+    pub media_threads: Option<Bounded<1, 64>>,
     pub log: Option<LogFilter>,
     pub log_format: Option<LogFormat>,
     pub max_connections: Option<Bounded<16, 1_000_000>>,

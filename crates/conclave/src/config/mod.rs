@@ -8,6 +8,7 @@ mod values;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -47,6 +48,8 @@ pub struct Config {
     pub external_ice: ExternalIce,
     /// Most that one relayed connection may carry in each direction, in Mbit/s.
     pub relay_mbits: u32,
+    /// Threads that carry media.
+    pub media_threads: NonZeroUsize,
     /// Which log lines are written (`tracing` filter).
     pub log: String,
     /// How log lines are written.
@@ -153,6 +156,12 @@ const DEFAULT_LISTEN: &str = "[::]:8443";
 /// Default of [`Config::relay_mbits`]: as much as one leg of the media plane may send.
 const RELAY_MBITS: u32 = 25;
 
+/// Default of [`Config::media_threads`].
+fn cores() -> NonZeroUsize {
+    const MOST: NonZeroUsize = NonZeroUsize::new(64).expect("not zero");
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN).min(MOST)
+}
+
 impl Config {
     /// Whether browsers can be expected to trust the certificate: it is the owner's, an authority's,
     /// or that of a proxy.
@@ -174,6 +183,7 @@ impl Config {
             acme: None,
             external_ice: ExternalIce::default(),
             relay_mbits: RELAY_MBITS,
+            media_threads: cores(),
             log: "info".into(),
             log_format: LogFormat::Text,
             max_connections: 1_000,
@@ -222,6 +232,10 @@ impl Config {
             acme,
             external_ice,
             relay_mbits: given.relay_bitrate.or(file.relay_bitrate).map_or(RELAY_MBITS, |bounded| bounded.0),
+            media_threads: given.media_threads.or(file.media_threads).map_or_else(cores, |bounded| {
+                // At least one.
+                NonZeroUsize::new(bounded.0 as usize).unwrap_or(NonZeroUsize::MIN)
+            }),
             log: given.log.or(file.log).map_or_else(|| "info".into(), |filter| filter.0),
             log_format: given.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
             max_connections: given.max_connections.or(file.max_connections).map_or(10_000, |bounded| bounded.0),

@@ -107,6 +107,7 @@ fn proxies_certificates_and_ice_servers_can_be_set_everywhere() {
         "--ice-server=turn:turn.example.org",
         "--ice-secret=north",
         "--relay-bitrate=3",
+        "--media-threads=5",
     ];
     let file = "
         public-address = [\"203.0.113.7:443\", \"2001:db8::7\"]
@@ -117,10 +118,12 @@ fn proxies_certificates_and_ice_servers_can_be_set_everywhere() {
         acme-contact = [\"root@example.org\"]
         ice-server = [\"turn:turn.example.org\"]
         ice-secret = \"north\"
-        relay-bitrate = 3";
+        relay-bitrate = 3
+        media-threads = 5";
     for config in [decide("", &args).expect("valid"), decide(file, &[]).expect("valid")] {
         assert_eq!(config.public_addresses[0].port, Some(443));
         assert_eq!(config.public_addresses[1].port, None);
+        assert_eq!(config.media_threads.get(), 5);
         assert!(config.proxies.proxy_protocol && !config.proxies.end_tls);
         assert!(config.proxies.trust("10.9.8.7".parse().expect("IP")));
         assert!(!config.proxies.trust("127.0.0.1".parse().expect("IP")));

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::num::NonZeroUsize;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -17,7 +18,7 @@ pub struct Bound {
     /// HTTP, WebSocket and TLS.
     pub tcp: TcpListener,
     /// Media.
-    pub udp: UdpSocket,
+    pub udp: Vec<UdpSocket>,
     /// Where both are.
     pub address: SocketAddr,
 }
@@ -31,27 +32,28 @@ pub struct BindError {
     reason: String,
 }
 
-/// Binds both sockets. `may_fall_back`: use IPv4 alone when the system has no IPv6.
+/// Binds all sockets. `may_fall_back`: use IPv4 alone when the system has no IPv6.
+/// `media`: so many UDP sockets.
 ///
 /// # Errors
 /// [`BindError`], in words for whoever starts the program.
-pub fn bind(address: SocketAddr, may_fall_back: bool) -> Result<Bound, BindError> {
-    match bind_both(address) {
+pub fn bind(address: SocketAddr, may_fall_back: bool, media: NonZeroUsize) -> Result<Bound, BindError> {
+    match bind_both(address, media) {
         Err((_, error)) if may_fall_back && address.is_ipv6() && lacks_ipv6(&error) => {
             let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
-            bind_both(address).map_err(|(protocol, error)| explain(address, protocol, &error))
+            bind_both(address, media).map_err(|(protocol, error)| explain(address, protocol, &error))
         }
         result => result.map_err(|(protocol, error)| explain(address, protocol, &error)),
     }
 }
 
-fn bind_both(address: SocketAddr) -> Result<Bound, (&'static str, io::Error)> {
+fn bind_both(address: SocketAddr, media: NonZeroUsize) -> Result<Bound, (&'static str, io::Error)> {
     let attempts = if address.port() == 0 { PORT_ATTEMPTS } else { 1 };
     let mut last = None;
     for _ in 0..attempts {
         let tcp = bind_tcp(address).map_err(|error| ("TCP", error))?;
         let address = tcp.local_addr().map_err(|error| ("TCP", error))?;
-        match conclave_media::bind_udp(address) {
+        match conclave_media::bind_udp(address, media) {
             Ok(udp) => return Ok(Bound { tcp, udp, address }),
             Err(error) => last = Some(("UDP", error)),
         }
@@ -104,15 +106,15 @@ mod tests {
 
     #[test]
     fn both_protocols_get_the_same_port() {
-        let bound = bind(SocketAddr::from(([127, 0, 0, 1], 0)), false).expect("bound");
-        assert_eq!(bound.udp.local_addr().expect("bound").port(), bound.address.port());
+        let bound = bind(SocketAddr::from(([127, 0, 0, 1], 0)), false, NonZeroUsize::MIN).expect("bound");
+        assert_eq!(bound.udp[0].local_addr().expect("bound").port(), bound.address.port());
         assert_ne!(bound.address.port(), 0);
     }
 
     #[test]
     fn a_taken_port_is_explained() {
-        let taken = bind(SocketAddr::from(([127, 0, 0, 1], 0)), false).expect("bound");
-        let said = bind(taken.address, false).expect_err("taken").to_string();
+        let taken = bind(SocketAddr::from(([127, 0, 0, 1], 0)), false, NonZeroUsize::MIN).expect("bound");
+        let said = bind(taken.address, false, NonZeroUsize::MIN).expect_err("taken").to_string();
         assert!(said.contains("another program uses this port") && said.contains("TCP"), "{said}");
     }
 
@@ -120,7 +122,7 @@ mod tests {
     fn a_taken_udp_port_is_explained_too() {
         // An address of this test's own: no connection of another one has the TCP port.
         let udp = UdpSocket::bind(("127.31.41.59", 0)).expect("bound");
-        let said = bind(udp.local_addr().expect("bound"), false).expect_err("taken").to_string();
+        let said = bind(udp.local_addr().expect("bound"), false, NonZeroUsize::MIN).expect_err("taken").to_string();
         assert!(said.contains("(UDP)"), "{said}");
     }
 }

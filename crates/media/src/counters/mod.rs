@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
+use crate::leg::Repeats;
 use crate::remote::PathKind;
 use crate::stats::ShardSnapshot;
 
@@ -48,10 +49,22 @@ pub(crate) enum Dropped {
     NoPath,
     /// A leg's packet to a TURN client that is gone, or gets too much.
     Relay,
+    /// Another shard does not keep up.
+    Shard,
+    /// SRTP that came again.
+    Replayed,
+    /// SRTP that was not made with the leg's keys.
+    ForgedSrtp,
+    /// SRTP or what it protects is not what the standards say.
+    Malformed,
+    /// SRTP that comes before there are keys.
+    Early,
+    /// Of no source, payload type or extension that was agreed on.
+    Unknown,
 }
 
 impl Dropped {
-    const ALL: [(Self, &'static str); 15] = [
+    const ALL: [(Self, &'static str); 21] = [
         (Self::Alien, "alien"),
         (Self::UnknownStun, "unknown-stun"),
         (Self::ForgedStun, "forged-stun"),
@@ -67,6 +80,12 @@ impl Dropped {
         (Self::Stream, "stream"),
         (Self::NoPath, "no-path"),
         (Self::Relay, "relay"),
+        (Self::Shard, "shard"),
+        (Self::Replayed, "replayed"),
+        (Self::ForgedSrtp, "forged-srtp"),
+        (Self::Malformed, "malformed"),
+        (Self::Early, "early"),
+        (Self::Unknown, "unknown"),
     ];
 }
 
@@ -124,21 +143,24 @@ pub(crate) struct Counters {
     bytes_in: Counter,
     bytes_out: Counter,
     forwarded: Counter,
-    pub(crate) nacks_in: Counter,
-    pub(crate) nacks_out: Counter,
+    nacks_in: Counter,
+    nacks_out: Counter,
     pub(crate) keyframes_in: Counter,
     pub(crate) keyframes_out: Counter,
     pub(crate) connected: Counter,
     pub(crate) offers_taken: Counter,
     pub(crate) offers_refused: Counter,
     pub(crate) room_faults: Counter,
+    pub(crate) faults: Counter,
     pub(crate) socket_errors: Counter,
     dropped: [Counter; Dropped::ALL.len()],
     ended: [Counter; End::ALL.len()],
     paths: [Gauge; PathKind::ALL.len()],
     moved: Counter,
-    /// The same once more, for snapshots: a recorder's counters cannot be read.
+    /// What is counted for each packet is counted here, and told to the recorder once a turn: what all
+    /// shards count in one place would be fought over.
     shard: Cell<ShardSnapshot>,
+    told: Cell<ShardSnapshot>,
 }
 
 impl Counters {
@@ -161,6 +183,7 @@ impl Counters {
         describe_counter!("conclave_media_offers_total", "Offers by result");
         describe_counter!("conclave_media_dropped_total", "Packets dropped by reason");
         describe_counter!("conclave_media_room_faults_total", "Rooms closed because of a fault of the server");
+        describe_counter!("conclave_media_faults_total", "Faults of the server that were contained, rooms apart");
         describe_counter!("conclave_media_socket_errors_total", "Errors of the UDP socket");
         Self {
             legs: gauge!("conclave_media_legs"),
@@ -179,38 +202,56 @@ impl Counters {
             offers_taken: counter!("conclave_media_offers_total", "result" => "taken"),
             offers_refused: counter!("conclave_media_offers_total", "result" => "refused"),
             room_faults: counter!("conclave_media_room_faults_total"),
+            faults: counter!("conclave_media_faults_total"),
             socket_errors: counter!("conclave_media_socket_errors_total"),
             dropped: Dropped::ALL.map(|(_, reason)| counter!("conclave_media_dropped_total", "reason" => reason)),
             ended: End::ALL.map(|(_, reason)| counter!("conclave_media_ended_total", "reason" => reason)),
             paths: PathKind::ALL.map(|(_, path)| gauge!("conclave_media_leg_paths", "path" => path)),
             moved: counter!("conclave_media_leg_moves_total"),
             shard: Cell::default(),
+            told: Cell::default(),
         }
     }
 
     /// A packet of this many bytes has come from the network.
     pub(crate) fn packet_in(&self, bytes: usize) {
-        self.packets_in.increment(1);
-        self.bytes_in.increment(bytes as u64);
         self.update_shard(|shard| shard.received.count(bytes));
     }
 
     /// A packet of this many bytes goes to the network.
     pub(crate) fn packet_out(&self, bytes: usize) {
-        self.packets_out.increment(1);
-        self.bytes_out.increment(bytes as u64);
         self.update_shard(|shard| shard.sent.count(bytes));
     }
 
-    /// A packet was queued for a receiver.
-    pub(crate) fn forwarded(&self) {
-        self.forwarded.increment(1);
-        self.update_shard(|shard| shard.forwarded += 1);
+    /// A packet was queued for so many receivers.
+    pub(crate) fn forwarded(&self, receivers: u64) {
+        self.update_shard(|shard| shard.forwarded += receivers);
     }
 
     /// The thread has worked for so long.
     pub(crate) fn worked(&self, time: Duration) {
         self.update_shard(|shard| shard.busy += time);
+    }
+
+    /// Packets of a leg were asked for again.
+    pub(crate) fn repeats(&self, repeats: Repeats) {
+        self.nacks_out.increment(repeats.asked);
+        self.nacks_in.increment(repeats.wanted);
+    }
+
+    /// Tells the recorder what was counted since the last time.
+    pub(crate) fn publish(&self) {
+        let (now, told) = (self.shard.get(), self.told.replace(self.shard.get()));
+        let tell = |counter: &Counter, now: u64, told: u64| {
+            if now > told {
+                counter.increment(now - told);
+            }
+        };
+        tell(&self.packets_in, now.received.packets, told.received.packets);
+        tell(&self.bytes_in, now.received.bytes, told.received.bytes);
+        tell(&self.packets_out, now.sent.packets, told.sent.packets);
+        tell(&self.bytes_out, now.sent.bytes, told.sent.bytes);
+        tell(&self.forwarded, now.forwarded, told.forwarded);
     }
 
     /// What this thread has done so far; legs are not counted here.

@@ -32,7 +32,7 @@ fn offers_of_real_browsers_are_good() {
     for sdp in [CHROMIUM, FIREFOX] {
         let checked = check_client(&offer(sdp)).expect("good");
         assert_eq!(checked.roles.len(), 11);
-        assert!(checked.has_layers());
+        assert_eq!(checked.layer_of("h"), Some(LayerIndex::HIGH));
     }
 }
 

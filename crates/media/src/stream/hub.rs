@@ -4,17 +4,16 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use conclave_turn::StreamId;
-use tokio::sync::Notify;
-
 use super::Stream;
+use crate::shard::Waker;
+use conclave_turn::StreamId;
 
 /// Shared by the handle, all streams and the media thread.
 #[derive(Debug)]
 pub(crate) struct Hub {
     queue: Mutex<Queue>,
     /// Wakes the media thread.
-    wake: Arc<Notify>,
+    wake: Waker,
     /// Streams that are not forgotten by both ends.
     open: AtomicUsize,
     most: usize,
@@ -29,7 +28,7 @@ struct Queue {
 }
 
 impl Hub {
-    pub(crate) fn new(wake: Arc<Notify>, most: usize) -> Self {
+    pub(crate) fn new(wake: Waker, most: usize) -> Self {
         Self { queue: Mutex::default(), wake, open: AtomicUsize::new(0), most, last: AtomicU64::new(0) }
     }
 
@@ -56,7 +55,7 @@ impl Hub {
         drop(queue);
         // Whoever finds others in the queue knows that the thread has been woken for them.
         if first {
-            self.wake.notify_one();
+            self.wake.wake();
         }
         true
     }
@@ -66,9 +65,9 @@ impl Hub {
         self.lock().ready.pop_front()
     }
 
-    /// The media thread has left some in the queue, and wants to be woken for them.
-    pub(super) fn remind(&self) {
-        self.wake.notify_one();
+    /// Whether some wait to be looked at.
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.lock().ready.is_empty()
     }
 
     /// There is no media thread any more: streams close.

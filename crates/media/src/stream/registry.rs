@@ -64,11 +64,6 @@ impl Streams {
         Some(Arrival { stream, is_new, has_closed })
     }
 
-    /// Lets the media thread be woken for those that [`Self::next`] has not been asked for.
-    pub(crate) fn remind(&self) {
-        self.hub.remind();
-    }
-
     /// Queues a whole packet. Whoever sends it is woken by [`Self::wake`].
     pub(crate) fn send(&mut self, id: StreamId, packet: &[u8]) -> Result<(), NotTaken> {
         let stream = self.open.get(&id).ok_or(NotTaken::Closed)?;

@@ -8,6 +8,7 @@ use str0m::net::{Protocol, TcpType};
 use str0m::{Candidate, IceCreds, Rtc};
 
 use crate::remote::Transport;
+use crate::shard::ShardId;
 
 /// Adds the announced addresses: by UDP, and by TCP connections that the client opens (RFC 6544).
 pub(super) fn add_candidates(rtc: &mut Rtc, announced: &[SocketAddr]) {
@@ -23,10 +24,11 @@ pub(super) fn add_candidates(rtc: &mut Rtc, announced: &[SocketAddr]) {
     }
 }
 
-/// 95 and 142 bits from the system's generator (RFC 8445 section 5.3 asks for 24 and 128).
-pub(super) fn credentials() -> IceCreds {
-    let text = |length| rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect();
-    IceCreds { ufrag: text(16), pass: text(24) }
+/// 95 and 142 bits from the system's generator (RFC 8445 section 5.3 asks for 24 and 128). The name
+/// says which shard knows the connection: a check can come to any of them.
+pub(super) fn credentials(home: ShardId) -> IceCreds {
+    let text = |length| rand::rng().sample_iter(Alphanumeric).take(length).map(char::from).collect::<String>();
+    IceCreds { ufrag: home.prefix() + &text(16), pass: text(24) }
 }
 
 impl From<Transport> for Protocol {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use conclave_media::{
@@ -181,13 +182,18 @@ impl Server {
     }
 }
 
+/// As many shards as most machines have cores; one with `SHARDS=1`, to tell what is theirs.
+fn shards() -> NonZeroUsize {
+    std::env::var("SHARDS").ok().and_then(|shards| shards.parse().ok()).unwrap_or(NonZeroUsize::MIN.saturating_add(1))
+}
+
 /// TCP and UDP on one port.
-fn bind_both(bind: SocketAddr) -> (TcpListener, UdpSocket) {
+fn bind_both(bind: SocketAddr) -> (TcpListener, Vec<UdpSocket>) {
     // A free TCP port may be taken by UDP.
     for _ in 0..16 {
         let tcp = std::net::TcpListener::bind(bind).expect("a free port");
         let address = tcp.local_addr().expect("bound");
-        if let Ok(udp) = bind_udp(address) {
+        if let Ok(udp) = bind_udp(address, shards()) {
             tcp.set_nonblocking(true).expect("set");
             return (TcpListener::from_std(tcp).expect("usable"), udp);
         }

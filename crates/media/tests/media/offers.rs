@@ -59,13 +59,15 @@ async fn chromium_and_firefox_get_an_answer_for_every_section() {
             let codecs: Vec<_> =
                 section.lines().filter_map(|line| line.strip_prefix("a=rtpmap:")?.split(['/', ' ']).nth(1)).collect();
             if section.starts_with("m=audio") {
-                assert_eq!(codecs, ["opus"], "{what}");
+                assert_eq!(codecs, if has_h264 { &["opus", "red"][..] } else { &["opus"] }, "{what}");
+                let preferred = section.lines().next().unwrap_or_default().split(' ').nth(3);
+                assert!(section.contains(&format!("a=rtpmap:{} opus", preferred.unwrap_or_default())), "{what}");
                 assert!(section.contains("ssrc-audio-level\n"), "{what}");
             } else if has_h264 {
-                assert_eq!(codecs, ["VP8", "rtx", "H264", "rtx"], "{what}");
+                assert_eq!(codecs, ["VP8", "rtx", "AV1", "rtx", "H264", "rtx", "VP9", "rtx"], "{what}");
                 assert!(section.contains("profile-level-id=42e01f") && section.contains("packetization-mode=1"));
             } else {
-                assert_eq!(codecs, ["VP8", "rtx"], "{what}");
+                assert_eq!(codecs, ["VP8", "rtx", "AV1", "rtx", "VP9", "rtx"], "{what}");
             }
             assert_eq!(section.contains("a=simulcast:recv l;m;h\n"), i == 1, "{what}");
             assert_eq!(section.contains("a=rid:l recv"), i == 1, "{what}");

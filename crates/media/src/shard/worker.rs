@@ -1,0 +1,160 @@
+//! A shard's thread: its socket and its clock.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::sync::watch;
+
+use super::{Inbox, Shard, Waker};
+use crate::counters::Dropped;
+use crate::mailbox::{Command, Mailbox};
+use crate::order::group;
+use crate::socket::MediaSocket;
+use crate::stream::Hub;
+
+/// Commands carried out in one turn, so that packets never wait long for them.
+const COMMANDS_PER_TURN: usize = 64;
+/// Messages of other shards taken in one turn.
+const MESSAGES_PER_TURN: usize = 1_024;
+/// Batches received in one turn, so that what they cause goes out soon.
+const BATCHES_PER_TURN: usize = 8;
+/// Datagrams without a leg's run that may wait for the socket.
+const MOST_WAITING: usize = 4_096;
+/// Bytes of sealed packets that may wait for the socket.
+const MOST_BYTES: usize = 16 << 20;
+/// Events that the control plane has no room for are offered again this often.
+const EVENTS_AGAIN: Duration = Duration::from_millis(10);
+
+/// What a shard's thread has, besides the shard.
+pub(crate) struct Desk {
+    pub(crate) socket: MediaSocket,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) inbox: Inbox,
+    pub(crate) waker: Waker,
+    /// Of the front only.
+    pub(crate) hub: Option<Arc<Hub>>,
+    pub(crate) ended: watch::Sender<usize>,
+}
+
+/// Runs a shard until it is told to stop.
+pub(crate) fn run(mut shard: Shard, mut desk: Desk) {
+    // Whatever ends this function, those who wait for answers learn of it.
+    let _stop = StopOnDrop { mailbox: desk.mailbox.clone(), hub: desk.hub.clone(), ended: desk.ended.clone() };
+    loop {
+        let busy_since = wait(&mut shard, &mut desk);
+        if !turn(&mut shard, &mut desk, busy_since) {
+            return;
+        }
+        shard.shared.counters.worked(busy_since.elapsed());
+    }
+}
+
+/// One turn. Returns whether there shall be another.
+fn turn(shard: &mut Shard, desk: &mut Desk, now: Instant) -> bool {
+    // What waits since the last turn is in order already.
+    let waited = shard.shared.outgoing.len();
+    shard.shared.started = now;
+    let mut running = true;
+    for _ in 0..COMMANDS_PER_TURN {
+        let Some(command) = desk.mailbox.pop() else { break };
+        running &= !matches!(command, Command::Shutdown);
+        shard.command(now, command);
+    }
+    for _ in 0..MESSAGES_PER_TURN {
+        let Some(message) = desk.inbox.pop() else { break };
+        shard.message(now, message);
+    }
+    for _ in 0..BATCHES_PER_TURN {
+        // Behind a batch that is not full, the socket is most likely empty. Asking it costs as much as
+        // a packet; the next turn asks, when what this one sends has left and more may have come.
+        match desk.socket.receive(|datagram| shard.receive(now, datagram)) {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => {
+                shard.shared.counters.socket_errors.increment(1);
+                tracing::debug!(kind = ?error.kind(), "the socket failed to receive");
+                break;
+            }
+        }
+    }
+    shard.receive_streams(now);
+    shard.expire(now);
+    shard.settle(now);
+    group(&mut shard.shared.outgoing[waited..]);
+    send(shard, &mut desk.socket);
+    running
+}
+
+/// Waits until there is something to do, and tells when that was.
+fn wait(shard: &mut Shard, desk: &mut Desk) -> Instant {
+    let shared = &shard.shared;
+    let blocked = !shared.outgoing.is_empty() || !shared.runs.is_empty();
+    let untold = shared.outbox.has_backlog();
+    desk.waker.falls_asleep();
+    let has_work =
+        !desk.mailbox.is_empty() || !desk.inbox.is_empty() || desk.hub.as_ref().is_some_and(|hub| hub.has_ready());
+    let timeout = if has_work {
+        Some(Duration::ZERO)
+    } else {
+        let due = shard.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
+        [due, untold.then_some(EVENTS_AGAIN)].into_iter().flatten().min()
+    };
+    let woken = sleep(desk.socket.as_fd(), blocked, desk.waker.event(), timeout);
+    desk.waker.awakes(woken.unwrap_or(true));
+    Instant::now()
+}
+
+/// Sleeps; tells whether the event was what ended it.
+fn sleep(socket: BorrowedFd<'_>, blocked: bool, event: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<bool> {
+    let interest = if blocked { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
+    let mut fds = [PollFd::from_borrowed_fd(socket, interest), PollFd::from_borrowed_fd(event, PollFlags::IN)];
+    let timeout = timeout.map(|timeout| Timespec {
+        // Nothing is due in centuries.
+        tv_sec: timeout.as_secs().min(3_600) as i64,
+        tv_nsec: timeout.subsec_nanos().into(),
+    });
+    // Interrupted is as good as woken: the loop looks at everything.
+    poll(&mut fds, timeout.as_ref())?;
+    Ok(fds[1].revents().contains(PollFlags::IN))
+}
+
+fn send(shard: &mut Shard, socket: &mut MediaSocket) {
+    let shared = &mut shard.shared;
+    let sent = socket.send(&shared.outgoing);
+    shared.outgoing.drain(..sent);
+    let excess = shared.outgoing.len().saturating_sub(MOST_WAITING);
+    if excess > 0 {
+        // The oldest are the least worth sending.
+        shared.outgoing.drain(..excess);
+        shared.counters.dropped(Dropped::Socket, excess as u64);
+    }
+    let sent = socket.send_runs(&mut shared.runs, &shared.arena);
+    shared.runs.drain(..sent);
+    if shared.arena.used() > MOST_BYTES {
+        let lost: usize = shared.runs.iter().map(|run| run.packets.len()).sum();
+        shared.counters.dropped(Dropped::Socket, lost as u64);
+        shared.runs.clear();
+    }
+    if shared.runs.is_empty() {
+        shared.arena.clear();
+    }
+}
+
+struct StopOnDrop {
+    mailbox: Mailbox,
+    hub: Option<Arc<Hub>>,
+    ended: watch::Sender<usize>,
+}
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.mailbox.stop();
+        if let Some(hub) = &self.hub {
+            hub.stop();
+        }
+        self.ended.send_modify(|ended| *ended += 1);
+    }
+}
