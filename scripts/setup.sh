@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 
 # Later versions may judge differently: a new one is taken by hand, with its findings.
 readonly CARGO_DENY_VERSION=0.20.2
+# PyAV carries FFmpeg 8.1 with its WHIP muxer.
+readonly STREAMING_PEERS=(av==18.0.0 aiortc==1.16.0 aiohttp==3.14.5)
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -54,7 +56,19 @@ setup_janus() {
     install_packages janus:janus || echo "janus could not be installed: there is nothing to compare the SFU with" >&2
 }
 
+# Independent WHIP and WHEP peers. They are found by their versions, so that new ones are installed.
+setup_streaming() {
+    local venv=target/venv/streaming
+    [[ "$(cat "$venv/installed" 2>/dev/null)" == "${STREAMING_PEERS[*]}" ]] && return
+    python3 -c 'import venv, ensurepip' 2>/dev/null || install_packages /usr/bin/python3:python3 /usr/lib/python3/dist-packages/ensurepip:python3-venv
+    say "installing ${STREAMING_PEERS[*]} into $venv"
+    python3 -m venv --clear "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "${STREAMING_PEERS[@]}"
+    echo "${STREAMING_PEERS[*]}" >"$venv/installed"
+}
+
 setup_test() {
+    setup_streaming
     setup_coturn
     install_packages chromium:chromium firefox-esr:firefox-esr shellcheck:shellcheck pebble:pebble \
         /usr/sbin/ip:iproute2 /usr/sbin/nft:nftables unshare:util-linux \

@@ -118,6 +118,13 @@ const steps = [
     minutes: 20,
   },
   {
+    name: 'streaming',
+    says: 'FFmpeg and aiortc publish by WHIP and play by WHEP',
+    run: ['target/venv/streaming/bin/python', 'crates/conclave/tests/streaming/run.py'],
+    minutes: 10,
+    count: byPlaywright,
+  },
+  {
     name: 'e2e',
     says: 'meetings in real browsers',
     run: ['npm', '--prefix', 'web', 'run', 'e2e'],

@@ -3,6 +3,7 @@
 
 mod bytes;
 mod forwarding;
+mod gateway;
 mod gcc;
 mod payload;
 mod port;
@@ -13,6 +14,7 @@ mod turn;
 use conclave_proto::{ClientFrame, parse_client_frame};
 
 pub use forwarding::forwarding;
+pub use gateway::sdp_fragment;
 pub use gcc::gcc;
 pub use payload::vp8_rewrite;
 pub use port::{demux, framing, proxy};

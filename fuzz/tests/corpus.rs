@@ -50,6 +50,11 @@ fn headers_of_proxies() {
 }
 
 #[test]
+fn fragments_of_descriptions() {
+    run("sdp_fragment", conclave_fuzz::sdp_fragment);
+}
+
+#[test]
 fn packets_to_relay() {
     run("turn", |data| {
         conclave_fuzz::turn(data);

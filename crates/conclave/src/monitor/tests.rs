@@ -47,7 +47,7 @@ fn look(people: Vec<Participant>) -> Snapshot {
         settled: true,
     };
     let state = RoomState { name: name("team"), options: RoomOptions::default(), topology };
-    Snapshot { state, participants: people, is_full: false }
+    Snapshot { state, participants: people, viewers: 0, is_full: false }
 }
 
 fn traffic(packets: u64, lost: u64) -> Traffic {

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses a part")]
 
+pub mod stream;
 pub mod tls;
 pub mod turn;
 
@@ -77,12 +78,16 @@ impl TestServer {
     }
 
     pub async fn raw_http(&self, method: &str, path: &str, headers: &[(&str, &str)], body: String) -> Answer {
+        let json = [("content-type", "application/json")];
+        let json = if body.is_empty() { &[][..] } else { &json };
+        self.send(method, path, &[headers, json].concat(), body).await
+    }
+
+    /// As it is.
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: String) -> Answer {
         let mut request = axum::http::Request::builder().method(method).uri(format!("http://{}{path}", self.address));
         for (name, value) in headers {
             request = request.header(*name, *value);
-        }
-        if !body.is_empty() {
-            request = request.header("content-type", "application/json");
         }
         let request = request.body(Full::new(axum::body::Bytes::from(body))).expect("request");
         let client = HttpClient::builder(TokioExecutor::new()).build_http();
@@ -90,6 +95,12 @@ impl TestServer {
         let (parts, body) = response.into_parts();
         let body = timeout(PATIENCE, body.collect()).await.expect("in time").expect("whole").to_bytes();
         Answer { status: parts.status.as_u16(), headers: parts.headers, body: body.to_vec() }
+    }
+
+    /// A token for a room, as a header's value.
+    pub async fn token(&self, grants: Value) -> String {
+        let minted = self.admin("POST", "/api/v1/tokens", grants).await;
+        format!("Bearer {}", minted.json()["token"].as_str().expect("a token"))
     }
 
     pub async fn connect(&self) -> Client {
