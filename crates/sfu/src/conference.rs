@@ -396,7 +396,7 @@ impl Conference {
         let Some(current) = showing.and_then(|showing| showing.current) else { return };
         if let Some(sender) = self.legs.get_mut(current.stream.leg) {
             sender.streams[current.stream.lane.index()].keyframes.want();
-            self.watch_keyframes(now, current.stream);
+            self.watch_keyframes(now, current.stream, false);
         }
     }
 

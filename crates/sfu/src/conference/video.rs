@@ -182,9 +182,13 @@ impl Conference {
                 let lane = candidate.layers.lanes[layer.index()]?;
                 Some(Target { stream: StreamId { leg, lane }, layer })
             });
-            asks.extend(showing.target.map(|target| target.stream));
+            asks.extend(showing.target.map(|target| (candidate.slot, target.stream)));
         }
-        asks.into_iter().for_each(|stream| self.watch_keyframes(now, stream));
+        for (index, stream) in asks {
+            if self.showing(key, index).is_some_and(|showing| self.waits(showing)) {
+                self.watch_keyframes(now, stream, true);
+            }
+        }
         let sending = audio + self.sent_rate(key);
         if let Some(leg) = self.legs.get_mut(key) {
             (leg.allocated, leg.estimated) = (audio + spent, estimate);
@@ -255,6 +259,11 @@ impl Conference {
         self.legs.get(id.leg).map(|leg| &leg.streams[id.lane.index()])
     }
 
+    fn waits(&self, showing: &Showing) -> bool {
+        let sender = showing.target.and_then(|target| self.legs.get(target.stream.leg));
+        sender.is_some_and(|sender| Leg::waits_for(showing, &sender.streams))
+    }
+
     /// Asks for a key frame if one is needed and it is not too early. `waiting`: a slot waits for it.
     pub(super) fn request_keyframe(&mut self, now: Time, id: StreamId, waiting: bool) {
         let Some(leg) = self.legs.get_mut(id.leg) else { return };
@@ -264,9 +273,9 @@ impl Conference {
         }
     }
 
-    /// Asks for a key frame as long as somebody waits for one or [`crate::keyframes::KeyframeRequests::want`]s it.
-    pub(super) fn watch_keyframes(&mut self, now: Time, id: StreamId) {
-        let waits = self.is_waited_for(id);
+    /// A slot waits for a key frame of a stream, or a receiver wants one: asks for it now and, as long as that
+    /// is so, again.
+    pub(super) fn watch_keyframes(&mut self, now: Time, id: StreamId, waits: bool) {
         self.request_keyframe(now, id, waits);
         let Some(leg) = self.legs.get_mut(id.leg) else { return };
         if !std::mem::replace(&mut leg.streams[id.lane.index()].keyframes.is_watched, true) {

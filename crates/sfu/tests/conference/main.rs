@@ -1,6 +1,7 @@
 //! The conference as a whole, in virtual time.
 #![allow(clippy::unwrap_used, reason = "a test fails where it is")]
 
+mod crowd;
 mod hearing;
 mod hostile;
 mod layers;
