@@ -1,20 +1,19 @@
 //! Bots in a room of the real program, in this process: what is sent arrives.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use conclave::{Config, Server};
 use conclave_qos::Bitrate;
 use conclave_sim::load::{self, CameraPlan, Outcome, Scenario, Target};
 use conclave_sim::media::VideoCodec;
-use conclave_sim::signal::{Site, Trust};
+use conclave_sim::signal::{Bearer, Site, Trust};
 
-/// Three send, five watch and hear all three; rates that need no estimation first.
-fn scenario(codec: VideoCodec) -> Scenario {
+/// Rates that need no estimation first; everybody who watches is sampled.
+fn scenario(codec: VideoCodec, publishers: usize, subscribers: usize) -> Scenario {
     Scenario {
-        publishers: 3,
-        subscribers: 5,
-        tiles: 3,
+        publishers,
+        subscribers,
+        tiles: publishers,
         camera: Some(CameraPlan { codec, height: 180, rate: Some(Bitrate::kbps(100)), ..CameraPlan::default() }),
         sample_every: 1,
         warm_up: Duration::from_millis(500),
@@ -23,10 +22,15 @@ fn scenario(codec: VideoCodec) -> Scenario {
     }
 }
 
-async fn against<T: Future>(run: impl FnOnce(SocketAddr) -> T) -> T::Output {
+/// Runs a scenario against the program; `target` makes one of its address and the administrator's token.
+async fn run(scenario: &Scenario, target: impl FnOnce(&dyn Fn(&str) -> Site, Bearer) -> Target) -> Outcome {
     let data = tempfile::tempdir().expect("a folder");
     let server = Server::start(Config::for_tests(data.path().to_owned())).await.expect("starts");
-    let outcome = run(server.address()).await;
+    let token = std::fs::read_to_string(data.path().join("admin-token")).expect("made at start");
+    let Ok(token) = token.trim().parse();
+    let address = server.address();
+    let site = |path: &str| format!("http://{address}{path}").parse().expect("a URL");
+    let outcome = load::run(&target(&site, token), scenario, Some(std::process::id())).await.expect("served");
     server.stop().await;
     outcome
 }
@@ -42,21 +46,30 @@ fn assert_all_arrived(outcome: &Outcome, scenario: &Scenario) {
     assert!(traffic.video_packets > 0 && traffic.video_packets < traffic.packets);
     let pictures = outcome.joins.iter().filter(|join| join.first_key_frame.is_some()).count();
     assert_eq!(pictures, scenario.subscribers, "everybody who watches has seen a key frame");
+    assert!(outcome.cpu_per_packet().is_some_and(|cpu| cpu > 0.0));
+    assert!(traffic.latency.as_ref().is_some_and(|latency| latency.len() == traffic.stamped));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_publishers_reach_five_subscribers_over_conclaves_signalling_with_nothing_lost() {
     for codec in [VideoCodec::Vp8, VideoCodec::H264] {
-        let scenario = scenario(codec);
-        let outcome = against(|address| async move {
-            let site: Site = format!("http://{address}/").parse().expect("a URL");
-            let room = format!("bots-{codec:?}");
-            let target = Target::Conclave { site, trust: Trust::Public, bearer: None, room };
-            load::run(&target, &self::scenario(codec), Some(std::process::id())).await.expect("served")
-        })
-        .await;
-        assert_all_arrived(&outcome, &scenario);
-        assert!(outcome.cpu_per_packet().is_some_and(|cpu| cpu > 0.0));
-        assert!(outcome.traffic.latency.as_ref().is_some_and(|latency| latency.len() == outcome.traffic.stamped));
+        let scenario = scenario(codec, 3, 5);
+        let target = |site: &dyn Fn(&str) -> Site, _| {
+            let room = "bots".to_owned();
+            Target::Conclave { site: site("/"), trust: Trust::Public, bearer: None, room }
+        };
+        assert_all_arrived(&run(&scenario, target).await, &scenario);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_whip_publisher_reaches_whep_players_with_nothing_lost() {
+    for codec in [VideoCodec::Vp8, VideoCodec::H264] {
+        let scenario = scenario(codec, 1, 3);
+        let target = |site: &dyn Fn(&str) -> Site, token| {
+            let (whip, whep) = (Some(site("/whip/bots")), Some(site("/whep/bots")));
+            Target::Whip { whip, whep, trust: Trust::Public, bearer: Some(token) }
+        };
+        assert_all_arrived(&run(&scenario, target).await, &scenario);
     }
 }
