@@ -164,8 +164,9 @@ impl Rewriter {
             }
             out.template_shift = mapping.template_shift.unwrap_or(0);
         }
+        // A late packet can have the highest number yet: all that came after it may have been left out.
+        self.sequence = self.sequence.max(out.sequence);
         if is_newest {
-            self.sequence = self.sequence.max(out.sequence);
             self.picture_id = counters.picture_id.map_or(self.picture_id, |id| id.value);
             self.tl0_pic_idx = counters.tl0.map_or(self.tl0_pic_idx, |tl0| tl0.value);
             self.frame_number = packet.dependency.map_or(self.frame_number, |_| out.frame_number);
@@ -296,6 +297,19 @@ mod tests {
         rewriter.switch(at(0), &packet);
         let out = rewriter.map(at(0), &packet, true).expect("mapped");
         assert!(matches!(out.patch.edits(), [(2, 0..=0x7f)]), "{:?}", out.patch);
+    }
+
+    #[test]
+    fn a_late_packet_after_which_all_was_left_out_keeps_its_number_for_itself() {
+        let mut rewriter = Rewriter::new(1);
+        let [first, late, left_out, next] = [0, 1, 2, 50].map(|number| frame((5, 5, 5, 5), number));
+        rewriter.switch(at(0), &first);
+        let before = rewriter.map(at(0), &first, true).expect("mapped");
+        assert_eq!(rewriter.map(at(66), &left_out, false), None);
+        let out = rewriter.map(at(70), &late, true).expect("mapped");
+        assert_eq!(out.sequence, before.sequence + 1);
+        rewriter.switch(at(1_650), &next);
+        assert_eq!(rewriter.map(at(1_650), &next, true).expect("mapped").sequence, out.sequence + 1);
     }
 
     /// The picture id and TL0PICIDX that a patch of [`frame`] writes.
