@@ -1,12 +1,15 @@
-import { LIMITS } from './proto';
-
 /** Who is inside, as the green room shows it before joining. The server answers alike for a room that does not exist. */
 export interface RoomPreview {
+  /** The first of them. */
   names: string[];
+  /** How many there are. */
+  count: number;
   locked: boolean;
   full: boolean;
 }
 
+/** More would not be read. */
+const MOST_NAMES = 8;
 /** How long an answer is waited for, in milliseconds. */
 const TIMEOUT_MS = 5_000;
 
@@ -26,11 +29,12 @@ export async function fetchPreview(room: string, ended: AbortSignal): Promise<Ro
 /** Takes what is of the expected form and leaves the rest. */
 export function parsePreview(value: unknown): RoomPreview | null {
   if (typeof value !== 'object' || value === null) return null;
-  const { participants, locked, full } = value as Record<string, unknown>;
+  const { participants, count, locked, full } = value as Record<string, unknown>;
   if (!Array.isArray(participants)) return null;
   const names = participants
-    .slice(0, LIMITS.capacity)
+    .slice(0, MOST_NAMES)
     .map((participant: unknown) => (participant as { name?: unknown } | null)?.name)
     .filter((name): name is string => typeof name === 'string');
-  return { names, locked: locked === true, full: full === true };
+  const told = typeof count === 'number' && Number.isSafeInteger(count) ? count : 0;
+  return { names, count: Math.max(names.length, told), locked: locked === true, full: full === true };
 }

@@ -271,8 +271,10 @@ pub(super) async fn participants(
 /// A room as somebody sees it who holds its link and has not entered.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Preview {
-    /// Who is there; nobody is named in a locked room.
+    /// The first who are there, at most 8; nobody is named in a locked room.
     participants: Vec<PreviewParticipant>,
+    /// How many are there; none in a locked room.
+    count: u32,
     /// Nobody new may come in.
     locked: bool,
     /// As many are there as may be.
@@ -304,14 +306,11 @@ pub(super) async fn preview(
     let answer_at = Instant::now() + PREVIEW;
     // Only who is there now is looked up: a stored room that stands empty must not differ from one
     // that does not exist, be it locked or not.
-    let preview = match app.rooms.look(&room).await {
-        Some(live) if live.state.options.locked => Preview { locked: true, full: live.is_full, ..Preview::default() },
+    let preview = match app.rooms.glance(&room).await {
+        Some(live) if live.is_locked => Preview { locked: true, full: live.is_full, ..Preview::default() },
         Some(live) => Preview {
-            participants: live
-                .participants
-                .into_iter()
-                .map(|person| PreviewParticipant { name: person.name })
-                .collect(),
+            participants: live.names.into_iter().map(|name| PreviewParticipant { name }).collect(),
+            count: live.count as u32,
             locked: false,
             full: live.is_full,
         },

@@ -17,7 +17,7 @@ use conclave_room::{
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{Entrance, Rooms, Snapshot, ToRoom, unix_ms};
+use super::{Entrance, GLIMPSED, Glimpse, Rooms, Snapshot, ToRoom, unix_ms};
 use crate::metrics::{Counted, JOIN_SECONDS, PARTICIPANTS, ROOM_PANICS, ROOMS, VIEWERS};
 use crate::streams::Lease;
 
@@ -211,6 +211,16 @@ impl Actor {
                     }
                 }
                 Some(Input::Stream { stream, input })
+            }
+            ToRoom::Glance(answer) => {
+                let people = self.room.participants();
+                let _ = answer.send(Glimpse {
+                    count: people.len(),
+                    names: people.take(GLIMPSED).map(|person| person.name.clone()).collect(),
+                    is_locked: self.room.state().options.locked,
+                    is_full: self.room.is_full(),
+                });
+                None
             }
             ToRoom::Look(answer) => {
                 let _ = answer.send(Snapshot {

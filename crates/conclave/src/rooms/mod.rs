@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use conclave_media::{MediaEvent, MediaHandle, RoomKey};
 use conclave_proto::{
-    ClientMessage, ErrorCode, Join, Participant, ProtocolError, Resume, RoomName, RoomOptions, RoomState,
+    ClientMessage, DisplayName, ErrorCode, Join, Participant, ProtocolError, Resume, RoomName, RoomOptions, RoomState,
 };
 use conclave_room::{
     Authority, ConnectionId, Departure, MediaInput, Now, Room, RoomConfig, StoredRoom, StreamAnswer, StreamId,
@@ -115,6 +115,8 @@ pub enum ToRoom {
     },
     /// Somebody looks in from outside.
     Look(oneshot::Sender<Snapshot>),
+    /// Somebody at the door wants to know who is inside.
+    Glance(oneshot::Sender<Glimpse>),
     /// New options from outside.
     SetOptions(RoomOptions, oneshot::Sender<Result<(), ProtocolError>>),
     /// The owner ends the meeting; answered when everybody has been told.
@@ -150,6 +152,23 @@ pub struct Snapshot {
     /// Nobody more would be let in.
     pub is_full: bool,
 }
+
+/// What whoever stands at the door may see of a meeting: little, and as much for a large one as for a small
+/// one, for nobody has to prove anything to ask.
+#[derive(Clone, Debug)]
+pub struct Glimpse {
+    /// How many are inside.
+    pub count: usize,
+    /// What the first of them are called.
+    pub names: Vec<DisplayName>,
+    /// Nobody new may come in.
+    pub is_locked: bool,
+    /// Nobody more would be let in.
+    pub is_full: bool,
+}
+
+/// Names in a [`Glimpse`]: more than are shown.
+const GLIMPSED: usize = 8;
 
 /// The way to one meeting's task. Fails when the meeting has just ended; then it is opened again.
 #[derive(Clone)]
@@ -275,6 +294,14 @@ impl Rooms {
         let link = self.0.live().by_name.get(name)?.link.clone();
         let (answer, answered) = oneshot::channel();
         link.send(ToRoom::Look(answer)).await.ok()?;
+        answered.await.ok()
+    }
+
+    /// A live meeting from the door; `None` if nobody is there.
+    pub async fn glance(&self, name: &RoomName) -> Option<Glimpse> {
+        let link = self.0.live().by_name.get(name)?.link.clone();
+        let (answer, answered) = oneshot::channel();
+        link.send(ToRoom::Glance(answer)).await.ok()?;
         answered.await.ok()
     }
 

@@ -16,7 +16,7 @@ struct Rig {
 fn rig(limit: usize) -> Rig {
     let data = tempfile::tempdir().expect("folder");
     let (storage, _thread) = Storage::open(data.path()).expect("opens");
-    let udp = conclave_media::bind_udp(([127, 0, 0, 1], 0).into()).expect("bound");
+    let udp = conclave_media::bind_udp(([127, 0, 0, 1], 0).into(), std::num::NonZeroUsize::MIN).expect("bound");
     let announce = vec![IpAddr::from([127, 0, 0, 1]).into()];
     let secret = TurnSecret::from_bytes(b"north");
     let relay = RelayConfig { secret: secret.clone(), limits: conclave_turn::Limits::default() };
@@ -107,4 +107,18 @@ async fn a_stopping_server_opens_no_meeting() {
     assert!(matches!(next(&mut ada).await, ServerMessage::Event { .. }));
     assert!(matches!(ada.next().await, Some(Outgoing::Close { code: close::RESTART, .. })));
     assert!(rig.join("r", "Ada").await.is_err());
+}
+
+#[tokio::test]
+async fn the_door_shows_how_many_are_inside_and_the_names_of_a_few() {
+    let rig = rig(10);
+    assert!(rig.rooms.glance(&name("r")).await.is_none());
+    let mut inside = Vec::new();
+    for number in 0..GLIMPSED + 2 {
+        inside.push(rig.join("r", &format!("P{number}")).await.expect("in"));
+    }
+    let glimpse = rig.rooms.glance(&name("r")).await.expect("live");
+    assert_eq!((glimpse.count, glimpse.names.len()), (GLIMPSED + 2, GLIMPSED));
+    assert_eq!(glimpse.names[0].as_str(), "P0");
+    assert!(!glimpse.is_locked && !glimpse.is_full);
 }
