@@ -8,7 +8,11 @@ mod gcc;
 mod payload;
 mod port;
 mod rtp;
+#[path = "../../crates/sfu/tests/conference/scalable.rs"]
+#[allow(dead_code, reason = "the tests of the conference ask more of it")]
+mod scalable;
 mod sender;
+mod svc;
 mod turn;
 
 use conclave_proto::{ClientFrame, parse_client_frame};
@@ -16,10 +20,11 @@ use conclave_proto::{ClientFrame, parse_client_frame};
 pub use forwarding::forwarding;
 pub use gateway::sdp_fragment;
 pub use gcc::gcc;
-pub use payload::vp8_rewrite;
+pub use payload::{dependency_descriptor, red, vp8_rewrite, vp9};
 pub use port::{demux, framing, proxy};
 pub use rtp::{receiver, rtcp, rtp_header};
 pub use sender::sender;
+pub use svc::svc_rewrite;
 pub use turn::turn;
 
 /// A message from a browser: it is read or refused, and what was read survives being written again.

@@ -1,19 +1,25 @@
 use std::time::Duration;
 
 use conclave_proto::{LegNumber, MediaState, Mid, ParticipantId, SourceKind, VideoCodec, View, ViewItem};
-use conclave_sfu::{Bitrate, Codec, Conference, Forward, LayerIndex, LegConfig, LegId, RtpPacket, Time, Timestamp};
+use conclave_sfu::{
+    Bitrate, Codec, Conference, Forward, LayerIndex, LegConfig, LegId, Output, RtpPacket, Time, Timestamp,
+};
+
+use crate::scalable::Sent;
 
 /// One who sends and one who watches and hears everything of it.
 pub(crate) struct Line {
     conference: Conference,
     sender: LegId,
+    viewer: LegId,
+    wants_keyframe: bool,
     now: Duration,
     sequence: u64,
 }
 
 impl Line {
-    /// `red`: the receiver takes Opus with redundancy.
-    pub(crate) fn new(red: bool) -> Self {
+    /// `red`: the payload type by which the receiver takes Opus with redundancy, if it does.
+    pub(crate) fn new(red: Option<u8>) -> Self {
         let mut conference = Conference::new(11);
         let now = Duration::from_secs(1);
         let everything = MediaState { microphone: true, camera: true, screen: true, screen_audio: true };
@@ -35,25 +41,64 @@ impl Line {
         let sender = join("sender", everything);
         let viewer = join("viewer", MediaState::default());
         conference.handle_estimate(Time::since_start(now), viewer, Bitrate::kbps(100_000));
-        let item = ViewItem {
-            participant: ParticipantId::parse("sender").expect("a valid id"),
-            source: SourceKind::Camera,
-            width: 1_280,
-            height: 720,
-            priority: 2,
-        };
-        conference.handle_view(Time::since_start(now), viewer, &View { items: vec![item] });
-        Self { conference, sender, now, sequence: 0 }
+        let mut line = Self { conference, sender, viewer, wants_keyframe: false, now, sequence: 0 };
+        line.show(720);
+        line
     }
 
     /// Sends the next picture, or the next 20 ms of sound, in one packet.
     pub(crate) fn send(&mut self, codec: Codec, payload: &[u8], descriptor: Option<&[u8]>) -> Option<Forward> {
         self.now += Duration::from_millis(20);
         self.sequence += 1;
+        let timestamp = (self.sequence as u32).wrapping_mul(codec.clock_rate() / 50);
+        self.receive(codec, self.sequence, timestamp, true, payload, descriptor)
+    }
+
+    /// Delivers a packet of a stream with layers.
+    pub(crate) fn deliver(&mut self, codec: Codec, sent: &Sent) -> Option<Forward> {
+        let Sent { sequence, timestamp, marker, payload, descriptor, .. } = sent;
+        self.receive(codec, *sequence, *timestamp, *marker, payload, descriptor.as_deref())
+    }
+
+    /// Lets the time of a picture pass.
+    pub(crate) fn pass_picture_time(&mut self) {
+        self.now += Duration::from_millis(33);
+        self.conference.handle_timeout(Time::since_start(self.now));
+        self.drain();
+    }
+
+    /// The viewer makes the tile as high as this, in pixels.
+    pub(crate) fn show(&mut self, height: u16) {
+        let participant = ParticipantId::parse("sender").expect("a valid id");
+        let item = ViewItem { participant, source: SourceKind::Camera, width: height * 16 / 9, height, priority: 2 };
+        self.conference.handle_view(Time::since_start(self.now), self.viewer, &View { items: vec![item] });
+        self.drain();
+    }
+
+    /// Whether a key frame was asked for since this was asked the last time.
+    pub(crate) fn take_keyframe_request(&mut self) -> bool {
+        std::mem::take(&mut self.wants_keyframe)
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.conference.poll_output() {
+            self.wants_keyframe |= matches!(output, Output::RequestKeyframe { .. });
+        }
+    }
+
+    fn receive(
+        &mut self,
+        codec: Codec,
+        sequence: u64,
+        timestamp: u32,
+        marker: bool,
+        payload: &[u8],
+        descriptor: Option<&[u8]>,
+    ) -> Option<Forward> {
         let packet = RtpPacket {
-            sequence: self.sequence,
-            timestamp: Timestamp((self.sequence as u32).wrapping_mul(codec.clock_rate() / 50)),
-            marker: true,
+            sequence,
+            timestamp: Timestamp(timestamp),
+            marker,
             codec,
             payload,
             audio_level: None,
@@ -65,7 +110,7 @@ impl Line {
             self.conference.handle_rtp(Time::since_start(self.now), self.sender, source, LayerIndex::LOW, &packet);
         assert!(forwards.len() <= 1, "one receiver gets one packet");
         let forward = forwards.first().copied();
-        while self.conference.poll_output().is_some() {}
+        self.drain();
         forward
     }
 }
@@ -76,7 +121,7 @@ impl Line {
 /// If anything else does.
 pub fn vp8_rewrite(payload: &[u8]) {
     const KEY_FRAME: [u8; 14] = [0x90, 0x80, 0x80, 0x01, 0x50, 0x0b, 0x00, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xb4, 0x00];
-    let mut line = Line::new(false);
+    let mut line = Line::new(None);
     line.send(Codec::Vp8, &KEY_FRAME, None).expect("a key frame begins the stream");
     let Some(forward) = line.send(Codec::Vp8, payload, None) else { return };
     assert_eq!(forward.part, None);
@@ -88,5 +133,74 @@ pub fn vp8_rewrite(payload: &[u8]) {
     let is_long = |bytes: &[u8]| bytes.get(2).is_some_and(|byte| byte & 0x80 != 0);
     if forward.patch.edits().len() > 1 {
         assert_eq!(is_long(&once), is_long(payload));
+    }
+}
+
+/// What can be asked of every packet that is forwarded.
+fn assert_within(forward: &Forward, payload: &[u8]) -> Vec<u8> {
+    let (offset, length) = forward.part.map_or((0, payload.len()), |(at, length)| (at.into(), length.into()));
+    let mut part = payload.get(offset..offset + length).expect("a part lies within its payload").to_vec();
+    assert!(forward.patch.edits().iter().all(|(at, _)| usize::from(*at) < part.len()), "a patch beyond its payload");
+    forward.patch.apply(&mut part);
+    part
+}
+
+/// A VP9 payload: nothing but the counters changes, which lie within the first five bytes
+/// (RFC 9628 section 4.2).
+///
+/// # Panics
+/// If anything else does.
+pub fn vp9(payload: &[u8]) {
+    // The head of a key frame of 640x360 (VP9 bitstream specification, section 6.2).
+    const KEY_FRAME: [u8; 13] = [0x88, 0x80, 0x01, 0x82, 0x49, 0x83, 0x42, 0x20, 0x27, 0xf0, 0x16, 0x70, 0x00];
+    let mut line = Line::new(None);
+    line.send(Codec::Vp9, &KEY_FRAME, None).expect("a key frame begins the stream");
+    let Some(forward) = line.send(Codec::Vp9, payload, None) else { return };
+    let sent = assert_within(&forward, payload);
+    if forward.part.is_none() {
+        assert_eq!(sent.get(..1), payload.get(..1));
+        assert_eq!(sent.get(5..), payload.get(5..));
+    }
+}
+
+/// A dependency descriptor, after a key frame with the structure of three layers: what is sent of it is
+/// as long, and differs in a bounded number of bits.
+///
+/// # Panics
+/// If not.
+pub fn dependency_descriptor(data: &[u8]) {
+    // What Chrome sends for AV1 in mode L3T3.
+    const KEY: &[u8] = &[
+        0xc1, 0x01, 0x72, 0x80, 0x08, 0x14, 0x85, 0x21, 0x4e, 0xaf, 0xff, 0xaa, 0xaa, 0x86, 0x3c, 0xf0, 0x43, 0x0c,
+        0x10, 0xc3, 0x02, 0xaf, 0xc0, 0xaa, 0xa0, 0x06, 0x3c, 0x00, 0x43, 0x00, 0x10, 0xc0, 0x02, 0xa0, 0x00, 0xa8,
+        0x00, 0x06, 0x00, 0x00, 0x40, 0x00, 0x1d, 0x95, 0x49, 0x26, 0xe0, 0x82, 0xb0, 0x4a, 0x09, 0x41, 0xb8, 0x20,
+        0xac, 0x12, 0x82, 0x50, 0x31, 0x57, 0xf9, 0x74, 0x00, 0x0c, 0xa8, 0x64, 0x33, 0x0e, 0x22, 0x22, 0x22, 0xec,
+        0xa8, 0x65, 0x53, 0x04, 0x22, 0x42, 0x30, 0xec, 0xa8, 0x77, 0x53, 0x00, 0x77, 0x00, 0x42, 0x00, 0xef, 0x00,
+        0x86, 0x01, 0xdf, 0x01, 0x0d,
+    ];
+    let mut line = Line::new(None);
+    line.send(Codec::Av1, &[0x18, 0x30], Some(KEY)).expect("a key frame begins the stream");
+    let Some(forward) = line.send(Codec::Av1, &[0x10, 0x30], Some(data)) else { return };
+    assert_within(&forward, &[0x10, 0x30]);
+    let Some(descriptor) = forward.descriptor else { return };
+    assert_eq!(descriptor.as_bytes().len(), data.len());
+    // Frame number, template ids and the mask of decode targets.
+    let changed: u32 = descriptor.as_bytes().iter().zip(data).map(|(new, old)| (new ^ old).count_ones()).sum();
+    assert!(changed <= 16 + 6 + 6 + 32, "{changed} bits");
+}
+
+/// Opus with redundancy: a receiver without it is sent the end of the payload, one with it all of it.
+///
+/// # Panics
+/// If not.
+pub fn red(payload: &[u8]) {
+    for takes in [None, Some(111), Some(96)] {
+        let mut line = Line::new(takes);
+        let Some(forward) = line.send(Codec::OpusRed, payload, None) else { continue };
+        let sent = assert_within(&forward, payload);
+        match forward.codec {
+            Codec::Opus => assert!(payload.ends_with(&sent) && sent.len() < payload.len().max(1)),
+            _ => assert_eq!((takes.is_some(), sent.len()), (true, payload.len())),
+        }
     }
 }

@@ -28,6 +28,31 @@ fn vp8_payloads_to_rewrite() {
 }
 
 #[test]
+fn vp9_payloads() {
+    run("vp9", conclave_fuzz::vp9);
+}
+
+#[test]
+fn dependency_descriptors() {
+    run("dependency_descriptor", conclave_fuzz::dependency_descriptor);
+}
+
+#[test]
+fn sounds_with_redundancy() {
+    run("red", conclave_fuzz::red);
+}
+
+#[test]
+fn layered_streams_on_bad_networks() {
+    run("svc_rewrite", |data| {
+        conclave_fuzz::svc_rewrite(data);
+    });
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/svc_rewrite/vp9-changing");
+    let data = fs::read(&path).expect("part of the repository");
+    assert!(conclave_fuzz::svc_rewrite(&data) > 100, "it forwards next to nothing: it no longer tests forwarding");
+}
+
+#[test]
 fn packets_to_forward() {
     run("forwarding", |data| {
         conclave_fuzz::forwarding(data);
