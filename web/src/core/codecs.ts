@@ -14,6 +14,9 @@ export function videoCodecOf(codec: { mimeType: string; sdpFmtpLine?: string }):
   const mime = codec.mimeType.toLowerCase();
   if (mime === MIME.vp8) return 'vp8';
   const fmtp = codec.sdpFmtpLine ?? '';
+  // The profiles that are left when a parameter is absent (RFC 9628, section 7; AV1 RTP, section 7.2.1).
+  if (mime === MIME.vp9) return /profile-id=[1-9]/.test(fmtp) ? null : 'vp9';
+  if (mime === MIME.av1) return /profile=[1-9]/.test(fmtp) ? null : 'av1';
   const usable = fmtp.includes('packetization-mode=1') && CONSTRAINED_BASELINE.test(fmtp);
   return mime === MIME.h264 && usable ? 'h264' : null;
 }
@@ -29,8 +32,12 @@ export function videoCodecs(capabilities: RTCRtpCapabilities | null, first: Code
   return [...leading, ...others, ...retransmission];
 }
 
+/** Opus, and what repeats it in later packets (RFC 2198) before it: then that is sent, if the server takes it. */
 export function audioCodecs(capabilities: RTCRtpCapabilities | null): RTCRtpCodec[] {
-  return (capabilities?.codecs ?? []).filter((codec) => codec.mimeType.toLowerCase() === 'audio/opus');
+  const codecs = capabilities?.codecs ?? [];
+  const named = (mime: string): RTCRtpCodec[] =>
+    codecs.filter((codec) => codec.mimeType.toLowerCase() === mime && codec.clockRate === 48_000);
+  return [...named('audio/red'), ...named('audio/opus')];
 }
 
 /** What this browser can decode, for `SfuOffer.decodes`. */
@@ -60,4 +67,36 @@ export function limitCodecs(
   } catch {
     // Older browsers compare capabilities by identity of all fields; their default order works too.
   }
+}
+
+/** Tells the server which frames need which others: without it AV1 cannot be thinned out on its way. */
+const DEPENDENCY_DESCRIPTOR =
+  'https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension';
+
+/** Of the W3C WebRTC extensions, which TypeScript's DOM types do not know yet. */
+interface HeaderExtension {
+  uri: string;
+  direction?: RTCRtpTransceiverDirection;
+}
+type Extending = RTCRtpTransceiver & {
+  getHeaderExtensionsToNegotiate?: () => HeaderExtension[];
+  setHeaderExtensionsToNegotiate?: (extensions: HeaderExtension[]) => void;
+};
+
+/** Offers the dependency descriptor where the browser has it but leaves it to be asked for. */
+export function offerDependencyDescriptor(transceiver: Extending): void {
+  const extensions = transceiver.getHeaderExtensionsToNegotiate?.();
+  const wanted = extensions?.find(({ uri }) => uri === DEPENDENCY_DESCRIPTOR);
+  if (!extensions || !wanted || wanted.direction !== 'stopped') return;
+  wanted.direction = 'sendrecv';
+  try {
+    transceiver.setHeaderExtensionsToNegotiate?.(extensions);
+  } catch {
+    // It goes on without: then all layers of AV1 reach everybody.
+  }
+}
+
+/** How many layers a codec sends in one stream: these are thinned out on their way. */
+export function isScalable(codec: VideoCodec): boolean {
+  return codec === 'vp9' || codec === 'av1';
 }

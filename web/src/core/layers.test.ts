@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { cameraLayers } from './layers';
+import { cameraLayers, scalableLayers } from './layers';
 
 const ALL = [true, true, true];
 
@@ -34,5 +34,32 @@ describe('cameraLayers', () => {
 
   it('do not care which way a phone is held', () => {
     expect(cameraLayers(720, 1280, ALL)).toEqual(cameraLayers(1280, 720, ALL));
+  });
+});
+
+describe('scalableLayers', () => {
+  it('put all sizes of a large picture into one stream', () => {
+    const [first, ...others] = scalableLayers(1280, 720, ALL);
+    expect(first).toMatchObject({ active: true, scaleResolutionDownBy: 1, scalabilityMode: 'L3T3_KEY' });
+    expect(others.map(({ active }) => active)).toEqual([false, false]);
+  });
+
+  it('leave out from the top what nobody needs, and keep the sizes of the others', () => {
+    expect(scalableLayers(1280, 720, [true, true, false])[0]).toMatchObject({
+      scaleResolutionDownBy: 2,
+      scalabilityMode: 'L2T3_KEY',
+    });
+    expect(scalableLayers(1280, 720, [true, false, false])[0]).toMatchObject({
+      scaleResolutionDownBy: 4,
+      scalabilityMode: 'L1T3',
+    });
+    expect(scalableLayers(1280, 720, [false, false, false])[0]).toMatchObject({ active: false });
+  });
+
+  it('are no more than a small camera is worth', () => {
+    expect(scalableLayers(640, 360, ALL)[0]).toMatchObject({
+      scaleResolutionDownBy: 1,
+      scalabilityMode: 'L2T3_KEY',
+    });
   });
 });

@@ -10,6 +10,8 @@ export interface Layer {
   readonly scaleResolutionDownBy: number;
   /** bit/s */
   readonly maxBitrate: number;
+  /** W3C WebRTC-SVC; absent for a stream of one layer. */
+  readonly scalabilityMode?: string;
 }
 
 /**
@@ -34,6 +36,24 @@ export function cameraLayers(width: number, height: number, wanted: readonly boo
       maxBitrate: bitrateFor((width * height) / scaleResolutionDownBy ** 2),
     };
   });
+}
+
+/**
+ * The same layers in one stream, which the first encoding sends; layers that nobody needs are left out from
+ * the top. Those that remain keep their sizes, so that nobody sees the change.
+ */
+export function scalableLayers(width: number, height: number, wanted: readonly boolean[]): Layer[] {
+  const usable = usableLayers(width * height);
+  const count = Math.min(usable, wanted.lastIndexOf(true) + 1);
+  const scaleResolutionDownBy = 2 ** Math.max(0, usable - Math.max(1, count));
+  const sizes = RIDS.slice(0, Math.max(1, count)).map((_, below) => scaleResolutionDownBy * 2 ** below);
+  const layers = sizes.length;
+  return RIDS.map((_, index) => ({
+    active: index === 0 && count > 0,
+    scaleResolutionDownBy,
+    maxBitrate: sizes.reduce((sum, scale) => sum + bitrateFor((width * height) / scale ** 2), 0),
+    scalabilityMode: layers > 1 ? `L${layers}T3_KEY` : 'L1T3',
+  }));
 }
 
 /** 150 kbit/s for 320x180, 500 for 640x360, 1,700 for 1280x720: larger pictures need fewer bits per pixel. */

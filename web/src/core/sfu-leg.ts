@@ -1,10 +1,10 @@
 import type { Clock } from './clock';
-import { decodableCodecs, limitCodecs, videoCodecOf } from './codecs';
+import { decodableCodecs, isScalable, limitCodecs, offerDependencyDescriptor, videoCodecOf } from './codecs';
 import type { Attempt } from './diagnosis';
 import { Diagnosis } from './diagnosis';
 import { watchForFrame } from './frames';
 import type { Ice } from './ice';
-import { RIDS, cameraLayers } from './layers';
+import { RIDS, cameraLayers, scalableLayers } from './layers';
 import type { LocalTracks } from './path';
 import { SOURCES } from './path';
 import type {
@@ -30,7 +30,7 @@ const CAMERA_ENCODINGS: readonly RTCRtpEncodingParameters[] = cameraLayers(
 const SCREEN_ENCODINGS: readonly RTCRtpEncodingParameters[] = [{ maxBitrate: 2_500_000 }];
 
 /** `codec` is of the W3C WebRTC extensions, which TypeScript's DOM types do not know yet. */
-type Encoding = RTCRtpEncodingParameters & { codec?: RTCRtpCodec };
+type Encoding = RTCRtpEncodingParameters & { codec?: RTCRtpCodec; scalabilityMode?: string };
 
 export type LegState = 'connecting' | 'connected' | 'disconnected' | 'failed';
 
@@ -92,6 +92,7 @@ export class SfuLeg {
         ...(encodings && { sendEncodings: encodings.map((encoding) => ({ ...encoding })) }),
       });
       limitCodecs(transceiver, kind, codec);
+      if (kind === 'video') offerDependencyDescriptor(transceiver);
       this.#sources.set(source, transceiver);
     }
     for (let slot = 0; slot < LIMITS.audioSlots; slot++) this.#audioSlots.push(this.#addSlot('audio'));
@@ -207,6 +208,7 @@ export class SfuLeg {
   #addSlot(kind: 'audio' | 'video'): RTCRtpTransceiver {
     const transceiver = this.connection.addTransceiver(kind, { direction: 'recvonly' });
     limitCodecs(transceiver, kind, this.#codec);
+    if (kind === 'video') offerDependencyDescriptor(transceiver);
     // One stream for the slot's life: people come and go on it without a new element source.
     this.#streams.set(transceiver, new MediaStream([transceiver.receiver.track]));
     return transceiver;
@@ -276,11 +278,23 @@ export class SfuLeg {
   ): Promise<void> {
     const wanted = wish?.layers ?? [true, true, true];
     const parameters = sender.getParameters();
+    const encodings: Encoding[] = parameters.encodings;
     const { width, height } = { ...USUAL_CAMERA, ...this.#camera?.getSettings() };
-    const layers = cameraLayers(width, height, wanted);
-    parameters.encodings.forEach((encoding, index) => {
-      if (source === 'camera') Object.assign(encoding, layers[index]);
-      else encoding.active = wanted.includes(true);
+    // What the answer did not take is not wished for, whatever the server wishes.
+    const codec = parameters.codecs.find((each) => videoCodecOf(each) === wish?.codec);
+    const sends = codec ?? encodings[0]?.codec ?? parameters.codecs[0];
+    const name = sends ? videoCodecOf(sends) : null;
+    const scalable = name !== null && isScalable(name);
+    const layers = (scalable ? scalableLayers : cameraLayers)(width, height, wanted);
+    encodings.forEach((encoding, index) => {
+      if (source === 'camera') {
+        delete encoding.scalabilityMode;
+        Object.assign(encoding, layers[index]);
+      } else encoding.active = wanted.includes(true);
+      if (codec && encoding.codec && videoCodecOf(encoding.codec) !== wish?.codec)
+        encoding.codec = chosen(codec);
+      // A codec and its mode go together: neither may be set without the other.
+      else if (codec && scalable) encoding.codec = chosen(codec);
     });
     await sender.setParameters(parameters);
     if (wish) await this.#setCodec(source, sender, wish.codec);
@@ -292,10 +306,7 @@ export class SfuLeg {
     const encodings: Encoding[] = parameters.encodings;
     const used = encodings[0]?.codec ?? parameters.codecs[0];
     if (!negotiated || (used && videoCodecOf(used) === wanted)) return;
-    const { mimeType, clockRate, sdpFmtpLine } = negotiated;
-    for (const encoding of encodings) {
-      encoding.codec = { mimeType, clockRate, ...(sdpFmtpLine !== undefined && { sdpFmtpLine }) };
-    }
+    for (const encoding of encodings) encoding.codec = chosen(negotiated);
     await sender.setParameters(parameters);
     const taken = (sender.getParameters().encodings as Encoding[])[0]?.codec;
     if (taken && videoCodecOf(taken) === wanted) return;
@@ -328,6 +339,11 @@ function legState(
   if (connection === 'failed') return 'failed';
   if (ice === 'disconnected' || connection === 'disconnected') return 'disconnected';
   return connection === 'connected' ? 'connected' : 'connecting';
+}
+
+/** A codec as `encodings[].codec` wants it. */
+function chosen({ mimeType, clockRate, sdpFmtpLine }: RTCRtpCodec): RTCRtpCodec {
+  return { mimeType, clockRate, ...(sdpFmtpLine !== undefined && { sdpFmtpLine }) };
 }
 
 function mid(transceiver: RTCRtpTransceiver): string {
