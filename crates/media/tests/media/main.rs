@@ -13,5 +13,6 @@ mod listener;
 mod network;
 mod offers;
 mod paths;
+mod snapshots;
 mod streams;
 mod threats;
