@@ -39,6 +39,8 @@ pub struct BotReport {
     /// Stamps that are missing between two that came, of the same stream: loss, also where the server has closed the
     /// gap in the sequence numbers, or a switch of layer.
     pub missing_stamps: u64,
+    /// When the last packet with a stamp came of each stream, by the stream's number in stamps.
+    pub heard: Vec<(u32, Time)>,
     /// Packets that were asked for again.
     pub nacked: u64,
     /// Key frames that were asked for.
@@ -58,6 +60,14 @@ pub struct BotReport {
 }
 
 impl BotReport {
+    /// A stamped packet of this stream has come.
+    pub(super) fn note_heard(&mut self, stream: u32, now: Time) {
+        match self.heard.iter_mut().find(|(known, _)| *known == stream) {
+            Some((_, at)) => *at = now,
+            None => self.heard.push((stream, now)),
+        }
+    }
+
     /// Adds the counts and distributions of another one; moments are left alone.
     pub fn add(&mut self, other: &Self) {
         for (mine, theirs) in self.counts().into_iter().zip(other.clone().counts()) {

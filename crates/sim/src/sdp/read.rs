@@ -86,7 +86,7 @@ impl RemoteDescription {
     }
 
     /// What both sides can do, by this description; of the video codecs the wanted one if possible.
-    pub fn agreed(&self, wanted: VideoCodec) -> Agreed {
+    pub fn agreed(&self, wanted: Option<VideoCodec>) -> Agreed {
         let mut agreed = Agreed::default();
         for section in &self.sections {
             match section.codec(wanted) {
@@ -165,7 +165,7 @@ impl RemoteSection {
 
     /// The codec of the section that bots know: the wanted one, or else the first. `None` if there is none, or the
     /// section is refused.
-    pub fn codec(&self, wanted: VideoCodec) -> Option<(Kind, PayloadTypes)> {
+    pub fn codec(&self, wanted: Option<VideoCodec>) -> Option<(Kind, PayloadTypes)> {
         if self.rejected || self.inactive {
             return None;
         }
@@ -178,7 +178,8 @@ impl RemoteSection {
         let mut found =
             self.codecs.iter().filter_map(|(number, name, parameters)| Some((*number, known(name, parameters)?)));
         let first = found.clone().next()?;
-        let (media, kind) = found.find(|(_, kind)| *kind == Kind::Video(wanted)).unwrap_or(first);
+        let (media, kind) =
+            found.find(|(_, kind)| wanted.is_some_and(|wanted| *kind == Kind::Video(wanted))).unwrap_or(first);
         let apt = format!("apt={media}");
         let repairs = |parameters: &str| parameters.split(';').any(|parameter| parameter.trim() == apt);
         let rtx = self.codecs.iter().find(|(_, name, parameters)| name == "rtx" && repairs(parameters));
@@ -226,9 +227,9 @@ mod tests {
         assert_eq!((read.ufrag.as_str(), read.fingerprint.1.len()), ("abcd", 32));
         assert_eq!(read.candidates, ["candidate:1 1 udp 2130706431 192.0.2.7 4000 typ host"]);
         assert!(!read.is_dtls_client);
-        let agreed = read.agreed(VideoCodec::H264);
+        let agreed = read.agreed(None);
         assert_eq!((agreed.audio, agreed.video), (Some(OPUS), Some((VideoCodec::H264, H264))));
-        assert_eq!(read.agreed(VideoCodec::Vp8).video, Some((VideoCodec::Vp8, VP8)));
+        assert_eq!(read.agreed(Some(VideoCodec::Vp8)).video, Some((VideoCodec::Vp8, VP8)));
         assert_eq!(agreed.extensions.transport_sequence, ExtensionId::new(3));
         assert_eq!(read.sections[1].retransmissions, [(2, 3)]);
     }
@@ -237,11 +238,11 @@ mod tests {
     fn the_answer_takes_what_bots_know_and_refuses_the_rest() {
         let mut sdp = offer();
         sdp.push_str("m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:3\r\n");
-        let answer = write_answer(&local(), &RemoteDescription::parse(&sdp).expect("good"), VideoCodec::H264);
+        let answer = write_answer(&local(), &RemoteDescription::parse(&sdp).expect("good"), None);
         let read = RemoteDescription::parse(&answer).expect("good");
         assert!(read.is_dtls_client);
         assert_eq!(
-            read.sections.iter().map(|s| s.codec(VideoCodec::H264).is_some()).collect::<Vec<_>>(),
+            read.sections.iter().map(|s| s.codec(None).is_some()).collect::<Vec<_>>(),
             [true, true, true, false]
         );
         assert!(answer.contains("m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\n"));

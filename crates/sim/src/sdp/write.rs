@@ -29,7 +29,7 @@ pub fn write_offer(local: &Local, sections: &[Section]) -> String {
 }
 
 /// An answer to a server that offers what it has: everything that a bot knows is received, all else refused.
-pub fn write_answer(local: &Local, offer: &RemoteDescription, wanted: VideoCodec) -> String {
+pub fn write_answer(local: &Local, offer: &RemoteDescription, wanted: Option<VideoCodec>) -> String {
     let taken: Vec<_> = offer.sections.iter().filter(|section| section.codec(wanted).is_some()).collect();
     let mids: Vec<_> = taken.iter().map(|section| section.mid.as_str()).collect();
     let mut sdp = head(&mids);

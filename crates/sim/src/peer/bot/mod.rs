@@ -97,6 +97,7 @@ pub enum BotError {
 
 enum Source {
     Microphone { stream: usize, microphone: Box<Microphone> },
+    /// `wanted` by the server.
     Camera { stream: usize, camera: Camera, wanted: bool },
 }
 
@@ -109,11 +110,14 @@ pub struct Bot {
     /// Whether this side is the DTLS client.
     is_client: bool,
     agreed: Agreed,
-    video: VideoCodec,
+    /// The codec that it sends or has offered first; what comes in is of it once that is agreed on.
+    video: Option<VideoCodec>,
     sections: Vec<Section>,
     outgoing: Vec<Outgoing>,
     sources: Vec<Source>,
     pending_sources: Vec<(usize, PendingSource)>,
+    /// Switched on by its person: the microphone, the camera.
+    switched_on: (bool, bool),
     incoming: Vec<Incoming>,
     repairs: Vec<(u32, u32)>,
     /// Its socket drops most media now.
@@ -158,11 +162,12 @@ impl Bot {
             srtp: None,
             is_client: true,
             agreed: Agreed::default(),
-            video: VideoCodec::H264,
+            video: None,
             sections: Vec::new(),
             outgoing: Vec::new(),
             sources: Vec::new(),
             pending_sources: Vec::new(),
+            switched_on: (true, true),
             incoming: Vec::new(),
             repairs: Vec::new(),
             drops: false,
@@ -200,7 +205,7 @@ impl Bot {
                 Sends::Nothing { mid, kind } => (mid, kind, vec![(None, None)]),
             };
             if let Kind::Video(codec) = kind {
-                self.video = codec;
+                self.video = Some(codec);
             }
             let mut sent = Vec::new();
             for (rid, pending) in layers {
@@ -226,7 +231,7 @@ impl Bot {
         }
         for (mid, kind) in self.config.receives.clone() {
             if let Kind::Video(codec) = kind {
-                self.video = codec;
+                self.video = Some(codec);
             }
             self.sections.push(Section { mid, kind, sends: Vec::new() });
         }
@@ -262,10 +267,10 @@ impl Bot {
         self.repairs.extend(remote.sections.iter().flat_map(|section| &section.retransmissions));
         if let Some((codec, _)) = self.agreed.video {
             let sends = self.pending_sources.iter().any(|(_, source)| matches!(source, PendingSource::Camera(_)));
-            if sends && codec != self.video {
+            if sends && Some(codec) != self.video {
                 return Err(BotError::AnotherCodec);
             }
-            self.video = codec;
+            self.video = Some(codec);
         }
         for (stream, source) in &self.pending_sources {
             let types = match source {
@@ -292,6 +297,18 @@ impl Bot {
     /// What it has seen so far.
     pub fn report(&self) -> &BotReport {
         &self.report
+    }
+
+    /// Whether microphone and camera are on. A camera that comes back begins with a key frame.
+    pub fn set_sending(&mut self, sound: bool, picture: bool) {
+        let (_, had_picture) = std::mem::replace(&mut self.switched_on, (sound, picture));
+        if picture && !had_picture {
+            self.sources.iter_mut().for_each(|source| {
+                if let Source::Camera { camera, .. } = source {
+                    camera.request_key_frame();
+                }
+            });
+        }
     }
 
     /// Which layers of the camera the server wants, smallest first. A layer that comes back begins with a key frame.

@@ -55,8 +55,10 @@ impl Bot {
         let (ssrc, sequence, timestamp) = (header.ssrc, header.sequence, header.timestamp);
         let kind = if self.agreed.audio.is_some_and(|types| types.media == payload_type) {
             Kind::Audio
-        } else if self.agreed.video.is_some_and(|(_, types)| types.media == payload_type) {
-            Kind::Video(self.video)
+        } else if let Some((codec, types)) = self.agreed.video
+            && types.media == payload_type
+        {
+            Kind::Video(codec)
         } else {
             return self.handle_retransmission(now, ssrc, packet);
         };
@@ -125,12 +127,13 @@ impl Bot {
         if self.config.sampled
             && let Some(stamp) = Stamp::read(payload)
         {
-            self.note_stamp(arrived, stamp);
+            self.note_stamp(now.time, arrived, stamp);
         }
     }
 
-    fn note_stamp(&mut self, arrived: Duration, stamp: Stamp) {
+    fn note_stamp(&mut self, now: Time, arrived: Duration, stamp: Stamp) {
         self.report.stamped += 1;
+        self.report.note_heard(stamp.stream, now);
         self.report.latency.get_or_insert_default().record(arrived.saturating_sub(stamp.sent));
         match self.stamps.iter_mut().find(|(stream, _)| *stream == stamp.stream) {
             Some((_, last)) => {

@@ -121,7 +121,8 @@ impl Bot {
     }
 
     fn send_media(&mut self, now: Moment, outbox: &mut Outbox) {
-        let Self { srtp, sources, outgoing, packets, payload, report, transport_sequence, .. } = self;
+        let Self { srtp, sources, switched_on, outgoing, packets, payload, report, transport_sequence, .. } = self;
+        let (sound_on, picture_on) = *switched_on;
         let Some((_, outbound)) = srtp else { return };
         let mut key_frames = 0;
         let mut send = |stream: usize, piece, payload: &mut [u8]| {
@@ -133,6 +134,9 @@ impl Bot {
             match source {
                 Source::Microphone { stream, microphone } => {
                     let Some(sound) = microphone.take(now.time) else { continue };
+                    if !sound_on {
+                        continue;
+                    }
                     Microphone::write(sound, payload);
                     let audio_level = Some((sound.level, sound.voice));
                     send(
@@ -143,7 +147,7 @@ impl Bot {
                 }
                 Source::Camera { stream, camera, wanted } => {
                     let Some(picture) = camera.take(now.time, packets) else { continue };
-                    if !*wanted {
+                    if !*wanted || !picture_on {
                         // A layer that is off encodes nothing; it begins again with a key frame.
                         continue;
                     }
