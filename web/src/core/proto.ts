@@ -203,7 +203,8 @@ source: SourceKind,
  */
 codec: VideoCodec, 
 /**
- * For each simulcast layer, smallest first (rid `l`, `m`, `h`), whether somebody needs it.
+ * For each layer, smallest first, whether somebody needs it. With simulcast each is a stream (rid `l`,
+ * `m`, `h`); where one stream brings all (VP9 and AV1), the highest says how many it needs to bring.
  */
 layers: [boolean, boolean, boolean], };
 
