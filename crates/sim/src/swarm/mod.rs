@@ -1,5 +1,6 @@
 //! Threads that own the sockets of many bots each.
 
+mod network;
 mod socket;
 mod worker;
 
@@ -16,6 +17,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use tokio::sync::oneshot;
 
 use crate::peer::{Bot, BotReport};
+pub use network::Network;
 pub use socket::BotSocket;
 
 /// Names a bot for its whole life.
@@ -39,6 +41,9 @@ struct Thread {
 enum Order {
     Add(BotId, Box<Bot>, BotSocket),
     Layers(BotId, Vec<bool>),
+    Sending { bot: BotId, sound: bool, picture: bool },
+    Network(BotId, Network),
+    Move(BotId, BotSocket),
     Remove(BotId),
     Sink,
     Report(oneshot::Sender<Vec<(BotId, BotReport)>>),
@@ -103,6 +108,22 @@ impl Swarm {
     /// Which layers the server wants of a bot's camera.
     pub fn set_wanted_layers(&self, bot: BotId, wanted: Vec<bool>) {
         self.order(bot, Order::Layers(bot, wanted));
+    }
+
+    /// Whether a bot's microphone and camera are on. A camera that comes back begins with a key frame.
+    pub fn set_sending(&self, bot: BotId, sound: bool, picture: bool) {
+        self.order(bot, Order::Sending { bot, sound, picture });
+    }
+
+    /// How a bot's network is from now on.
+    pub fn set_network(&self, bot: BotId, network: Network) {
+        self.order(bot, Order::Network(bot, network));
+    }
+
+    /// A bot's packets go from and come to another socket from now on, of which it knows nothing: as when a NAT forgets
+    /// a mapping.
+    pub fn move_to(&self, bot: BotId, socket: BotSocket) {
+        self.order(bot, Order::Move(bot, socket));
     }
 
     /// From now on the sockets of sinks drop most media.

@@ -12,6 +12,7 @@ use conclave_qos::Time;
 use rustix::event::{Timespec, epoll};
 use tokio::sync::oneshot;
 
+use super::network::Path;
 use super::socket::{BotSocket, Buffers};
 use super::{BotId, Order, Until};
 use crate::peer::{Bot, BotReport, Moment, Outbox};
@@ -32,6 +33,7 @@ pub(super) struct Worker {
 struct Member {
     bot: Bot,
     socket: BotSocket,
+    path: Path,
     due: Time,
 }
 
@@ -94,6 +96,17 @@ impl Worker {
                         member.bot.set_wanted_layers(&wanted);
                     }
                 }
+                Ok(Order::Sending { bot, sound, picture }) => {
+                    if let Some(member) = self.members.get_mut(&bot) {
+                        member.bot.set_sending(sound, picture);
+                    }
+                }
+                Ok(Order::Network(id, network)) => {
+                    if let Some(member) = self.members.get_mut(&id) {
+                        member.path.set(network);
+                    }
+                }
+                Ok(Order::Move(id, socket)) => self.move_to(id, socket),
                 Ok(Order::Remove(id)) => {
                     if let Some(member) = self.members.remove(&id) {
                         let _ = epoll::delete(&self.epoll, &member.socket);
@@ -125,17 +138,28 @@ impl Worker {
     fn add(&mut self, id: BotId, bot: Bot, socket: BotSocket) {
         let data = epoll::EventData::new_u64(id.0.into());
         if epoll::add(&self.epoll, &socket, data, epoll::EventFlags::IN).is_ok() {
-            self.members.insert(id, Member { bot, socket, due: Time::default() });
+            self.members.insert(id, Member { bot, socket, path: Path::new(id.0), due: Time::default() });
             self.call(id);
+        }
+    }
+
+    fn move_to(&mut self, id: BotId, socket: BotSocket) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let data = epoll::EventData::new_u64(id.0.into());
+        if epoll::add(&self.epoll, &socket, data, epoll::EventFlags::IN).is_ok() {
+            let _ = epoll::delete(&self.epoll, &member.socket);
+            member.socket = socket;
         }
     }
 
     fn receive(&mut self, id: BotId) {
         for _ in 0..BATCHES {
             let now = self.now();
-            let Some(Member { bot, socket, .. }) = self.members.get_mut(&id) else { return };
+            let Some(Member { bot, socket, path, .. }) = self.members.get_mut(&id) else { return };
             let received = socket.receive(&mut self.buffers, |from, stamp, packet| {
-                bot.handle_packet(now, stamp.unwrap_or(now.wall), from, packet);
+                if path.carries() {
+                    bot.handle_packet(now, stamp.unwrap_or(now.wall), from, packet);
+                }
             });
             if !received.unwrap_or(false) {
                 break;
@@ -168,10 +192,12 @@ impl Worker {
             self.timers.push(Reverse((due, id)));
         }
         for (to, packet) in self.outbox.other.drain(..) {
-            member.socket.send(to, &packet);
+            if member.path.carries() {
+                member.socket.send(to, &packet);
+            }
         }
         if let (Some(remote), false) = (member.bot.remote(), self.outbox.media.is_empty()) {
-            member.socket.send_all(remote, &self.outbox.media);
+            member.path.send_all(&member.socket, remote, &self.outbox.media);
         }
         self.outbox.media.clear();
         if !self.watches.is_empty() {

@@ -96,9 +96,16 @@ pub enum BotError {
 }
 
 enum Source {
-    Microphone { stream: usize, microphone: Box<Microphone> },
+    Microphone {
+        stream: usize,
+        microphone: Box<Microphone>,
+    },
     /// `wanted` by the server.
-    Camera { stream: usize, camera: Camera, wanted: bool },
+    Camera {
+        stream: usize,
+        camera: Camera,
+        wanted: bool,
+    },
 }
 
 /// One person's, or program's, connection to a server.
