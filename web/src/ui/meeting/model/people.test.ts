@@ -52,6 +52,9 @@ describe('the list of people', () => {
     expect(names()).toEqual(people(230).map(({ name }) => name));
     expect(asked()).toHaveLength(5);
     expect(list.view.get().more).toBe(false);
+    const before = list.view.get();
+    list.look(names().length - 12, names().length);
+    expect(list.view.get(), 'looking at the end draws nothing anew').toBe(before);
   });
 
   it('searches among those whom the page has never been told of', async () => {

@@ -103,7 +103,8 @@ export class PeopleList {
 
   /** Asks for the next page; goes on while what comes is empty. */
   async #load(): Promise<void> {
-    if (this.#loading || this.#isComplete) return;
+    // Nothing to tell when there is nothing to ask: whoever draws would look again, without end.
+    if (this.#loading || this.#isComplete || this.#pages.at(-1)?.next === null) return;
     this.#loading = true;
     const turn = this.#turn;
     for (let empty = 0; empty < MOST_EMPTY; empty += 1) {
