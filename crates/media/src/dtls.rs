@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::sync::LazyLock;
 use std::time::Instant;
 
-use conclave_rtp::srtp::Profile;
+use conclave_rtp::srtp::{Profile, Side};
 use str0m::crypto::dtls::{
     DtlsCert, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, DtlsVersion, ProtocolVersion, SrtpProfile,
 };
@@ -19,13 +19,15 @@ use str0m::crypto::{CryptoError, CryptoProvider, from_feature_flags};
 pub struct Keys {
     /// The protection profile.
     pub profile: Profile,
+    /// Which side of DTLS the engine is.
+    pub side: Side,
     /// The exported material: both keys, then both salts, the client's first.
     pub material: Vec<u8>,
 }
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keys").field("profile", &self.profile).field("material", &"***").finish()
+        f.debug_struct("Keys").field("profile", &self.profile).field("side", &self.side).field("material", &"***").finish()
     }
 }
 
@@ -77,7 +79,8 @@ impl DtlsInstance for Instance {
     fn poll_output<'a>(&mut self, buffer: &'a mut [u8]) -> DtlsOutput<'a> {
         match self.0.poll_output(buffer) {
             DtlsOutput::KeyingMaterial(material, profile) => {
-                CAPTURED.set(known(profile).map(|profile| Keys { profile, material: material.to_vec() }));
+                let side = if self.0.is_active() { Side::DtlsClient } else { Side::DtlsServer };
+                CAPTURED.set(known(profile).map(|profile| Keys { profile, side, material: material.to_vec() }));
                 // Keys mean that the handshake is complete; said twice, it counts once.
                 DtlsOutput::Connected
             }

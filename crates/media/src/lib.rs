@@ -31,6 +31,8 @@ mod relay;
 mod remote;
 mod room;
 mod routes;
+#[cfg(test)]
+mod scenarios;
 mod shard;
 mod shared;
 mod socket;

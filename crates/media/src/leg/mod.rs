@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use conclave_proto::{ProtocolError, SourceKind};
 use conclave_qos::{Bitrate, Demand, Gcc, Limits, Time};
-use conclave_rtp::srtp::{BadKeyingMaterial, Side};
+use conclave_rtp::srtp::BadKeyingMaterial;
 use conclave_rtp::{NotQueued, PacketRef, Receiver, ReceiverEvent, Sender, SenderConfig, SenderEvent, Session, Ssrc};
 use conclave_sfu::{Forward, LayerIndex, LegId, SlotId};
 use conclave_turn::demux::DatagramKind;
@@ -193,8 +193,7 @@ impl Leg {
     /// # Errors
     /// The keys do not fit what DTLS says that they are for: a fault of the engine.
     pub(crate) fn connect(&mut self, keys: &Keys) -> Result<(), BadKeyingMaterial> {
-        // The server is never the DTLS client: an offer that leaves it no choice is refused.
-        self.rtp.connect(keys.profile, &keys.material, Side::DtlsServer)?;
+        self.rtp.connect(keys.profile, &keys.material, keys.side)?;
         self.connected = true;
         Ok(())
     }

@@ -269,11 +269,9 @@ impl Shard {
         for place in dirty.drain(..) {
             self.contained(|shard| shard.drain_leg(now, place));
         }
-        // Nobody else has put anything there in between but what a fault left.
-        std::mem::swap(&mut dirty, &mut self.shared.dirty_legs);
-        for place in dirty {
-            self.touch_leg(place);
-        }
+        // What was touched in between is drained in the next round.
+        dirty.append(&mut self.shared.dirty_legs);
+        self.shared.dirty_legs = dirty;
     }
 
     fn drain_leg(&mut self, now: Instant, place: u32) {

@@ -140,13 +140,19 @@ impl Shard {
         for _ in 0..ROUNDS {
             self.take_own(now);
             self.settle_rooms(now);
-            if self.shared.links.is_quiet() {
+            self.send_media();
+            self.drain_legs(now);
+            if self.is_settled() {
                 break;
             }
         }
-        self.send_media();
-        self.drain_legs(now);
         self.shared.settle();
+    }
+
+    /// Whether nothing is left to do before something happens.
+    fn is_settled(&self) -> bool {
+        let shared = &self.shared;
+        shared.links.is_quiet() && shared.dirty_rooms.is_empty() && shared.dirty_legs.is_empty()
     }
 
     /// What this shard has told itself.
@@ -159,8 +165,8 @@ impl Shard {
     /// When [`Self::expire`] has something to do.
     pub(crate) fn next_deadline(&mut self) -> Option<Instant> {
         let legs = self.shared.wakeups.next();
-        let own = if self.shared.links.is_quiet() { None } else { Some(self.shared.started) };
-        [legs, self.shared.timers.next(), self.shared.relay_due(), own].into_iter().flatten().min()
+        let at_once = (!self.is_settled()).then_some(self.shared.started);
+        [legs, self.shared.timers.next(), self.shared.relay_due(), at_once].into_iter().flatten().min()
     }
 
     /// Runs what can fail by a fault of the server, and contains that.

@@ -353,12 +353,8 @@ impl Shard {
         for place in dirty.drain(..) {
             self.contained(|shard| shard.settle_room(now, place));
         }
-        std::mem::swap(&mut dirty, &mut self.shared.dirty_rooms);
-        for place in dirty {
-            if !self.shared.dirty_rooms.contains(&place) {
-                self.shared.dirty_rooms.push(place);
-            }
-        }
+        dirty.append(&mut self.shared.dirty_rooms);
+        self.shared.dirty_rooms = dirty;
     }
 
     fn settle_room(&mut self, now: Instant, place: u32) {

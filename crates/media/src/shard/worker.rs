@@ -44,16 +44,17 @@ pub(crate) fn run(mut shard: Shard, mut desk: Desk) {
     // Whatever ends this function, those who wait for answers learn of it.
     let _stop = StopOnDrop { mailbox: desk.mailbox.clone(), hub: desk.hub.clone(), ended: desk.ended.clone() };
     loop {
-        let busy_since = wait(&mut shard, &mut desk);
-        if !turn(&mut shard, &mut desk, busy_since) {
+        let is_readable = wait(&mut shard, &mut desk);
+        let since = Instant::now();
+        if !turn(&mut shard, &mut desk, since, is_readable) {
             return;
         }
-        shard.shared.counters.worked(busy_since.elapsed());
+        shard.shared.counters.worked(since.elapsed());
     }
 }
 
 /// One turn. Returns whether there shall be another.
-fn turn(shard: &mut Shard, desk: &mut Desk, now: Instant) -> bool {
+fn turn(shard: &mut Shard, desk: &mut Desk, now: Instant, is_readable: bool) -> bool {
     // What waits since the last turn is in order already.
     let waited = shard.shared.outgoing.len();
     shard.shared.started = now;
@@ -67,7 +68,8 @@ fn turn(shard: &mut Shard, desk: &mut Desk, now: Instant) -> bool {
         let Some(message) = desk.inbox.pop() else { break };
         shard.message(now, message);
     }
-    for _ in 0..BATCHES_PER_TURN {
+    let batches = if is_readable { BATCHES_PER_TURN } else { 0 };
+    for _ in 0..batches {
         // Behind a batch that is not full, the socket is most likely empty. Asking it costs as much as
         // a packet; the next turn asks, when what this one sends has left and more may have come.
         match desk.socket.receive(|datagram| shard.receive(now, datagram)) {
@@ -88,8 +90,8 @@ fn turn(shard: &mut Shard, desk: &mut Desk, now: Instant) -> bool {
     running
 }
 
-/// Waits until there is something to do, and tells when that was.
-fn wait(shard: &mut Shard, desk: &mut Desk) -> Instant {
+/// Waits until there is something to do, and tells whether there is something to receive.
+fn wait(shard: &mut Shard, desk: &mut Desk) -> bool {
     let shared = &shard.shared;
     let blocked = !shared.outgoing.is_empty() || !shared.runs.is_empty();
     let untold = shared.outbox.has_backlog();
@@ -102,13 +104,20 @@ fn wait(shard: &mut Shard, desk: &mut Desk) -> Instant {
         let due = shard.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
         [due, untold.then_some(EVENTS_AGAIN)].into_iter().flatten().min()
     };
-    let woken = sleep(desk.socket.as_fd(), blocked, desk.waker.event(), timeout);
-    desk.waker.awakes(woken.unwrap_or(true));
-    Instant::now()
+    // Interrupted is as good as woken: the loop looks at everything.
+    let ended = sleep(desk.socket.as_fd(), blocked, desk.waker.event(), timeout);
+    let (is_readable, is_woken) = ended.unwrap_or((true, true));
+    desk.waker.awakes(is_woken);
+    is_readable
 }
 
-/// Sleeps; tells whether the event was what ended it.
-fn sleep(socket: BorrowedFd<'_>, blocked: bool, event: BorrowedFd<'_>, timeout: Option<Duration>) -> io::Result<bool> {
+/// Sleeps; tells whether there is something to receive, and whether the event has come.
+fn sleep(
+    socket: BorrowedFd<'_>,
+    blocked: bool,
+    event: BorrowedFd<'_>,
+    timeout: Option<Duration>,
+) -> io::Result<(bool, bool)> {
     let interest = if blocked { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
     let mut fds = [PollFd::from_borrowed_fd(socket, interest), PollFd::from_borrowed_fd(event, PollFlags::IN)];
     let timeout = timeout.map(|timeout| Timespec {
@@ -116,9 +125,11 @@ fn sleep(socket: BorrowedFd<'_>, blocked: bool, event: BorrowedFd<'_>, timeout: 
         tv_sec: timeout.as_secs().min(3_600) as i64,
         tv_nsec: timeout.subsec_nanos().into(),
     });
-    // Interrupted is as good as woken: the loop looks at everything.
     poll(&mut fds, timeout.as_ref())?;
-    Ok(fds[1].revents().contains(PollFlags::IN))
+    // An error of the socket is for whoever receives to find.
+    let nothing = PollFlags::empty();
+    let is_readable = fds[0].revents() & (PollFlags::IN | PollFlags::ERR | PollFlags::HUP) != nothing;
+    Ok((is_readable, fds[1].revents().contains(PollFlags::IN)))
 }
 
 fn send(shard: &mut Shard, socket: &mut MediaSocket) {

@@ -1,0 +1,110 @@
+//! One direction of a network between a client and the server.
+
+use std::time::{Duration, Instant};
+
+use conclave_qos::Bitrate;
+
+/// What a direction does to packets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Conditions {
+    pub(super) delay: Duration,
+    /// Up to so much more, different for each packet.
+    pub(super) jitter: Duration,
+    /// Whether a packet may overtake another because of that.
+    pub(super) reorders: bool,
+    /// Packets in a thousand that are lost.
+    pub(super) lost: u64,
+    /// Packets in a thousand that come twice.
+    pub(super) twice: u64,
+    /// What passes, everything counted; more waits, and is lost when it would wait too long.
+    pub(super) rate: Option<Bitrate>,
+}
+
+impl Conditions {
+    pub(super) const CLEAN: Self = Self {
+        delay: Duration::from_millis(10),
+        jitter: Duration::ZERO,
+        reorders: false,
+        lost: 0,
+        twice: 0,
+        rate: None,
+    };
+
+    pub(super) const fn losing(lost: u64) -> Self {
+        Self { lost, ..Self::CLEAN }
+    }
+
+    pub(super) const fn rated(kbps: u64) -> Self {
+        Self { rate: Some(Bitrate::kbps(kbps)), ..Self::CLEAN }
+    }
+}
+
+/// One direction.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) conditions: Conditions,
+    random: Random,
+    /// When what waits for the rate has passed.
+    free: Option<Instant>,
+    last: Option<Instant>,
+    /// Until when nothing passes.
+    pub(super) down_until: Option<Instant>,
+}
+
+/// A packet that would wait longer for the rate is lost.
+const LONGEST_QUEUE: Duration = Duration::from_millis(300);
+/// IPv4 and UDP.
+const OVERHEAD: u64 = 28;
+
+impl Link {
+    pub(super) fn new(conditions: Conditions, seed: u64) -> Self {
+        Self { conditions, random: Random(seed), free: None, last: None, down_until: None }
+    }
+
+    /// When a packet that is sent now arrives: not at all, once or twice.
+    pub(super) fn send(&mut self, now: Instant, bytes: usize) -> [Option<Instant>; 2] {
+        let Conditions { delay, jitter, reorders, lost, twice, rate } = self.conditions;
+        let mut leaves = now;
+        if let Some(rate) = rate {
+            leaves = self.free.map_or(now, |free| free.max(now));
+            if leaves - now > LONGEST_QUEUE {
+                return [None; 2];
+            }
+            leaves += Duration::from_micros((bytes as u64 + OVERHEAD) * 8_000_000 / rate.as_bps());
+            self.free = Some(leaves);
+        }
+        if self.random.below(1_000) < lost || self.down_until.is_some_and(|until| now < until) {
+            return [None; 2];
+        }
+        let mut arrival = || {
+            let jitter = self.random.below(jitter.as_micros() as u64 + 1);
+            let mut at = leaves + delay + Duration::from_micros(jitter);
+            if !reorders {
+                at = self.last.map_or(at, |last| last.max(at));
+                self.last = Some(at);
+            }
+            at
+        };
+        let first = arrival();
+        let second = (twice > 0).then(&mut arrival);
+        [Some(first), second.filter(|_| self.random.below(1_000) < twice)]
+    }
+}
+
+/// SplitMix64.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ mixed >> 31
+    }
+
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound.max(1)
+    }
+}
