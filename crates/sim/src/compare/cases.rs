@@ -49,7 +49,7 @@ fn camera(kbps: u64) -> Option<CameraPlan> {
 
 fn timed(quick: bool) -> Scenario {
     let seconds = |quick_ms, ms| Duration::from_millis(if quick { quick_ms } else { ms });
-    Scenario { warm_up: seconds(1_000, 3_000), duration: seconds(1_500, 8_000), ..Scenario::default() }
+    Scenario { warm_up: seconds(2_000, 5_000), duration: seconds(1_500, 8_000), ..Scenario::default() }
 }
 
 /// Frames of so many packets, all of about 1,200 bytes.
