@@ -21,6 +21,8 @@ mod counters;
 mod datagram;
 pub mod dtls;
 mod event;
+#[cfg(test)]
+mod fault;
 mod handle;
 mod leg;
 mod mailbox;

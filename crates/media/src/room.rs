@@ -216,6 +216,8 @@ impl Room {
 
     /// Forwards a packet of one of its legs.
     pub(crate) fn forward(&mut self, now: Time, packet: &Arrived<'_>, to: &mut Forwarding<'_>) {
+        #[cfg(test)]
+        crate::fault::here(crate::fault::Point::Forwards(self.key));
         let head = &packet.head;
         let Some(stream) = self.stream(packet.key, head.source, head.layer, to.stores) else { return };
         let rtp = head.rtp(packet.payload, packet.descriptor);
@@ -353,6 +355,8 @@ impl Room {
 
     /// The conference's time has come; its legs learn what it would send.
     pub(crate) fn tick(&mut self, now: Time, links: &mut Links) {
+        #[cfg(test)]
+        crate::fault::here(crate::fault::Point::Ticks(self.key));
         self.conference.handle_timeout(now);
         for (key, member) in &mut self.members {
             if !member.connected {

@@ -263,6 +263,8 @@ impl Leg {
         length: usize,
         level: Option<(u8, bool)>,
     ) -> Result<(), Dropped> {
+        #[cfg(test)]
+        crate::fault::here(crate::fault::Point::IsGiven(self.name.key));
         let queued = self.plan.outgoing(forward, packet, length, level);
         queued.and_then(|outgoing| self.rtp.sender_mut().enqueue(now, &outgoing)).map_err(|reason| match reason {
             NotQueued::Full => Dropped::Backlog,

@@ -51,6 +51,10 @@ pub(super) struct Client {
     pub(super) id: ParticipantId,
     pub(super) me: u16,
     pub(super) way: Way,
+    /// Another way, besides.
+    pub(super) also: Option<Way>,
+    /// Media goes by the other way.
+    pub(super) turned: bool,
     pub(super) up: Link,
     pub(super) down: Link,
     pub(super) publisher: Publisher,
@@ -59,6 +63,8 @@ pub(super) struct Client {
     pub(super) receiver: Option<Receiver>,
     /// Packets that are to be sent.
     pub(super) out: Vec<Vec<u8>>,
+    /// Packets that are to be sent by the other way.
+    pub(super) out_also: Vec<Vec<u8>>,
     /// SRTP packets that were sent, if a test wants to have them.
     pub(super) captured: Option<Vec<Vec<u8>>>,
     pub(super) closed: bool,
@@ -86,12 +92,16 @@ impl Client {
     pub(super) fn new(
         now: Instant,
         (room, name, me): (RoomKey, &str, u16),
-        way: Way,
+        (way, also): (Way, Option<Way>),
         server: SocketAddr,
         video_slots: usize,
     ) -> (Self, SfuOffer) {
-        let mut rtc = Rtc::builder().set_crypto_provider(Arc::new(capturing())).set_rtp_mode(true).enable_bwe(None).build(now);
+        let mut rtc =
+            Rtc::builder().set_crypto_provider(Arc::new(capturing())).set_rtp_mode(true).enable_bwe(None).build(now);
         rtc.add_local_candidate(way.candidate());
+        if let Some(also) = &also {
+            rtc.add_local_candidate(also.candidate());
+        }
         let mut api = rtc.sdp_api();
         let layers = Simulcast { recv: vec![], send: RIDS.map(SimulcastLayer::new).into() };
         let (audio, video) = (MediaKind::Audio, MediaKind::Video);
@@ -124,6 +134,8 @@ impl Client {
             id: ParticipantId::parse(name).expect("valid"),
             me,
             way,
+            also,
+            turned: false,
             up: Link::new(Conditions::CLEAN, seed),
             down: Link::new(Conditions::CLEAN, seed + 1),
             publisher: Publisher::new(me, &sources[0].to_string(), &sources[1].to_string()),
@@ -131,6 +143,7 @@ impl Client {
             keys: None,
             receiver: None,
             out: Vec::new(),
+            out_also: Vec::new(),
             captured: None,
             closed: false,
             joined: Duration::ZERO,
@@ -183,17 +196,23 @@ impl Client {
         }
     }
 
+    /// How often a key frame was asked for, all layers together.
+    pub(super) fn keyframes_asked(&self) -> u32 {
+        self.publisher.streams.iter().map(|stream| stream.requests).sum()
+    }
+
     pub(super) fn is_connected(&self) -> bool {
         self.keys.is_some()
     }
 
     /// Takes a packet of the server.
-    pub(super) fn receive(&mut self, now: Instant, time: Time, mut packet: Vec<u8>) {
+    pub(super) fn receive(&mut self, now: Instant, time: Time, is_also: bool, mut packet: Vec<u8>) {
         if self.unplugged {
             return;
         }
         if !(128..=191).contains(&packet[0]) {
-            let (protocol, address) = (self.way.protocol(), self.way.address());
+            let way = self.also.as_ref().filter(|_| is_also).unwrap_or(&self.way);
+            let (protocol, address) = (way.protocol(), way.address());
             if let Ok(receive) = Receive::new(protocol, self.server, address, &packet) {
                 self.engine(now, Input::Receive(now, receive));
             }
@@ -263,7 +282,10 @@ impl Client {
     }
 
     /// Sends what a test has made, under the client's own keys.
-    pub(super) fn with_keys<T>(&mut self, make: impl FnOnce(&mut Publisher, &mut Outbound, &mut Vec<Vec<u8>>) -> T) -> T {
+    pub(super) fn with_keys<T>(
+        &mut self,
+        make: impl FnOnce(&mut Publisher, &mut Outbound, &mut Vec<Vec<u8>>) -> T,
+    ) -> T {
         let (_, outbound) = self.keys.as_mut().expect("connected");
         make(&mut self.publisher, outbound, &mut self.out)
     }
@@ -272,6 +294,7 @@ impl Client {
     pub(super) fn close(&mut self, now: Instant) {
         self.rtc.close().expect("closes");
         self.drain(now);
+        (self.publisher.sound, self.publisher.camera, self.reports) = (false, false, false);
     }
 
     fn engine(&mut self, now: Instant, input: Input<'_>) {
@@ -285,7 +308,7 @@ impl Client {
 
     fn drain(&mut self, now: Instant) {
         while let Ok(output) = self.rtc.poll_output() {
-            if let Some(Keys { profile, material }) = captured() {
+            if let Some(Keys { profile, material, .. }) = captured() {
                 self.keys = Some(pair(profile, &material, Side::DtlsClient).expect("of the profile"));
             }
             match output {
@@ -294,8 +317,11 @@ impl Client {
                     return;
                 }
                 Output::Transmit(transmit) => {
+                    let packet = transmit.contents.to_vec();
                     if transmit.proto == self.way.protocol() {
-                        self.out.push(transmit.contents.to_vec());
+                        self.out.push(packet);
+                    } else if self.also.is_some() {
+                        self.out_also.push(packet);
                     }
                 }
                 Output::Event(Event::Closed) => self.closed = true,

@@ -8,10 +8,10 @@ use conclave_qos::Bitrate;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Conditions {
     pub(super) delay: Duration,
-    /// Up to so much more, different for each packet.
+    /// Up to so much more, different for each packet; none overtakes another because of that.
     pub(super) jitter: Duration,
-    /// Whether a packet may overtake another because of that.
-    pub(super) reorders: bool,
+    /// Packets in a thousand that stray, and come up to 30 ms after those behind them.
+    pub(super) strays: u64,
     /// Packets in a thousand that are lost.
     pub(super) lost: u64,
     /// Packets in a thousand that come twice.
@@ -21,14 +21,8 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
-    pub(super) const CLEAN: Self = Self {
-        delay: Duration::from_millis(10),
-        jitter: Duration::ZERO,
-        reorders: false,
-        lost: 0,
-        twice: 0,
-        rate: None,
-    };
+    pub(super) const CLEAN: Self =
+        Self { delay: Duration::from_millis(10), jitter: Duration::ZERO, strays: 0, lost: 0, twice: 0, rate: None };
 
     pub(super) const fn losing(lost: u64) -> Self {
         Self { lost, ..Self::CLEAN }
@@ -47,23 +41,22 @@ pub(super) struct Link {
     /// When what waits for the rate has passed.
     free: Option<Instant>,
     last: Option<Instant>,
-    /// Until when nothing passes.
-    pub(super) down_until: Option<Instant>,
 }
 
 /// A packet that would wait longer for the rate is lost.
 const LONGEST_QUEUE: Duration = Duration::from_millis(300);
+const STRAY: Duration = Duration::from_millis(30);
 /// IPv4 and UDP.
 const OVERHEAD: u64 = 28;
 
 impl Link {
     pub(super) fn new(conditions: Conditions, seed: u64) -> Self {
-        Self { conditions, random: Random(seed), free: None, last: None, down_until: None }
+        Self { conditions, random: Random(seed), free: None, last: None }
     }
 
     /// When a packet that is sent now arrives: not at all, once or twice.
     pub(super) fn send(&mut self, now: Instant, bytes: usize) -> [Option<Instant>; 2] {
-        let Conditions { delay, jitter, reorders, lost, twice, rate } = self.conditions;
+        let Conditions { delay, jitter, strays, lost, twice, rate } = self.conditions;
         let mut leaves = now;
         if let Some(rate) = rate {
             leaves = self.free.map_or(now, |free| free.max(now));
@@ -73,17 +66,16 @@ impl Link {
             leaves += Duration::from_micros((bytes as u64 + OVERHEAD) * 8_000_000 / rate.as_bps());
             self.free = Some(leaves);
         }
-        if self.random.below(1_000) < lost || self.down_until.is_some_and(|until| now < until) {
+        if self.random.below(1_000) < lost {
             return [None; 2];
         }
         let mut arrival = || {
             let jitter = self.random.below(jitter.as_micros() as u64 + 1);
-            let mut at = leaves + delay + Duration::from_micros(jitter);
-            if !reorders {
-                at = self.last.map_or(at, |last| last.max(at));
-                self.last = Some(at);
-            }
-            at
+            let at = leaves + delay + Duration::from_micros(jitter);
+            let at = self.last.map_or(at, |last| last.max(at));
+            self.last = Some(at);
+            let is_stray = self.random.below(1_000) < strays;
+            if is_stray { at + Duration::from_micros(self.random.below(STRAY.as_micros() as u64)) } else { at }
         };
         let first = arrival();
         let second = (twice > 0).then(&mut arrival);

@@ -12,4 +12,7 @@ mod publisher;
 mod stage;
 mod world;
 
+mod cost;
+mod crossing;
+mod faults;
 mod networks;

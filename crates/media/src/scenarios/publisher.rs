@@ -49,7 +49,7 @@ pub(super) struct Stamp {
 impl Stamp {
     const LENGTH: usize = 17;
 
-    fn write(self) -> [u8; Self::LENGTH] {
+    pub(super) fn write(self) -> [u8; Self::LENGTH] {
         let mut bytes = [0; Self::LENGTH];
         bytes[..2].copy_from_slice(&self.from.to_be_bytes());
         bytes[2] = self.layer;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::client::{Got, Way};
+use super::client::{Client, Got, Way};
 use super::link::Conditions;
 use super::publisher::SOUND;
 use super::world::{World, delay, holes, longest_gap};
@@ -34,6 +34,8 @@ pub(super) enum Reach {
     /// By UDP; packets come to this shard.
     Udp(usize),
     Tcp,
+    /// By UDP, whose packets come to this shard, and by ICE-TCP.
+    Both(usize),
 }
 
 /// What happens to somebody.
@@ -50,6 +52,8 @@ pub(super) enum Turmoil {
     Collide,
     /// The system gives packets from another address to another shard.
     Rebind(usize),
+    /// UDP is blocked; media goes by the connection.
+    TurnToTcp,
     /// Says goodbye.
     Leave,
     /// Is heard no more, and hears nothing.
@@ -115,6 +119,7 @@ impl Scenario {
         self.views(&mut world, &places);
         world.run(WARM_UP);
         let began = world.time();
+        let asked: Vec<_> = world.clients.iter().map(Client::keyframes_asked).collect();
         let mut turmoil = self.turmoil.iter().peekable();
         while world.time() < began + Duration::from_secs(self.seconds) {
             while let Some((_, place, what)) =
@@ -124,7 +129,7 @@ impl Scenario {
             }
             world.step();
         }
-        let stage = Played { began, world: &world, places: &places };
+        let stage = Played { began, asked, world: &world, places: &places };
         let failed: Vec<_> = checks.iter().filter_map(|check| stage.judge(check)).collect();
         assert!(failed.is_empty(), "{failed:#?}");
         for check in checks {
@@ -142,6 +147,7 @@ impl Scenario {
         let who = match reach {
             Reach::Udp(shard) => world.join(room, &name, shard, 3),
             Reach::Tcp => world.join_tcp(room, &name, 3),
+            Reach::Both(shard) => world.join_both(room, &name, shard, 3),
         };
         world.links(who, up, down);
         world.clients[who].publisher.heeds = self.heeds;
@@ -174,7 +180,16 @@ impl Scenario {
                     stream.renew(500);
                 }
             }
-            Turmoil::Collide => streams[1].ssrc = streams[0].ssrc,
+            Turmoil::Collide => {
+                streams[1].ssrc = streams[0].ssrc;
+                // Sealed under one source, numbers may not be used twice, nor be far from each other.
+                streams[1].sequence = streams[0].sequence + 600;
+            }
+            Turmoil::TurnToTcp => {
+                client.turned = true;
+                client.up.conditions.lost = 1_000;
+                client.down.conditions.lost = 1_000;
+            }
             Turmoil::Rebind(to) => {
                 if let Way::Udp { seen, shard, .. } = &mut client.way {
                     seen.set_port(seen.port() + 1);
@@ -191,6 +206,8 @@ impl Scenario {
 /// A world at the end of a scenario.
 struct Played<'a> {
     began: Duration,
+    /// Key frames until then, by client.
+    asked: Vec<u32>,
     world: &'a World,
     places: &'a [Option<usize>],
 }
@@ -221,7 +238,9 @@ impl Played<'_> {
                 (delay.as_millis() <= u128::from(*most), format!("{delay:?}"))
             }
             Check::KeyFrames(whose, most) => {
-                let asked: u32 = self.client(*whose).publisher.streams.iter().map(|stream| stream.requests).sum();
+                let who = self.places[*whose].expect("has joined");
+                let before = self.asked.get(who).copied().unwrap_or_default();
+                let asked = self.client(*whose).keyframes_asked() - before;
                 (asked <= *most, asked.to_string())
             }
             Check::Dropped(reason, packets) => {
@@ -237,7 +256,7 @@ impl Played<'_> {
         (!is_right).then(|| format!("{check:?}: {seen}"))
     }
 
-    fn client(&self, place: usize) -> &super::client::Client {
+    fn client(&self, place: usize) -> &Client {
         &self.world.clients[self.places[place].expect("has joined")]
     }
 

@@ -1,7 +1,7 @@
 //! Shards, clients, and the networks between them, in one thread and in virtual time.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,8 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::allocations;
 use super::client::{Client, Got, Way};
 use super::counted::Counted;
-use super::link::{Conditions, Link};
-use super::publisher::Stamp;
+use super::link::Conditions;
 use crate::config::{MediaLimits, RelayConfig};
 use crate::counters::Counters;
 use crate::datagram::Datagram;
@@ -93,7 +92,8 @@ impl World {
         let (told, events) = mpsc::channel(4_096);
         let counted = Counted::default();
         let all = metrics::with_local_recorder(&counted, || {
-            let mut front = Some(Front { streams: Streams::new(hub.clone()), relay: Relay::new(base, relay, &announced) });
+            let mut front =
+                Some(Front { streams: Streams::new(hub.clone()), relay: Relay::new(base, relay, &announced) });
             let shard = |index| {
                 let links = Links::new(ShardId::new(index).expect("few"), inboxes.clone());
                 let outbox = Outbox::new(told.clone());
@@ -137,38 +137,49 @@ impl World {
     /// Brings a client in by UDP, whose packets come to this shard, as far as its answer.
     pub(super) fn join(&mut self, room: RoomKey, name: &str, shard: usize, video_slots: usize) -> usize {
         let own = SocketAddr::from(([10, 0, (self.clients.len() >> 8) as u8, self.clients.len() as u8], 5_000));
-        self.offer(room, name, Way::Udp { own, seen: own, shard }, video_slots)
+        self.offer(room, name, (Way::Udp { own, seen: own, shard }, None), video_slots)
     }
 
     /// Brings a client in by ICE-TCP.
     pub(super) fn join_tcp(&mut self, room: RoomKey, name: &str, video_slots: usize) -> usize {
+        let way = self.stream();
+        self.offer(room, name, (way, None), video_slots)
+    }
+
+    /// Brings a client in that can be reached both by UDP, whose packets come to this shard, and by ICE-TCP.
+    pub(super) fn join_both(&mut self, room: RoomKey, name: &str, shard: usize, video_slots: usize) -> usize {
+        let also = self.stream();
+        let own = SocketAddr::from(([10, 0, 0, self.clients.len() as u8], 5_000));
+        self.offer(room, name, (Way::Udp { own, seen: own, shard }, Some(also)), video_slots)
+    }
+
+    fn stream(&mut self) -> Way {
         let address = SocketAddr::from(([10, 1, 0, self.clients.len() as u8], 5_000));
         let opened = stream::open(&self.hub, StreamKind::IceTcp, address, Some(self.server.ip()));
         let (sink, source) = opened.expect("a stream");
-        self.offer(room, name, Way::Tcp { address, sink, source, framer: IceFramer::new() }, video_slots)
+        Way::Tcp { address, sink, source, framer: IceFramer::new() }
     }
 
-    fn offer(&mut self, room: RoomKey, name: &str, way: Way, video_slots: usize) -> usize {
+    fn offer(&mut self, room: RoomKey, name: &str, way: (Way, Option<Way>), video_slots: usize) -> usize {
         self.offer_changed(room, name, way, video_slots, |sdp| sdp)
     }
 
     /// As [`Self::join`], with another description than the client's own.
     pub(super) fn join_lying(&mut self, room: RoomKey, name: &str, change: impl FnOnce(String) -> String) -> usize {
         let own = SocketAddr::from(([10, 0, 0, self.clients.len() as u8], 5_000));
-        self.offer_changed(room, name, Way::Udp { own, seen: own, shard: 0 }, 1, change)
+        self.offer_changed(room, name, (Way::Udp { own, seen: own, shard: 0 }, None), 1, change)
     }
 
     fn offer_changed(
         &mut self,
         room: RoomKey,
         name: &str,
-        way: Way,
+        way: (Way, Option<Way>),
         video_slots: usize,
         change: impl FnOnce(String) -> String,
     ) -> usize {
         let index = self.clients.len();
-        let (mut client, mut offer) =
-            Client::new(self.now, (room, name, index as u16), way, self.server, video_slots);
+        let (mut client, mut offer) = Client::new(self.now, (room, name, index as u16), way, self.server, video_slots);
         offer.sdp = conclave_proto::Sdp::parse(change(offer.sdp.as_str().to_owned())).expect("small enough");
         let (reply, mut answer) = oneshot::channel();
         let offer = Box::new(LegOffer::Client(offer));
@@ -207,6 +218,13 @@ impl World {
         self.command(*room, Command::SetView { room: *room, participant: id.clone(), leg, view });
     }
 
+    /// Ends everything.
+    pub(super) fn shutdown(&mut self) {
+        for shard in &mut self.commands {
+            shard.push(Command::Shutdown);
+        }
+    }
+
     /// Gives a command to the home of a room; it is carried out in the next step.
     pub(super) fn command(&mut self, room: RoomKey, command: Command) {
         let home = ShardId::home(room, self.shards.len()).index();
@@ -240,7 +258,7 @@ impl World {
                 Whereto::Shard(shard, from) => self.arrived[shard].push((from, packet)),
                 Whereto::Client(index) => {
                     let time = Time::since_start(self.now - self.base);
-                    self.clients[index].receive(self.now, time, packet);
+                    self.clients[index].receive(self.now, time, false, packet);
                 }
             }
         }
@@ -251,7 +269,10 @@ impl World {
         for index in 0..self.clients.len() {
             let client = &mut self.clients[index];
             for packet in client.way.received() {
-                client.receive(self.now, time, packet);
+                client.receive(self.now, time, false, packet);
+            }
+            for packet in client.also.as_mut().map(Way::received).unwrap_or_default() {
+                client.receive(self.now, time, true, packet);
             }
             client.advance(self.now, time);
             self.send(index);
@@ -261,6 +282,12 @@ impl World {
     /// Sends what a client has to send.
     fn send(&mut self, index: usize) {
         let client = &mut self.clients[index];
+        for packet in std::mem::take(&mut client.out_also) {
+            // The connection takes a while until it is open; meanwhile the other way is found.
+            if let Some(also) = client.also.as_mut().filter(|_| client.keys.is_some()) {
+                also.send(&packet);
+            }
+        }
         for packet in std::mem::take(&mut client.out) {
             if client.unplugged {
                 continue;
@@ -268,14 +295,19 @@ impl World {
             if let Some(captured) = client.captured.as_mut().filter(|_| (128..=191).contains(&packet[0])) {
                 captured.push(packet.clone());
             }
+            if client.turned
+                && let Some(also) = &mut client.also
+            {
+                also.send(&packet);
+                continue;
+            }
             let Way::Udp { seen, shard, .. } = client.way else {
                 client.way.send(&packet);
                 continue;
             };
             for at in client.up.send(self.now, packet.len()).into_iter().flatten() {
                 self.flown += 1;
-                let flight =
-                    Flight { at, order: self.flown, to: Whereto::Shard(shard, seen), packet: packet.clone() };
+                let flight = Flight { at, order: self.flown, to: Whereto::Shard(shard, seen), packet: packet.clone() };
                 self.flights.push(Reverse(flight));
             }
         }
@@ -396,17 +428,6 @@ impl World {
     }
 }
 
-/// The share of pictures of which every packet came.
-pub(super) fn whole_frames(got: &[Got]) -> (usize, usize) {
-    let mut frames: HashMap<(u16, u8, u32), (u8, Stamp)> = HashMap::new();
-    for got in got {
-        let stamp = got.stamp;
-        frames.entry((stamp.from, stamp.layer, stamp.frame)).or_insert((0, stamp)).0 += 1;
-    }
-    let whole = frames.values().filter(|(parts, stamp)| *parts == stamp.parts).count();
-    (whole, frames.len())
-}
-
 /// The longest time in which nothing came, between the first and the last.
 pub(super) fn longest_gap(got: &[Got]) -> Duration {
     got.windows(2).map(|pair| pair[1].at.saturating_sub(pair[0].at)).max().unwrap_or_default()
@@ -426,10 +447,4 @@ pub(super) fn holes(got: &[Got]) -> u64 {
     numbers.dedup();
     let (Some(first), Some(last)) = (numbers.first(), numbers.last()) else { return 0 };
     last - first + 1 - numbers.len() as u64
-}
-
-impl World {
-    pub(super) fn set_link(&mut self, who: usize, change: impl FnOnce(&mut Link)) {
-        change(&mut self.clients[who].down);
-    }
 }

@@ -204,6 +204,8 @@ impl Shard {
             return;
         }
         let Some(leg) = self.legs.get_mut(place) else { return };
+        #[cfg(test)]
+        crate::fault::here(crate::fault::Point::Receives(leg.name.key));
         let (now, at) = (self.shared.time(now), self.shared.time(at));
         match leg.rtp.handle_packet(now, at, contents) {
             Ok(Some(media)) => {
@@ -279,6 +281,8 @@ impl Shard {
         let time = self.shared.time(now);
         let Some(leg) = self.legs.get_mut(place) else { return };
         leg.is_dirty = false;
+        #[cfg(test)]
+        crate::fault::here(crate::fault::Point::Sends(leg.name.key));
         if leg.connected {
             let from = self.shared.arena.len();
             leg.rtp.drain(time, &self.shared.stores, &mut self.shared.arena);
