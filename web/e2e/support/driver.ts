@@ -27,6 +27,7 @@ export type Devices = 'working' | 'absent' | 'refused';
 
 export interface ChromiumOptions {
   devices?: Devices;
+  scene?: Scene;
   /** Shares the browser's own made-up monitor instead of a screen in the person's colour. */
   monitor?: boolean;
   locale?: string;

@@ -4,8 +4,6 @@ import { join } from 'node:path';
 import { targetDirectory } from './paths.ts';
 import { toYuv, type Person } from './people.ts';
 
-const WIDTH = 640;
-const HEIGHT = 360;
 const FRAMES_PER_SECOND = 15;
 /** One pass of the bar across the picture. */
 const FRAMES = 24;
@@ -26,9 +24,16 @@ export interface FakeDevices {
 
 /**
  * What the camera sees: flat colours, which cost next to nothing to send, or a grain that changes with every
- * frame, of which an encoder sends as much as the network takes.
+ * frame, of which an encoder sends as much as the network takes. A wide one is flat, and large
+ * enough for three layers.
  */
-export type Scene = 'flat' | 'grainy';
+export type Scene = 'flat' | 'grainy' | 'wide';
+
+const SIZES: Record<Scene, readonly [width: number, height: number]> = {
+  flat: [640, 360],
+  grainy: [640, 360],
+  wide: [960, 540],
+};
 
 export function fakeDevices(person: Person, scene: Scene = 'flat'): FakeDevices {
   const folder = join(targetDirectory, 'e2e', 'devices');
@@ -51,21 +56,22 @@ function written(path: string, content: () => Buffer): string {
 
 /** YUV4MPEG2, 4:2:0: the person's colour, and a brighter bar that moves from left to right. */
 function video(person: Person, scene: Scene): Buffer {
+  const [width, height] = SIZES[scene];
   // Video range: 16 to 235.
   const [y, cb, cr] = toYuv(person.colour).map((value, plane) =>
     Math.round(plane === 0 ? 16 + (value * 219) / 255 : 128 + ((value - 128) * 224) / 255),
   ) as [number, number, number];
   const chroma = Buffer.concat([
-    Buffer.alloc((WIDTH * HEIGHT) / 4, cb),
-    Buffer.alloc((WIDTH * HEIGHT) / 4, cr),
+    Buffer.alloc((width * height) / 4, cb),
+    Buffer.alloc((width * height) / 4, cr),
   ]);
-  const parts = [Buffer.from(`YUV4MPEG2 W${WIDTH} H${HEIGHT} F${FRAMES_PER_SECOND}:1 Ip A1:1 C420mpeg2\n`)];
-  const barWidth = WIDTH / 8;
+  const parts = [Buffer.from(`YUV4MPEG2 W${width} H${height} F${FRAMES_PER_SECOND}:1 Ip A1:1 C420mpeg2\n`)];
+  const barWidth = width / 8;
   for (let frame = 0; frame < FRAMES; frame += 1) {
-    const row = Buffer.alloc(WIDTH, y);
-    const start = Math.round(((WIDTH - barWidth) * frame) / (FRAMES - 1));
+    const row = Buffer.alloc(width, y);
+    const start = Math.round(((width - barWidth) * frame) / (FRAMES - 1));
     row.fill(Math.min(235, y + BAR_LUMA), start, start + barWidth);
-    const luma = Buffer.concat(Array.from({ length: HEIGHT }, () => row));
+    const luma = Buffer.concat(Array.from({ length: height }, () => row));
     if (scene === 'grainy') roughen(luma, frame);
     parts.push(Buffer.from('FRAME\n'), luma, chroma);
   }

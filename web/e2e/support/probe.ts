@@ -268,7 +268,7 @@ export async function situation(): Promise<unknown> {
       rtp.push(
         Object.fromEntries(
           Object.entries(stat).filter(([key]) =>
-            /^(type|kind|mid|rid|state|framesSent|framesDecoded|framesReceived|packetsSent|packetsReceived|packetsLost|pliCount|active|nominated|frameHeight|keyFramesDecoded|encoderImplementation|qualityLimitationReason)$/.test(
+            /^(type|kind|mid|rid|ssrc|state|framesSent|framesDecoded|framesReceived|framesDropped|packetsSent|packetsReceived|packetsLost|packetsDiscarded|retransmittedPacketsReceived|retransmittedPacketsSent|nackCount|pliCount|freezeCount|totalFreezesDuration|active|nominated|frameHeight|keyFramesDecoded|keyFramesEncoded|decoderImplementation|encoderImplementation|qualityLimitationReason|targetBitrate|availableOutgoingBitrate|currentRoundTripTime)$/.test(
               key,
             ),
           ),

@@ -1,0 +1,140 @@
+/**
+ * What arrives for one tile or one voice, as the browser's own statistics tell (W3C WebRTC statistics). The
+ * functions run in the page and refer to nothing outside themselves.
+ */
+
+/** The picture of one tile. */
+export interface PictureStream {
+  /** Such as `VP8`. */
+  codec: string;
+  width: number;
+  height: number;
+  framesDecoded: number;
+  keyFramesDecoded: number;
+  freezeCount: number;
+  /** Seconds. */
+  frozenFor: number;
+  packetsLost: number;
+  nackCount: number;
+  pliCount: number;
+  decoder: string;
+  /** When what is played now was captured, by its sender's clock: milliseconds since 1970; null while unknown. */
+  playoutAt: number | null;
+}
+
+/** A voice that arrives. */
+export interface VoiceStream {
+  /** Such as `red` or `opus`. */
+  codec: string;
+  packetsReceived: number;
+  /** Samples that were made up because nothing had arrived, of all samples. */
+  concealed: number;
+  playoutAt: number | null;
+}
+
+/** One encoding that is sent. */
+export interface SentEncoding {
+  codec: string;
+  rid: string;
+  width: number;
+  scalabilityMode: string;
+  framesSent: number;
+  keyFramesEncoded: number;
+}
+
+/** The fields of RTCStats that are read here. */
+interface Stat {
+  type: string;
+  kind?: string;
+  codecId?: string;
+  mimeType?: string;
+  trackIdentifier?: string;
+  frameWidth?: number;
+  frameHeight?: number;
+  framesDecoded?: number;
+  framesSent?: number;
+  keyFramesDecoded?: number;
+  keyFramesEncoded?: number;
+  freezeCount?: number;
+  totalFreezesDuration?: number;
+  packetsReceived?: number;
+  packetsLost?: number;
+  nackCount?: number;
+  pliCount?: number;
+  decoderImplementation?: string;
+  estimatedPlayoutTimestamp?: number;
+  concealedSamples?: number;
+  totalSamplesReceived?: number;
+  rid?: string;
+  scalabilityMode?: string;
+}
+
+/** What arrives for the picture of `selector`, a video element; null while nothing does. */
+export async function pictureStream(selector: string): Promise<PictureStream | null> {
+  const shown = document.querySelector<HTMLVideoElement>(selector)?.srcObject;
+  const track = shown instanceof MediaStream ? shown.getVideoTracks()[0] : undefined;
+  if (track === undefined) return null;
+  for (const connection of window.conclaveProbe.connections) {
+    if (connection.connectionState !== 'connected') continue;
+    const report = (await connection.getStats()) as unknown as ReadonlyMap<string, Stat>;
+    for (const stat of report.values()) {
+      if (stat.type !== 'inbound-rtp' || stat.trackIdentifier !== track.id) continue;
+      return {
+        codec: report.get(stat.codecId ?? '')?.mimeType?.replace('video/', '') ?? '',
+        width: stat.frameWidth ?? 0,
+        height: stat.frameHeight ?? 0,
+        framesDecoded: stat.framesDecoded ?? 0,
+        keyFramesDecoded: stat.keyFramesDecoded ?? 0,
+        freezeCount: stat.freezeCount ?? 0,
+        frozenFor: stat.totalFreezesDuration ?? 0,
+        packetsLost: stat.packetsLost ?? 0,
+        nackCount: stat.nackCount ?? 0,
+        pliCount: stat.pliCount ?? 0,
+        decoder: stat.decoderImplementation ?? '',
+        playoutAt: stat.estimatedPlayoutTimestamp ?? null,
+      };
+    }
+  }
+  return null;
+}
+
+/** The voices that have arrived so far. */
+export async function voiceStreams(): Promise<VoiceStream[]> {
+  const voices: VoiceStream[] = [];
+  for (const connection of window.conclaveProbe.connections) {
+    if (connection.connectionState !== 'connected') continue;
+    const report = (await connection.getStats()) as unknown as ReadonlyMap<string, Stat>;
+    for (const stat of report.values()) {
+      if (stat.type !== 'inbound-rtp' || stat.kind !== 'audio' || (stat.packetsReceived ?? 0) === 0) continue;
+      voices.push({
+        codec: report.get(stat.codecId ?? '')?.mimeType?.replace('audio/', '') ?? '',
+        packetsReceived: stat.packetsReceived ?? 0,
+        concealed: (stat.concealedSamples ?? 0) / Math.max(1, stat.totalSamplesReceived ?? 0),
+        playoutAt: stat.estimatedPlayoutTimestamp ?? null,
+      });
+    }
+  }
+  return voices;
+}
+
+/** What this page sends of one kind, encoding by encoding; those that never sent a frame are left out. */
+export async function sentEncodings(kind: 'audio' | 'video'): Promise<SentEncoding[]> {
+  const sent: SentEncoding[] = [];
+  for (const connection of window.conclaveProbe.connections) {
+    if (connection.connectionState !== 'connected') continue;
+    const report = (await connection.getStats()) as unknown as ReadonlyMap<string, Stat>;
+    for (const stat of report.values()) {
+      if (stat.type !== 'outbound-rtp' || stat.kind !== kind) continue;
+      if (kind === 'video' && (stat.framesSent ?? 0) === 0) continue;
+      sent.push({
+        codec: report.get(stat.codecId ?? '')?.mimeType?.replace(/^.*\//, '') ?? '',
+        rid: stat.rid ?? '',
+        width: stat.frameWidth ?? 0,
+        scalabilityMode: stat.scalabilityMode ?? '',
+        framesSent: stat.framesSent ?? 0,
+        keyFramesEncoded: stat.keyFramesEncoded ?? 0,
+      });
+    }
+  }
+  return sent;
+}
