@@ -1,5 +1,7 @@
 //! Conclave's own signalling (docs/protocol.md): a bot is a whole participant.
 
+mod guest;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -8,6 +10,7 @@ use conclave_proto::{
     ParticipantId, ParticipantKey, PathReport, PathState, Reply, RoomName, RoomOptions, Sdp, Secret, ServerMessage,
     SfuOffer, SourceKind, SourceMids, TopologyChoice, VideoCodec as ProtoCodec, View, ViewItem,
 };
+use conclave_qos::Time;
 use futures_util::{SinkExt, StreamExt};
 use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Message;
@@ -70,6 +73,8 @@ pub struct Person {
 const LEG: LegNumber = LegNumber(1);
 const AUDIO_SLOTS: usize = 3;
 
+pub use guest::{Guest, Seen};
+
 type Socket = WebSocketStream<Box<dyn Stream>>;
 
 impl ConclaveRoom {
@@ -78,10 +83,26 @@ impl ConclaveRoom {
     /// # Errors
     /// If the server refuses, or cannot be reached.
     pub async fn join(&self, swarm: &Arc<Swarm>, person: Person) -> Result<Joined, SignalError> {
+        let Entered { clicked, answered, bot, mut connection, me, generation } = self.enter(swarm, &person).await?;
+        if person.camera.is_some() {
+            self.stage.send_modify(|stage| stage.push(me.clone()));
+        }
+        let member = Member { swarm: swarm.clone(), bot, me, generation, person, next: NEXT_MESSAGE };
+        let stage = self.stage.subscribe();
+        let task = tokio::spawn(async move {
+            // A connection that breaks ends the bot: that is seen in the report, as whatever else a server does wrong.
+            if member.run(&mut connection, stage).await.is_err() {
+                let _ = connection.close(None).await;
+            }
+        });
+        Ok(Joined::new(bot, clicked, answered, Some(task.abort_handle())))
+    }
+
+    async fn enter(&self, swarm: &Swarm, person: &Person) -> Result<Entered, SignalError> {
         let clicked = swarm.now();
         let (mut bot, socket) = prepare(swarm, self.address, person.bot())?;
-        let join = self.message(&person, bot.offer())?;
-        let (mut connection, joined) = in_time(async {
+        let join = self.message(person, bot.offer())?;
+        let (connection, joined) = in_time(async {
             let mut connection = self.connect().await?;
             send(&mut connection, 1, ClientMessage::Join(Box::new(join))).await?;
             loop {
@@ -103,26 +124,9 @@ impl ConclaveRoom {
             return Err(SignalError::Unknown("the room's media does not go through the server".to_owned()));
         };
         bot.accept_answer(answer.sdp.as_str())?;
+        let generation = joined.room.topology.generation;
         let bot = swarm.add(bot, socket);
-        if person.camera.is_some() {
-            self.stage.send_modify(|stage| stage.push(joined.participant.clone()));
-        }
-        let member = Member {
-            swarm: swarm.clone(),
-            bot,
-            me: joined.participant,
-            generation: joined.room.topology.generation,
-            person,
-            next: 2,
-        };
-        let stage = self.stage.subscribe();
-        let task = tokio::spawn(async move {
-            // A connection that breaks ends the bot: that is seen in the report, as whatever else a server does wrong.
-            if member.run(&mut connection, stage).await.is_err() {
-                let _ = connection.close(None).await;
-            }
-        });
-        Ok(Joined::new(bot, clicked, answered, Some(task.abort_handle())))
+        Ok(Entered { clicked, answered, bot, connection, me: joined.participant, generation })
     }
 
     async fn connect(&self) -> Result<Socket, SignalError> {
@@ -216,6 +220,19 @@ impl Person {
             decodes: vec![ProtoCodec::Vp8, ProtoCodec::H264],
         })
     }
+}
+
+/// The id of a client's first message after the join.
+const NEXT_MESSAGE: u32 = 2;
+
+/// Somebody who has just come in.
+struct Entered {
+    clicked: Time,
+    answered: Time,
+    bot: BotId,
+    connection: Socket,
+    me: ParticipantId,
+    generation: Generation,
 }
 
 /// A participant after it has come in.

@@ -1,6 +1,7 @@
 //! What brings bots and servers together: Conclave's own signalling, WHIP and WHEP, Janus.
 
 mod conclave;
+mod fetch;
 mod http;
 mod janus;
 mod site;
@@ -16,7 +17,8 @@ use tokio::task::AbortHandle;
 use crate::peer::{Bot, BotConfig, BotError};
 use crate::swarm::{BotId, BotSocket, Swarm};
 
-pub use conclave::{ConclaveRoom, Person};
+pub use conclave::{ConclaveRoom, Guest, Person, Seen};
+pub use fetch::fetch;
 pub use http::Bearer;
 pub use janus::{Feed, JanusRoom};
 pub use site::{BadSite, Site, Trust};

@@ -70,7 +70,7 @@ impl Site {
     }
 
     /// The same server, with another path. A whole URL takes the place of this one.
-    pub(super) fn join(&self, path: &str) -> Result<Self, BadSite> {
+    pub(crate) fn join(&self, path: &str) -> Result<Self, BadSite> {
         if path.contains("://") {
             return path.parse();
         }

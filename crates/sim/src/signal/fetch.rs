@@ -1,0 +1,15 @@
+//! A page of a server, such as its metrics.
+
+use hyper::Method;
+
+use super::http::request;
+use super::{SignalError, Site, Trust};
+
+/// Fetches what is at this URL.
+///
+/// # Errors
+/// If the server cannot be reached, or answers with anything but success.
+pub async fn fetch(site: &Site, trust: Trust) -> Result<String, SignalError> {
+    let answer = request(Method::GET, site, trust, None, None).await?;
+    if answer.status.is_success() { Ok(answer.body) } else { Err(SignalError::Refused(answer.status.to_string())) }
+}
