@@ -41,6 +41,8 @@ pub(crate) struct News {
     speakers_changed: bool,
     /// How many people there were when it was last told.
     count: usize,
+    /// A newcomer was told another number since: it has to be told again, even if it is as it was.
+    counts_differ: bool,
     told_at: Option<Duration>,
 }
 
@@ -83,8 +85,10 @@ impl Room {
     pub(crate) fn tell_of_departure(&mut self, member: &Member, reason: LeaveReason) {
         self.news.changed.remove(&member.state.order);
         let participant = member.id().clone();
-        if self.is_small() && self.news.is_about(None) {
-            self.news.count = self.roster.len();
+        let is_all_there_is = self.news.is_about(None) && self.news.everybody_counts(self.roster.len() + 1);
+        // A room that becomes small by it may lose somebody whom the others do not know: they only count.
+        if self.is_small() && is_all_there_is && member.told {
+            self.news.note_count(self.roster.len());
             return self.broadcast(Event::ParticipantLeft { participant, reason }, None);
         }
         if member.told {
@@ -97,7 +101,7 @@ impl Room {
     fn tell_of(&mut self, order: u32, except: Option<&ParticipantId>, event: impl FnOnce(Participant) -> Event) {
         if self.is_small() && self.news.is_about(Some(order)) {
             self.news.changed.clear();
-            self.news.count = self.roster.len();
+            self.news.note_count(self.roster.len());
             let Some(member) = self.roster.at_mut(order) else { return };
             member.told = true;
             let event = event(member.state.clone());
@@ -113,7 +117,7 @@ impl Room {
     }
 
     fn has_roster_news(&self) -> bool {
-        !self.news.is_about(None) || self.news.count != self.roster.len()
+        !self.news.is_about(None) || !self.news.everybody_counts(self.roster.len())
     }
 
     /// When what has changed is to be told.
@@ -168,8 +172,8 @@ impl Room {
         let left = std::mem::take(&mut self.news.left);
         let count = self.roster.len();
         let has_news = !(participants.is_empty() && left.is_empty() && unlisted.is_empty());
-        if has_news || self.news.count != count {
-            self.news.count = count;
+        if has_news || !self.news.everybody_counts(count) {
+            self.news.note_count(count);
             let count = count as u32;
             self.broadcast(Event::RosterChanged { count, participants, left, unlisted }, None);
         }
@@ -179,8 +183,9 @@ impl Room {
         }
     }
 
-    /// Those whom a newcomer is told of: itself, and who is listed.
+    /// Those whom a newcomer is told of: itself, and who is listed. It is told how many there are, too.
     pub(crate) fn first_page(&mut self, newcomer: &ParticipantId) -> Vec<Participant> {
+        self.news.counts_differ |= !self.news.everybody_counts(self.roster.len());
         let mut orders: Vec<u32> = self.roster.listed().map(|member| member.state.order).collect();
         let own = self.roster.order_of(newcomer);
         orders.extend(own.filter(|own| !self.roster.is_listed(*own)));
@@ -293,6 +298,16 @@ impl Room {
 }
 
 impl News {
+    /// Whether this is the number of people that everybody was told last.
+    fn everybody_counts(&self, people: usize) -> bool {
+        !self.counts_differ && self.count == people
+    }
+
+    fn note_count(&mut self, people: usize) {
+        self.count = people;
+        self.counts_differ = false;
+    }
+
     /// Whether nothing of the roster waits to be told, but perhaps what is about this member.
     fn is_about(&self, order: Option<u32>) -> bool {
         self.left.is_empty() && self.changed.iter().all(|changed| Some(*changed) == order)

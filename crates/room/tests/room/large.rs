@@ -154,6 +154,31 @@ fn who_came_and_went_between_two_tellings_was_never_there() {
 }
 
 #[test]
+fn who_was_never_listed_is_not_named_on_leaving_although_the_room_becomes_small() {
+    let (mut stage, people) = large(LISTED + 1);
+    stage.ok(&people[LISTED], ClientMessage::Leave {});
+    stage.wait(seconds(1));
+    let (participants, left, unlisted) = (Vec::new(), Vec::new(), Vec::new());
+    let fewer = Event::RosterChanged { count: LISTED as u32, participants, left, unlisted };
+    assert_eq!(stage.events(&people[0]), [fewer]);
+}
+
+#[test]
+fn a_newcomer_learns_that_somebody_left_although_the_others_count_as_many_as_before() {
+    let (mut stage, people) = large(100);
+    // So that what follows has to wait.
+    stage.join("First");
+    stage.forget_events();
+    let newcomer = stage.join("Newcomer");
+    let mut mirror = Mirror::new(newcomer.joined.clone());
+    assert_eq!(mirror.count, 102);
+    stage.ok(&people[99], ClientMessage::Leave {});
+    stage.wait(seconds(1));
+    stage.numbered(newcomer.connection).into_iter().for_each(|(seq, event)| mirror.apply(seq, event));
+    assert_eq!(mirror.count, 101);
+}
+
+#[test]
 fn pages_together_are_everybody_once() {
     let (mut stage, people) = large(320);
     let (mut after, mut found, mut pages) = (None, Vec::new(), 0);
