@@ -73,6 +73,15 @@ bench-media: $(PROGRAM) ## Compares the media plane with the floor and with Janu
 	cargo build --release --locked -p conclave-sim
 	scripts/bench-media.sh $(PROGRAM) target/release/conclave-load $(BENCH)
 
+# Seconds of the churn run, and what else it is told: make soak SOAK="--seed 7 --media-threads 1"
+SOAK_SECONDS ?= 600
+SOAK ?=
+
+.PHONY: soak
+soak: $(PROGRAM) ## Lets people come and go for ten minutes; the server must be as it was before
+	cargo build --release --locked -p conclave-sim --bin conclave-soak
+	target/release/conclave-soak --program $(PROGRAM) --seconds $(SOAK_SECONDS) $(SOAK)
+
 .PHONY: fuzz
 fuzz: ## Feeds the parsers with made-up input: make fuzz FUZZ_SECONDS=600
 	@scripts/fuzz.sh $(FUZZ_SECONDS)

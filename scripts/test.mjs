@@ -118,6 +118,15 @@ const steps = [
     minutes: 20,
   },
   {
+    name: 'soak',
+    says: 'a minute of people who come and go leaves nothing behind',
+    run: [
+      ...['cargo', 'run', '--locked', '-p', 'conclave-sim', '--bin', 'conclave-soak', '--'],
+      ...['--program', 'target/debug/conclave', '--seconds', '60'],
+    ],
+    minutes: 10,
+  },
+  {
     name: 'streaming',
     says: 'FFmpeg and aiortc publish by WHIP and play by WHEP',
     run: ['target/venv/streaming/bin/python', 'crates/conclave/tests/streaming/run.py'],
