@@ -43,6 +43,8 @@ pub const JOIN_SECONDS: &str = "conclave_join_seconds";
 pub const CPU: &str = "conclave_process_cpu_seconds";
 /// Memory of the process (resident set), in bytes; 0 where the system does not tell.
 pub const MEMORY: &str = "conclave_process_resident_memory_bytes";
+/// Memory of what is remembered of the last hour for the administrator, in bytes, about.
+pub const HISTORY: &str = "conclave_history_bytes";
 /// Share of the last second in which a media thread worked (0 to 1), by `shard`.
 pub const SHARD_BUSY: &str = "conclave_media_shard_busy_ratio";
 /// Legs that a media thread owns, by `shard`.
@@ -120,6 +122,7 @@ fn describe() {
     describe_gauge!(CERTIFICATE_EXPIRY, Unit::Seconds, "When the certificate in use expires, since 1970");
     describe_gauge!(CPU, Unit::Seconds, "CPU time of the process since its start");
     describe_gauge!(MEMORY, Unit::Bytes, "Memory of the process (resident set)");
+    describe_gauge!(HISTORY, Unit::Bytes, "Memory of what is remembered of the last hour");
     describe_gauge!(SHARD_BUSY, "Share of the last second in which a media thread worked");
     describe_gauge!(SHARD_LEGS, "Legs that a media thread owns");
     describe_counter!(SHARD_PACKETS, "Packets of a media thread by direction");

@@ -159,6 +159,7 @@ async fn metrics_have_the_same_as_sums_and_name_nobody() {
     let figures = server.http("GET", "/metrics", &[], Value::Null).await.text();
     for name in [
         "conclave_process_resident_memory_bytes",
+        "conclave_history_bytes",
         "conclave_process_cpu_seconds",
         "conclave_media_shard_busy_ratio{shard=\"0\"}",
         "conclave_media_shard_packets_total{shard=\"0\",direction=\"in\"}",

@@ -15,6 +15,7 @@ const SAMPLE: u64 = 10;
 pub(super) fn export(watch: &Watch, media: Option<&MediaSnapshot>, usage: Usage) {
     gauge!(names::MEMORY).set(usage.memory_bytes.unwrap_or(0) as f64);
     gauge!(names::CPU).set(usage.cpu.as_secs_f64());
+    gauge!(names::HISTORY).set(watch.bytes() as f64);
     for (index, (shard, now)) in media.iter().flat_map(|media| &media.shards).zip(&watch.totals().shards).enumerate() {
         let label = index.to_string();
         gauge!(names::SHARD_BUSY, "shard" => label.clone()).set(f64::from(now.busy_permille) / 1_000.0);

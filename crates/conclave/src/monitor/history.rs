@@ -104,6 +104,11 @@ impl<const K: usize> Series<K> {
     #[cfg(test)]
     pub(super) const BYTES: usize = size_of::<Self>() + (FINE + COARSE) * size_of::<[Packed; K]>();
 
+    /// Bytes that it takes now.
+    pub(super) fn bytes(&self) -> usize {
+        size_of::<Self>() + (self.fine.values.capacity() + self.coarse.values.capacity()) * size_of::<[Packed; K]>()
+    }
+
     /// An empty one that begins in this second.
     pub(super) fn new(second: u64, folds: &'static [Fold; K]) -> Self {
         Self {

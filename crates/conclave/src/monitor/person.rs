@@ -97,6 +97,16 @@ impl Person {
         self.leg = None;
     }
 
+    /// Bytes that it takes, about.
+    pub(super) fn bytes(&self) -> usize {
+        let streams = self.streams.values().map(|stream| {
+            size_of::<(StreamId, Stream)>()
+                + stream.history.as_ref().map_or(0, |history| history.bytes() - size_of_val(history))
+        });
+        let own = self.history.as_ref().map_or(0, |history| history.bytes() - size_of_val(history));
+        size_of::<Self>() + own + streams.sum::<usize>()
+    }
+
     pub(super) fn is_inside(&self) -> bool {
         self.presence != AdminPresence::Left
     }

@@ -291,6 +291,22 @@ fn all_histories_together_take_no_more_than_is_stated() {
 }
 
 #[test]
+fn what_is_remembered_is_counted_as_it_grows() {
+    let mut world = World::new(Bounds::default());
+    let nothing = world.watch.bytes();
+    world.ada_alone(2);
+    let little = world.watch.bytes();
+    for second in 3..=200 {
+        world.second(vec![participant("ada", 1)], vec![leg("ada", 1, second)]);
+    }
+    let much = world.watch.bytes();
+    // A source and a slot, whose fine values grow from 30 to 120 seconds.
+    let least = 90 * (6 + 2 * 4) * 2;
+    assert!(nothing < little && little + least <= much, "{nothing} {little} {much}");
+    assert!(much < nothing + 32 * 1_024, "{much}");
+}
+
+#[test]
 fn a_media_plane_that_does_not_answer_leaves_the_people_on_the_list() {
     let mut world = World::new(Bounds::default());
     world.ada_alone(2);

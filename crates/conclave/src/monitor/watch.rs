@@ -296,6 +296,12 @@ impl Watch {
         self.rooms.values().flat_map(Room::inside)
     }
 
+    /// Bytes that all that is remembered takes, about.
+    pub(super) fn bytes(&self) -> usize {
+        let people = self.rooms.values().flat_map(|room| room.people.values());
+        self.history.bytes() + people.map(Person::bytes).sum::<usize>()
+    }
+
     /// The second that was observed last.
     pub(super) fn second(&self) -> u64 {
         self.clock.second
