@@ -2,7 +2,6 @@
 
 mod bot;
 mod incoming;
-mod keys;
 mod outgoing;
 mod report;
 mod transport;

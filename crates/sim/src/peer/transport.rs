@@ -1,16 +1,16 @@
 //! ICE and DTLS of one bot, by str0m, which sees nothing else.
 
 use std::net::SocketAddr;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
+use conclave_media::dtls::{Keys, captured, capturing};
 use conclave_qos::Time;
 use str0m::config::{DtlsCert, Fingerprint};
 use str0m::net::{Protocol, Receive};
 use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc};
 use thiserror::Error;
 
-use super::keys::{self, Keys};
 use crate::sdp::{Local, RemoteDescription};
 
 /// Why a bot has no connection.
@@ -49,13 +49,13 @@ pub(super) struct Transport {
 }
 
 /// All bots are one person to the server: making keys is no part of what is measured.
-static CERTIFICATE: LazyLock<Option<DtlsCert>> =
-    LazyLock::new(|| keys::provider().dtls_provider.generate_certificate());
+static CERTIFICATE: LazyLock<Option<DtlsCert>> = LazyLock::new(|| capturing().dtls_provider.generate_certificate());
 
 impl Transport {
     pub(super) fn new(epoch: Instant, now: Time, local: SocketAddr) -> Result<Self, TransportError> {
         let certificate = CERTIFICATE.clone().ok_or(TransportError::NoCertificate)?;
-        let config = Rtc::builder().set_crypto_provider(keys::provider()).set_dtls_cert(certificate).set_rtp_mode(true);
+        let config =
+            Rtc::builder().set_crypto_provider(Arc::new(capturing())).set_dtls_cert(certificate).set_rtp_mode(true);
         let mut rtc = config.build(epoch + now.to_duration());
         if let Ok(candidate) = Candidate::host(local, Protocol::Udp) {
             rtc.add_local_candidate(candidate);
@@ -115,7 +115,7 @@ impl Transport {
                 return Ok(Step::Connected(keys));
             }
             let output = self.rtc.poll_output().map_err(|_| TransportError::Handshake)?;
-            self.keys = keys::take().or(self.keys.take());
+            self.keys = captured().or(self.keys.take());
             match output {
                 Output::Timeout(at) => {
                     return Ok(Step::Idle(Time::since_start(at.saturating_duration_since(self.epoch))));

@@ -114,8 +114,6 @@ pub struct Bot {
     transport: Transport,
     remote: Option<SocketAddr>,
     srtp: Option<(Inbound, Outbound)>,
-    /// Whether this side is the DTLS client.
-    is_client: bool,
     agreed: Agreed,
     /// The codec that it sends or has offered first; what comes in is of it once that is agreed on.
     video: Option<VideoCodec>,
@@ -167,7 +165,6 @@ impl Bot {
             transport: Transport::new(epoch, now, local)?,
             remote: None,
             srtp: None,
-            is_client: true,
             agreed: Agreed::default(),
             video: None,
             sections: Vec::new(),
@@ -286,7 +283,6 @@ impl Bot {
             };
             self.outgoing[*stream].agree(types, self.agreed.extensions);
         }
-        self.is_client = !remote.is_dtls_client;
         self.transport.connect(remote, offered)?;
         Ok(())
     }

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
+use conclave_media::dtls::Keys;
 use conclave_qos::Time;
 use conclave_rtp::rtcp::{MAX_BLOCKS, MAX_COMPOUND, Writer};
-use conclave_rtp::srtp::{self, Profile, Side};
-use str0m::crypto::dtls::SrtpProfile;
+use conclave_rtp::srtp;
 
-use super::super::keys::Keys;
 use super::super::outgoing::Piece;
 use super::super::transport::Step;
 use super::{Bot, Moment, Outbox, PendingSource, REPORT_INTERVAL, Source};
@@ -82,18 +81,12 @@ impl Bot {
     }
 
     fn start(&mut self, now: Moment, keys: &Keys) {
-        let profile = match keys.profile {
-            SrtpProfile::AEAD_AES_128_GCM => Profile::AeadAes128Gcm,
-            SrtpProfile::AEAD_AES_256_GCM => Profile::AeadAes256Gcm,
-            _ => Profile::Aes128CmHmacSha1_80,
-        };
-        let side = if self.is_client { Side::DtlsClient } else { Side::DtlsServer };
-        let Ok(pair) = srtp::pair(profile, &keys.material, side) else {
+        let Ok(pair) = srtp::pair(keys.profile, &keys.material, keys.side) else {
             self.report.ended = true;
             return;
         };
         self.srtp = Some(pair);
-        self.report.profile = Some(profile);
+        self.report.profile = Some(keys.profile);
         self.report.connected.get_or_insert(now.time);
         // Cameras and microphones are not in step with each other.
         for (stream, source) in std::mem::take(&mut self.pending_sources) {
