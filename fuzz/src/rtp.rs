@@ -56,7 +56,9 @@ pub fn rtcp(data: &[u8]) -> usize {
         let Ok(packet) = packet else { continue };
         read += 1;
         match packet {
-            Packet::SenderReport { blocks, .. } | Packet::ReceiverReport { blocks, .. } => assert!(blocks.count() <= 31),
+            Packet::SenderReport { blocks, .. } | Packet::ReceiverReport { blocks, .. } => {
+                assert!(blocks.count() <= 31)
+            }
             Packet::Bye(sources) => assert!(sources.count() <= 31),
             Packet::Nack(nack) => assert!(nack.sequences().count() <= 17 * data.len() / 4),
             Packet::Fir(fir) => assert!(fir.entries().count() <= data.len() / 8),
@@ -108,7 +110,9 @@ pub fn receiver(data: &[u8]) -> usize {
                 now = now + Duration::from_millis(u64::from(bytes.u8().unwrap_or(0)));
                 speak(&mut receiver, now);
             }
-            240..=249 => receiver.request_keyframe(now, StreamIndex { section: u16::from(what & 1), layer: what >> 1 & 3 }),
+            240..=249 => {
+                receiver.request_keyframe(now, StreamIndex { section: u16::from(what & 1), layer: what >> 1 & 3 })
+            }
             _ => {
                 receiver.set_config(config(usize::from(what & 3)));
                 // A stream that went and came is another one.

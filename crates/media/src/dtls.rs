@@ -27,7 +27,11 @@ pub struct Keys {
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keys").field("profile", &self.profile).field("side", &self.side).field("material", &"***").finish()
+        f.debug_struct("Keys")
+            .field("profile", &self.profile)
+            .field("side", &self.side)
+            .field("material", &"***")
+            .finish()
     }
 }
 

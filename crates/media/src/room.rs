@@ -70,6 +70,7 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) stores: &'a mut Stores,
     pub(crate) dirty_legs: &'a mut Vec<u32>,
     pub(crate) counters: &'a Counters,
+    #[expect(clippy::vec_box, reason = "a box comes from a message of another shard, and goes into the next one")]
     pub(crate) spent: &'a mut Vec<Box<ForwardBatch>>,
     pub(crate) me: ShardId,
     /// Set to the leg that is being given a packet.

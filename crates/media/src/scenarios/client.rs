@@ -31,7 +31,6 @@ pub(super) struct Got {
     /// Which of its slots: sound first.
     pub(super) slot: u16,
     pub(super) sequence: u64,
-    pub(super) timestamp: u32,
     pub(super) stamp: Stamp,
     /// Since the world's beginning.
     pub(super) at: Duration,
@@ -243,8 +242,8 @@ impl Client {
                 if let Ok(Some(media)) = receiver.handle_rtp(time, time, &packet[..plain.length])
                     && let Some(stamp) = Stamp::read(media.payload)
                 {
-                    let (slot, sequence, timestamp) = (media.stream.section, media.sequence, media.timestamp);
-                    self.got.push(Got { slot, sequence, timestamp, stamp, at: time.to_duration() });
+                    let (slot, sequence) = (media.stream.section, media.sequence);
+                    self.got.push(Got { slot, sequence, stamp, at: time.to_duration() });
                 }
             }
             // The network has doubled it.

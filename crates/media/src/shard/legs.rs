@@ -352,8 +352,7 @@ impl Shard {
     pub(super) fn end_leg(&mut self, now: Instant, place: u32, end: End) {
         let Some(leg) = self.legs.get_mut(place) else { return };
         if leg.connection.close().is_ok() {
-            loop {
-                let Some(leg) = self.legs.get_mut(place) else { break };
+            while let Some(leg) = self.legs.get_mut(place) {
                 match leg.connection.poll() {
                     Ok(Step::Transmit(transmit)) => self.transmit(now, place, transmit),
                     Ok(Step::Connected(_) | Step::Ended) => {}

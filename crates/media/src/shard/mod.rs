@@ -59,7 +59,9 @@ pub(crate) struct Shard {
     /// Where payloads of rooms that are at home elsewhere are kept.
     foreign_stores: HashMap<(RoomKey, StreamNumber), ForeignStore>,
     /// Batches to be used again.
+    #[expect(clippy::vec_box, reason = "a box comes from a message of another shard, and goes into the next one")]
     spent_media: Vec<Box<MediaBatch>>,
+    #[expect(clippy::vec_box, reason = "as above")]
     spent_forwards: Vec<Box<ForwardBatch>>,
     pub(crate) shared: Shared,
     quic_refusals: Refusals,

@@ -33,7 +33,8 @@ impl Conference {
         });
         let video = leg.into_iter().flat_map(|leg| leg.video.iter().zip(0..)).filter_map(|(slot, index)| {
             let showing = slot.carries.as_ref()?;
-            let carried = self.carried_by(showing.source.person, showing.source.kind, showing.current, showing.paused)?;
+            let carried =
+                self.carried_by(showing.source.person, showing.source.kind, showing.current, showing.paused)?;
             Some((SlotId::Video(index), carried))
         });
         audio.chain(video)
