@@ -119,8 +119,10 @@ pub(crate) struct Shared {
     pub(crate) dirty_rooms: Vec<u32>,
     /// When the turn started.
     pub(crate) started: Instant,
-    /// This machine's addresses that something came to.
+    /// This machine's addresses that something came to, at whichever shard.
     local: HashSet<IpAddr>,
+    /// The one that something came to here last.
+    last_local: Option<IpAddr>,
 }
 
 /// Packets of one leg, one behind the other in the arena.
@@ -156,6 +158,7 @@ impl Shared {
             dirty_rooms: Vec::new(),
             started,
             local: HashSet::new(),
+            last_local: None,
         }
     }
 
@@ -175,18 +178,32 @@ impl Shared {
         self.common.start + time.to_duration()
     }
 
+    /// Something came to this address of the machine. Other shards hear of it too: they answer what this one hands
+    /// over to them, and have to answer from the address that was asked.
+    pub(crate) fn arrived_at(&mut self, local: IpAddr) {
+        if self.last_local == Some(local) {
+            return;
+        }
+        self.last_local = Some(local);
+        if self.remember_local(local) {
+            for shard in self.links.others() {
+                self.links.tell(shard, Message::Local(local));
+            }
+        }
+    }
+
+    /// Notes an address of this machine. Returns whether it is a new one.
+    pub(crate) fn remember_local(&mut self, local: IpAddr) -> bool {
+        self.local.len() < MOST_LOCAL && self.local.insert(local)
+    }
+
     /// Which announced address a datagram was sent to, as the client sees it. Where the server is
     /// behind a translation of addresses, what it is reached under is not what it has: the first
     /// announced address of the family stands for it.
-    pub(crate) fn addressed(&mut self, source: SocketAddr, local: Option<IpAddr>) -> SocketAddr {
+    pub(crate) fn addressed(&self, source: SocketAddr, local: Option<IpAddr>) -> SocketAddr {
         let announced = &self.common.announced;
-        if let Some(local) = local {
-            if self.local.len() < MOST_LOCAL && !self.local.contains(&local) {
-                self.local.insert(local);
-            }
-            if let Some(address) = announced.iter().find(|address| address.ip() == local) {
-                return *address;
-            }
+        if let Some(address) = local.and_then(|local| announced.iter().find(|address| address.ip() == local)) {
+            return *address;
         }
         let of_family = announced.iter().find(|address| address.is_ipv4() == source.is_ipv4());
         // Announced addresses are never empty; without one of the family, any will be refused by ICE.

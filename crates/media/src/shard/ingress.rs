@@ -36,6 +36,9 @@ impl Shard {
         if is_relayed(source.ip()) {
             return self.shared.counters.dropped(Dropped::ForgedRelay, 1);
         }
+        if let Some(local) = local {
+            self.shared.arrived_at(local);
+        }
         let remote = Remote::Udp(source);
         match classify(contents) {
             DatagramKind::Media => {

@@ -5,7 +5,7 @@
 //! where it is needed. Commands go home, *orders* from there to owners, *words* from owners home; media
 //! goes both ways in batches, once for each turn of a shard.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -85,6 +85,8 @@ pub(crate) enum Message {
     Check(Box<Handed>),
     /// A packet from a remote of one of the receiver's legs.
     Packet(LegRef, Box<Handed>),
+    /// Something came to this address of the machine.
+    Local(IpAddr),
     /// A remote belongs to a leg of the sender: what comes from there is to be handed to it.
     Route {
         remote: Remote,
@@ -244,6 +246,12 @@ impl Links {
     /// How many shards there are.
     pub(crate) fn shards(&self) -> usize {
         self.inboxes.len()
+    }
+
+    /// All shards but this one.
+    pub(crate) fn others(&self) -> impl Iterator<Item = ShardId> + use<> {
+        let me = self.me;
+        (0..self.shards()).filter_map(ShardId::new).filter(move |shard| *shard != me)
     }
 
     /// The home of a room.

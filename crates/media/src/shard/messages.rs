@@ -13,6 +13,9 @@ impl Shard {
         match message {
             Message::Check(check) => self.take_check(now, check.from, &check),
             Message::Packet(leg, packet) => self.take_packet(now, leg, &packet),
+            Message::Local(address) => {
+                self.shared.remember_local(address);
+            }
             Message::Route { remote, leg, owner } => self.route_abroad(remote, leg, owner),
             Message::Unroute { remote, leg } => self.unroute(remote, leg),
             Message::StreamLost { remote, leg } => {

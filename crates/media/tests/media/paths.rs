@@ -1,8 +1,11 @@
 //! Every way from a client to the server, and from one to another.
 
-use conclave_media::{LegOffer, MediaEvent};
+use std::net::{Ipv4Addr, SocketAddr};
+
+use conclave_media::{LegOffer, MediaEvent, MediaLimits};
 use conclave_proto::SourceKind;
 use str0m::net::Protocol;
+use tokio::net::UdpSocket;
 
 use crate::client::Client;
 use crate::harness::{ALL_ON, ROOM, Server, id, soon};
@@ -126,6 +129,30 @@ async fn media_goes_on_through_an_ice_restart_by_any_way() {
         nobody_failed(&server);
         server.handle.close_room(ROOM);
         ada.until("closed", |seen| seen.closed).await;
+    }
+    server.handle.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_asks_one_of_several_addresses_is_answered_from_that_one() {
+    let anywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    let server = Server::with(anywhere, Ipv4Addr::LOCALHOST.into(), MediaLimits::default());
+    // Not the one that the system would answer from.
+    let asked = SocketAddr::from(([127, 0, 0, 2], server.address().port()));
+    // A STUN binding request (RFC 8489 section 5), which the TURN server answers; and a QUIC packet of a version
+    // that nobody speaks (RFC 9000 section 17.2), which is refused.
+    let mut binding = vec![0x00, 0x01, 0x00, 0x00, 0x21, 0x12, 0xA4, 0x42];
+    binding.resize(20, 7);
+    let mut quic = vec![0xC0, 0xFA, 0xFA, 0xFA, 0xFA, 8];
+    quic.resize(1_200, 7);
+    // As many askers as it takes to come to every shard.
+    for packet in [&binding, &quic] {
+        for _ in 0..8 {
+            let asker = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("free");
+            asker.send_to(packet, asked).await.expect("sent");
+            let (_, from) = soon("an answer", asker.recv_from(&mut [0; 1_500])).await.expect("arrives");
+            assert_eq!(from, asked);
+        }
     }
     server.handle.shutdown().await;
 }
