@@ -17,7 +17,7 @@ use crate::media::{CameraConfig, Clip, VideoCodec};
 use crate::peer::{BotConfig, BotReport, Sends};
 use crate::sdp::Kind;
 use crate::signal::{Bearer, ConclaveRoom, Guest, Person, Seen, SignalError, Site, Trust, WhipSite};
-use crate::swarm::{BotId, Network, Swarm};
+use crate::swarm::{BotId, Network, Swarm, Until};
 
 /// Where a wave happens.
 #[derive(Clone)]
@@ -115,8 +115,7 @@ pub(super) async fn run(place: &Place, wave: Wave, number: usize, seed: u64, chu
         }
     }
     observe(place, &rooms, &tally, &mut tasks).await;
-    let tally = lock(&tally).clone();
-    tally
+    lock(&tally).clone()
 }
 
 /// Looks at the rooms until nobody acts any more.
@@ -193,6 +192,13 @@ impl Room {
             seated.occupant.held_back = seen.paused.iter().filter_map(|paused| whose.get(paused)).copied().collect();
         }
         seats.iter().map(|(seat, seated)| (*seat, seated.occupant.clone())).collect()
+    }
+
+    /// Whether somebody has been there with a microphone, undisturbed, since this moment.
+    fn has_spoken_since(&self, since: Time) -> bool {
+        lock(&self.seats).values().any(|Seated { occupant: Occupant { connected, microphone, calm, .. }, .. }| {
+            [connected, microphone, calm].into_iter().all(|moment| moment.is_some_and(|moment| moment <= since))
+        })
     }
 
     /// Changes what is known of one who is there.
@@ -397,6 +403,13 @@ async fn play(place: Place, room: Arc<Room>, tally: Arc<Mutex<Tally>>, seed: u64
     match site.join(&place.swarm, config).await {
         Ok((joined, session)) => {
             lock(&tally).players += 1;
+            let since = place.swarm.now();
+            let patience = LIMIT.min(goes.saturating_duration_since(Instant::now()));
+            let got = place.swarm.watch(joined.bot, Until::Packets(1), patience).await;
+            let is_blind = got.is_none_or(|report| report.packets == 0);
+            if is_blind && patience == LIMIT && room.has_spoken_since(since) {
+                lock(&tally).fault(format!("{name}: a player has got nothing for {:.1} s", LIMIT.as_secs_f64()));
+            }
             sleep_until(goes).await;
             if let Err(error) = session.end().await {
                 lock(&tally).fault(format!("{name}: a player's end failed: {error}"));
