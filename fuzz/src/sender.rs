@@ -134,7 +134,7 @@ impl Leg {
         let media = Ssrc(u32::from(second & 7));
         let mut buffer = [0; MAX_COMPOUND];
         let mut writer = Writer::new(&mut buffer);
-        let newest = self.newest[usize::from(second / 2 & 3).min(2)] as u16;
+        let newest = self.newest[usize::from((second / 2) & 3).min(2)] as u16;
         let written = match what % 5 {
             0 => writer.nack(Ssrc(9), media, (0..first % 64).rev().map(|back| newest.wrapping_sub(back))).map(|_| ()),
             1 => writer.pli(Ssrc(9), media),
