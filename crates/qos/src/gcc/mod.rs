@@ -42,6 +42,8 @@ use trendline::{Trendline, Usage};
 
 /// A burst may leave this much faster than the target: `goog_cc_network_control.cc`, `kDefaultPaceMultiplier`.
 const PACING_PERCENT: u64 = 250;
+/// After so long without a loss, probes may show whether the path carries more again.
+const LOSSES_ARE_OVER: Duration = Duration::from_millis(1_000);
 /// After this long without reports, delays are begun with afresh: `delay_based_bwe.cc`, `kStreamTimeOut`.
 const DELAYS_EXPIRE: Duration = Duration::from_secs(2);
 /// The estimate is probed for again where it dropped this soon after too little was sent: `probe_controller.cc`,
@@ -98,6 +100,8 @@ pub struct Gcc {
     next_sequence: Option<u64>,
     /// Arrivals of one report, as (when, position), reused.
     arrivals: Vec<(i64, u32)>,
+    /// When a packet was last told to be lost.
+    lost: Option<Time>,
 }
 
 impl Gcc {
@@ -128,6 +132,7 @@ impl Gcc {
             standing: StandingQueue::default(),
             next_sequence: None,
             arrivals: Vec::new(),
+            lost: None,
         }
     }
 
@@ -228,10 +233,10 @@ impl Gcc {
         let limited = self.remote_limit.map_or(estimate, |limit| estimate.min(limit));
         self.target = limited.max(self.limits.floor);
         self.application.set_estimate(bps(self.target));
-        self.plan.set_estimate(now, bps(self.target), self.permission());
+        self.plan.set_estimate(now, bps(self.target), self.permission(now));
     }
 
-    fn permission(&self) -> Permission {
+    fn permission(&self, now: Time) -> Permission {
         if self.reported.is_none() && self.plan.has_begun() {
             // Without reports, there is nothing that a probe could show.
             return Permission::No;
@@ -242,8 +247,14 @@ impl Gcc {
         match self.loss.state() {
             LossState::DelayBased => Permission::Free,
             LossState::Increasing => Permission::SmallSteps,
+            // Its observations outlast what was lost by seconds where little is sent: a picture must not wait for that.
+            LossState::Decreasing if self.losses_are_over(now) => Permission::SmallSteps,
             LossState::Decreasing => Permission::No,
         }
+    }
+
+    fn losses_are_over(&self, now: Time) -> bool {
+        self.lost.is_some_and(|lost| now.since(lost) > LOSSES_ARE_OVER)
     }
 
     fn state(&self) -> NetworkState {
@@ -270,6 +281,9 @@ impl CongestionController for Gcc {
             return;
         }
         self.application.update(now);
+        if results.iter().any(|result| result.received.is_none()) {
+            self.lost = Some(now);
+        }
         if self.application.is_limited() {
             self.limited = Some(now);
         }
@@ -282,6 +296,11 @@ impl CongestionController for Gcc {
                 self.loss.set_acknowledged(rate);
             }
             recovered = self.update_rate(now, probed);
+            if probed.is_some_and(|probed| probed > bps(self.target)) && self.losses_are_over(now) {
+                // What was lost under other conditions says nothing of a path that has just carried more without loss.
+                self.loss = LossBased::new(bps(self.limits.floor), bps(self.limits.ceiling));
+                self.lost = None;
+            }
         }
         self.loss.handle_report(results, self.rate.rate(), self.application.is_limited());
         self.update_target(now);
@@ -315,7 +334,7 @@ impl CongestionController for Gcc {
             self.rate.set_rate(now, rate);
             self.update_target(now);
         }
-        self.plan.set_permission(self.permission());
+        self.plan.set_permission(self.permission(now));
         self.plan.handle_timeout(now);
     }
 

@@ -30,6 +30,11 @@ const WAIT: Duration = Duration::from_secs(1);
 /// From one attempt to the next; twice as long after each that fails, up to [`alr_interval`].
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(5);
+/// Nothing slower is looked for: a small picture beside sound, which takes as long to be told from nothing at all as any
+/// other rate. In steps from what sound alone left behind, it would take ten seconds to come back.
+const LEAST: f64 = 250_000.0;
+/// Where not even that is there, a stopped picture waits for it, and a probe is a few packets: it is looked for this often.
+const LONGEST_INTERVAL_BELOW: Duration = Duration::from_secs(2);
 /// While queues or losses forbid to probe, it is tried again after this.
 const HELD: Duration = Duration::from_millis(250);
 /// An estimate that falls to this share has dropped: `kBitrateDropThreshold`...
@@ -137,7 +142,8 @@ impl ProbePlan {
                 self.state = State::Idle;
                 self.failed = true;
                 self.next = now + self.interval.saturating_sub(WAIT);
-                self.interval = (self.interval * 2).min(LONGEST_INTERVAL);
+                let longest = if self.estimate < LEAST { LONGEST_INTERVAL_BELOW } else { LONGEST_INTERVAL };
+                self.interval = (self.interval * 2).min(longest);
                 self.duration = (self.duration * 2).min(LONGEST_DURATION);
             }
             State::Idle if self.next <= now && self.is_more_wanted() => {
@@ -219,7 +225,7 @@ impl ProbePlan {
         let most = (self.wanted.max(ALWAYS_WANTED) * MOST).min(self.ceiling);
         let most = match self.permission {
             Permission::Free => most,
-            Permission::SmallSteps => most.min(self.estimate * WHILE_LOSSY),
+            Permission::SmallSteps => most.min((self.estimate * WHILE_LOSSY).max(LEAST)),
             Permission::No => {
                 self.state = State::Idle;
                 self.next = now + HELD;
@@ -228,7 +234,7 @@ impl ProbePlan {
         };
         let mut last = 0.0;
         for rate in rates {
-            let rate = rate.min(most);
+            let rate = rate.max(LEAST).min(most);
             if rate > last && rate > self.estimate {
                 last = rate;
                 self.add(rate);

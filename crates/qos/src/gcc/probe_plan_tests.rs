@@ -105,3 +105,20 @@ fn a_drop_that_is_over_is_probed_for_with_what_was_before() {
     plan.handle_recovery(at(2_300));
     assert_eq!(rates(&mut plan), [3_400]);
 }
+
+#[test]
+fn a_picture_that_was_stopped_is_looked_for_at_once_and_often() {
+    let mut plan = started(800e3);
+    rates(&mut plan);
+    plan.set_estimate(at(1_000), 45e3, Permission::Free);
+    let mut found = Vec::new();
+    for ms in (1_000..12_000).step_by(10) {
+        if plan.poll_timeout().is_some_and(|due| due <= at(ms)) {
+            plan.handle_timeout(at(ms));
+        }
+        found.extend(rates(&mut plan).into_iter().map(|rate| (ms, rate)));
+    }
+    assert!(found.iter().all(|(_, rate)| *rate == 250), "{found:?}");
+    let gaps: Vec<u64> = found.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+    assert!(found[0].0 <= 2_010 && gaps.iter().all(|gap| *gap <= 2_020), "{found:?}");
+}
