@@ -14,5 +14,7 @@ mod world;
 
 mod cost;
 mod crossing;
+mod estimation;
 mod faults;
 mod networks;
+mod threats;

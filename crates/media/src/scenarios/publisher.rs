@@ -117,6 +117,8 @@ pub(super) struct Publisher {
     ticks: u64,
     pub(super) sound: bool,
     pub(super) camera: bool,
+    /// How many layers the camera has.
+    pub(super) layers: u8,
     /// Whether requests for key frames change what is sent; otherwise every 25th picture is one.
     pub(super) heeds: bool,
 }
@@ -140,7 +142,7 @@ impl Publisher {
             frames: 0,
         };
         let streams = vec![stream(0, sound, SOUND), stream(1, camera, 0), stream(2, camera, 1), stream(3, camera, 2)];
-        Self { me, streams, transport_sequence: 65_000, ticks: 0, sound: true, camera: true, heeds: true }
+        Self { me, streams, transport_sequence: 65_000, ticks: 0, sound: true, camera: true, layers: 3, heeds: true }
     }
 
     /// Goes on with so many packets of every stream sent, as after a long time.
@@ -155,7 +157,11 @@ impl Publisher {
         self.ticks += 1;
         for index in 0..self.streams.len() {
             let layer = self.streams[index].layer;
-            let is_due = if layer == SOUND { self.sound } else { self.camera && self.ticks.is_multiple_of(2) };
+            let is_due = if layer == SOUND {
+                self.sound
+            } else {
+                self.camera && layer < self.layers && self.ticks.is_multiple_of(2)
+            };
             if is_due {
                 self.send_frame(now, index, keys, out);
             }

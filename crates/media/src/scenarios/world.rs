@@ -419,9 +419,9 @@ impl World {
     }
 
     /// Whose events of legs that failed were told.
-    pub(super) fn failed(&self) -> Vec<&str> {
-        let failed = |event| match event {
-            &MediaEvent::Failed { ref participant, .. } => Some(participant.as_str()),
+    pub(super) fn failed(&self) -> Vec<String> {
+        let failed = |event: &MediaEvent| match event {
+            MediaEvent::Failed { participant, .. } => Some(participant.as_str().to_owned()),
             _ => None,
         };
         self.told.iter().filter_map(failed).collect()
