@@ -49,6 +49,16 @@ impl Meter {
         self.counts.push_back((at, traffic));
     }
 
+    /// There is nothing to measure any more; takes no memory until there is.
+    pub(super) fn end(&mut self) {
+        self.counts = VecDeque::new();
+    }
+
+    /// Bytes that it takes besides its own size.
+    pub(super) fn bytes(&self) -> usize {
+        self.counts.capacity() * size_of::<(Duration, Traffic)>()
+    }
+
     /// The rate since the last update, and the loss of the last seconds.
     pub(super) fn flow(&self) -> AdminFlow {
         let mut newest = self.counts.iter().rev();

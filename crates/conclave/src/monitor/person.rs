@@ -68,6 +68,9 @@ struct Leg {
     sent: Meter,
 }
 
+/// Entries of a node of a B-tree, whether they are used or not.
+const NODE: usize = 11;
+
 /// Share of the newest second in a stream's activity.
 const NEWEST: f32 = 1.0 / 60.0;
 
@@ -95,16 +98,20 @@ impl Person {
     pub(super) fn left(&mut self) {
         self.presence = AdminPresence::Left;
         self.leg = None;
+        // What it carried stays in the histories; nothing more comes.
+        self.streams.values_mut().for_each(|stream| stream.meter.end());
     }
 
     /// Bytes that it takes, about.
     pub(super) fn bytes(&self) -> usize {
+        let of_series = |bytes: Option<usize>, own: usize| bytes.map_or(0, |bytes| bytes - own);
         let streams = self.streams.values().map(|stream| {
-            size_of::<(StreamId, Stream)>()
-                + stream.history.as_ref().map_or(0, |history| history.bytes() - size_of_val(history))
+            let history = stream.history.as_ref().map(Series::bytes);
+            of_series(history, size_of::<StreamHistory>()) + stream.meter.bytes()
         });
-        let own = self.history.as_ref().map_or(0, |history| history.bytes() - size_of_val(history));
-        size_of::<Self>() + own + streams.sum::<usize>()
+        let entries = self.streams.len().next_multiple_of(NODE) * size_of::<(StreamId, Stream)>();
+        let own = of_series(self.history.as_ref().map(Series::bytes), size_of::<LegHistory>());
+        size_of::<Self>() + own + entries + streams.sum::<usize>()
     }
 
     pub(super) fn is_inside(&self) -> bool {

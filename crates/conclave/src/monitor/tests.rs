@@ -304,6 +304,8 @@ fn what_is_remembered_is_counted_as_it_grows() {
     let least = 90 * (6 + 2 * 4) * 2;
     assert!(nothing < little && little + least <= much, "{nothing} {little} {much}");
     assert!(much < nothing + 32 * 1_024, "{much}");
+    world.second(vec![], vec![]);
+    assert!(world.watch.bytes() < much, "who has left is not measured any more");
 }
 
 #[test]
