@@ -63,6 +63,11 @@ bench: $(PAGE) ## Measures; figures are also appended to target/bench/results.js
 	cargo bench --locked -p conclave-turn --bench relaying
 	cargo bench --locked -p conclave --bench relay
 	@$(MAKE) --no-print-directory bench-media
+	@$(MAKE) --no-print-directory bench-join
+
+.PHONY: bench-join
+bench-join: $(PROGRAM) ## Measures joining in a browser: from the press to the first frame
+	cd web && E2E_PROGRAM=$(abspath $(PROGRAM)) npx playwright test --config e2e/bench/playwright.config.ts
 
 # What the comparison of media planes is told: make bench-media BENCH="--quick --only delay"
 BENCH ?=

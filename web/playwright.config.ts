@@ -3,8 +3,8 @@ import { defineConfig } from '@playwright/test';
 /** Real browsers, real servers: each test starts its own (see `e2e/support/fixtures.ts`). */
 export default defineConfig({
   testDir: 'e2e',
-  // Needs networks of its own: scripts/networks.sh.
-  testIgnore: 'networks/**',
+  // Networks of their own need scripts/networks.sh; what is only measured, make bench-join.
+  testIgnore: ['networks/**', 'bench/**'],
   globalSetup: './e2e/support/prepare.ts',
   // A meeting of five is five browsers; two meetings at once would measure the machine, not Conclave.
   workers: 1,

@@ -18,8 +18,6 @@ export interface PictureStream {
   nackCount: number;
   pliCount: number;
   decoder: string;
-  /** When what is played now was captured, by its sender's clock: milliseconds since 1970; null while unknown. */
-  playoutAt: number | null;
 }
 
 /** A voice that arrives. */
@@ -29,7 +27,15 @@ export interface VoiceStream {
   packetsReceived: number;
   /** Samples that were made up because nothing had arrived, of all samples. */
   concealed: number;
-  playoutAt: number | null;
+}
+
+/** A sender report that arrived (RFC 3550, section 6.4.1), in milliseconds since 1970. */
+export interface Report {
+  kind: 'audio' | 'video';
+  /** By the clock of whom it is about. */
+  sentAt: number;
+  /** By this machine's. */
+  arrivedAt: number;
 }
 
 /** One encoding that is sent. */
@@ -62,7 +68,8 @@ interface Stat {
   nackCount?: number;
   pliCount?: number;
   decoderImplementation?: string;
-  estimatedPlayoutTimestamp?: number;
+  timestamp?: number;
+  remoteTimestamp?: number;
   concealedSamples?: number;
   totalSamplesReceived?: number;
   rid?: string;
@@ -91,7 +98,6 @@ export async function pictureStream(selector: string): Promise<PictureStream | n
         nackCount: stat.nackCount ?? 0,
         pliCount: stat.pliCount ?? 0,
         decoder: stat.decoderImplementation ?? '',
-        playoutAt: stat.estimatedPlayoutTimestamp ?? null,
       };
     }
   }
@@ -110,11 +116,29 @@ export async function voiceStreams(): Promise<VoiceStream[]> {
         codec: report.get(stat.codecId ?? '')?.mimeType?.replace('audio/', '') ?? '',
         packetsReceived: stat.packetsReceived ?? 0,
         concealed: (stat.concealedSamples ?? 0) / Math.max(1, stat.totalSamplesReceived ?? 0),
-        playoutAt: stat.estimatedPlayoutTimestamp ?? null,
       });
     }
   }
   return voices;
+}
+
+/** The last sender report of each stream. */
+export async function senderReports(): Promise<Report[]> {
+  const reports: Report[] = [];
+  for (const connection of window.conclaveProbe.connections) {
+    if (connection.connectionState !== 'connected') continue;
+    const report = (await connection.getStats()) as unknown as ReadonlyMap<string, Stat>;
+    for (const { type, kind, remoteTimestamp, timestamp } of report.values()) {
+      if (type !== 'remote-outbound-rtp' || remoteTimestamp === undefined || timestamp === undefined)
+        continue;
+      reports.push({
+        kind: kind === 'audio' ? 'audio' : 'video',
+        sentAt: remoteTimestamp,
+        arrivedAt: timestamp,
+      });
+    }
+  }
+  return reports;
 }
 
 /** What this page sends of one kind, encoding by encoding; those that never sent a frame are left out. */
