@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use conclave_proto::ParticipantId;
 use conclave_qos::Time;
@@ -85,6 +85,11 @@ impl Common {
 
     pub(crate) fn legs(&self) -> usize {
         self.legs.load(Ordering::Relaxed)
+    }
+
+    /// Spreads what should not coincide. Whole calls in virtual time are the same each time they are played.
+    pub(crate) fn seed(&self, of: u64) -> u64 {
+        if cfg!(test) { of } else { rand::random() }
     }
 }
 
@@ -195,6 +200,14 @@ impl Shared {
     /// Notes an address of this machine. Returns whether it is a new one.
     pub(crate) fn remember_local(&mut self, local: IpAddr) -> bool {
         self.local.len() < MOST_LOCAL && self.local.insert(local)
+    }
+
+    /// The next moment after this at which legs are looked at: all that are due about then, in one turn, so that what
+    /// they send goes out together.
+    pub(crate) fn grid(&self, time: Time) -> Instant {
+        const GRID: u64 = 2_000;
+        let time = time.to_duration().as_micros() as u64;
+        self.common.start + Duration::from_micros(time.next_multiple_of(GRID))
     }
 
     /// Which announced address a datagram was sent to, as the client sees it. Where the server is

@@ -306,10 +306,9 @@ impl Shard {
                 None => self.shared.counters.dropped(Dropped::NoPath, (self.shared.arena.len() - from) as u64),
             }
         }
-        let deadline = leg.deadline(&self.shared.common.limits).min(leg.rtp_due().map_or(leg.wake, |due| {
-            // Not in the past, so that a leg that is held up does not keep the thread busy.
-            self.shared.instant(due).max(now + PACE)
-        }));
+        let deadline = leg
+            .deadline(&self.shared.common.limits)
+            .min(leg.rtp_due().map_or(leg.wake, |due| self.shared.grid(due.max(time + PACE))));
         self.shared.wakeups.set(place, Some(deadline));
     }
 
@@ -408,7 +407,7 @@ fn dropped(reason: NotTaken) -> Option<Dropped> {
     }
 }
 
-/// What is sent after a pause waits at least this long, so that packets go out in runs.
+/// A leg that is held up does not keep the thread busy: it is looked at again no sooner than this.
 const PACE: Duration = Duration::from_micros(500);
 
 impl From<Fault> for End {
