@@ -141,9 +141,9 @@ impl Leg {
         let cname: String = rand::rng().sample_iter(Alphanumeric).take(16).map(char::from).collect();
         let reporter = Reporter { ssrc: Ssrc(rand::random()), cname: cname.clone() };
         let sender = SenderConfig { cname, ntp_at_start: common.ntp, overhead: OVERHEAD };
-        let receiver = Receiver::new(plan::receiver(agreed, &reporter), rand::random());
+        let receiver = Receiver::new(plan::receiver(agreed, &reporter), common.seed(name.key));
         let controller = Gcc::new(Limits { start: FIRST_ESTIMATE, ..Limits::default() });
-        let mut sender = Sender::new(sender, Box::new(controller), rand::random());
+        let mut sender = Sender::new(sender, Box::new(controller), common.seed(name.key));
         // An offer has at most 28 slots, and the engine gives each SSRC once.
         let _ = sender.set_slots(plan::slots(agreed));
         let rtp = Session::new(receiver, sender);

@@ -449,7 +449,7 @@ impl Shard {
         if let Some(place) = self.room_places.get(&key) {
             return *place;
         }
-        let room = Room::new(key, rand::random(), self.shared.links.shards());
+        let room = Room::new(key, self.shared.common.seed(key.0), self.shared.links.shards());
         let place = self.rooms.insert(room);
         self.shared.counters.rooms.increment(1.0);
         self.room_places.insert(key, place);
