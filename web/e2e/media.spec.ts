@@ -1,9 +1,16 @@
 /** Which picture, how large, by which codec, and how close to its sound: what the server's media plane decides. */
+import type { AdminParticipantDetail, AdminRoom } from '../src/core/proto.ts';
 import type { ChromiumDriver } from './support/driver.ts';
 import { expect, test } from './support/fixtures.ts';
 import { testId, tile, type Participant } from './support/participant.ts';
 import { ada, bo, chen, type Person } from './support/people.ts';
-import { pictureStream, sentEncodings, voiceStreams, type PictureStream } from './support/streams.ts';
+import {
+  pictureStream,
+  senderReports,
+  sentEncodings,
+  voiceStreams,
+  type PictureStream,
+} from './support/streams.ts';
 
 type Guest = Participant<ChromiumDriver>;
 
@@ -100,19 +107,31 @@ test('sound and picture of one person are told by the same clock', async ({ serv
   await second.join(server.origin, 'sync');
   await first.expectToSee([ada, bo]);
   await first.expectToHear([bo]);
-  // Played 100 ms apart, a voice still seems to come from the lips (ITU-R BT.1359-1 detects from 125 ms on).
+  // Reports tell where timestamps stand on the publisher's wall clock, which here is the receiver's as well. Were
+  // those of sound and picture made on different clocks, or by the server's guess, they would be apart.
+  const clocks = async () => {
+    const reports = await first.driver.evaluate(senderReports, undefined);
+    return reports.map(({ kind, sentAt, arrivedAt }) => ({ kind, behind: arrivedAt - sentAt }));
+  };
   await expect
-    .poll(
-      async () => {
-        const picture = (await pictureOf(first, bo))?.playoutAt;
-        const [voice] = await first.driver.evaluate(voiceStreams, undefined);
-        if (typeof picture !== 'number' || typeof voice?.playoutAt !== 'number') return null;
-        return Math.abs(picture - voice.playoutAt);
-      },
-      { message: 'how far sound and picture are apart, in milliseconds', timeout: 30_000 },
-    )
-    .toBeLessThan(100);
+    .poll(async () => (await clocks()).map(({ kind }) => kind).sort(), { message: 'sender reports' })
+    .toEqual(['audio', 'video']);
+  for (const { kind, behind } of await clocks())
+    expect(Math.abs(behind), `${kind} and the wall clock, in milliseconds`).toBeLessThan(100);
 });
+
+/** What each person's microphone is sent in, as the administrator sees it. */
+async function soundsSent(server: Server, room: string): Promise<Record<string, string | null>> {
+  const { now } = (await server.request('GET', `/admin/rooms/${room}`)) as AdminRoom;
+  const sounds: Record<string, string | null> = {};
+  for (const { id, name } of now.participants) {
+    const path = `/admin/rooms/${room}/participants/${id}`;
+    const { now: detail } = (await server.request('GET', path)) as AdminParticipantDetail;
+    const microphone = detail.sources.find(({ source }) => source === 'microphone');
+    if (microphone) sounds[name] = microphone.codec;
+  }
+  return sounds;
+}
 
 test.describe('with another browser', () => {
   test.use({ reach: 'interfaces' });
@@ -128,15 +147,11 @@ test.describe('with another browser', () => {
     for (const guest of [first, second, firefox]) await guest.join(server.origin, 'red');
     await first.expectToHear([bo]);
     await second.expectToHear([ada]);
-    await firefox.expectToHear([ada, bo]);
+    expect(await firefox.heardWithin(2_000)).toBeGreaterThan(0.001);
 
-    for (const guest of [first, second]) {
-      const sent = await guest.driver.evaluate(sentEncodings, 'audio');
-      expect(sent.map(({ codec }) => codec)).toContain('red');
-    }
-    const heard = await first.driver.evaluate(voiceStreams, undefined);
-    expect(heard.map(({ codec }) => codec)).toContain('red');
-    for (const { codec } of await firefox.driver.evaluate(voiceStreams, undefined))
-      expect(codec).toBe('opus');
+    // Browsers call what is inside by its name, Opus; the server says what it came in.
+    await expect
+      .poll(() => soundsSent(server, 'red'), { message: 'what microphones are sent in', timeout: 10_000 })
+      .toEqual({ [ada.name]: 'opus-red', [bo.name]: 'opus-red', [chen.name]: 'opus' });
   });
 });

@@ -1,5 +1,5 @@
 /**
- * What arrives for one tile or one voice, as the browser's own statistics tell (W3C WebRTC statistics). The
+ * What arrives for one tile and what a page sends, as the browser's own statistics tell (W3C WebRTC statistics). The
  * functions run in the page and refer to nothing outside themselves.
  */
 
@@ -18,15 +18,6 @@ export interface PictureStream {
   nackCount: number;
   pliCount: number;
   decoder: string;
-}
-
-/** A voice that arrives. */
-export interface VoiceStream {
-  /** Such as `red` or `opus`. */
-  codec: string;
-  packetsReceived: number;
-  /** Samples that were made up because nothing had arrived, of all samples. */
-  concealed: number;
 }
 
 /** A sender report that arrived (RFC 3550, section 6.4.1), in milliseconds since 1970. */
@@ -63,15 +54,12 @@ interface Stat {
   keyFramesEncoded?: number;
   freezeCount?: number;
   totalFreezesDuration?: number;
-  packetsReceived?: number;
   packetsLost?: number;
   nackCount?: number;
   pliCount?: number;
   decoderImplementation?: string;
   timestamp?: number;
   remoteTimestamp?: number;
-  concealedSamples?: number;
-  totalSamplesReceived?: number;
   rid?: string;
   scalabilityMode?: string;
 }
@@ -102,24 +90,6 @@ export async function pictureStream(selector: string): Promise<PictureStream | n
     }
   }
   return null;
-}
-
-/** The voices that have arrived so far. */
-export async function voiceStreams(): Promise<VoiceStream[]> {
-  const voices: VoiceStream[] = [];
-  for (const connection of window.conclaveProbe.connections) {
-    if (connection.connectionState !== 'connected') continue;
-    const report = (await connection.getStats()) as unknown as ReadonlyMap<string, Stat>;
-    for (const stat of report.values()) {
-      if (stat.type !== 'inbound-rtp' || stat.kind !== 'audio' || (stat.packetsReceived ?? 0) === 0) continue;
-      voices.push({
-        codec: report.get(stat.codecId ?? '')?.mimeType?.replace('audio/', '') ?? '',
-        packetsReceived: stat.packetsReceived ?? 0,
-        concealed: (stat.concealedSamples ?? 0) / Math.max(1, stat.totalSamplesReceived ?? 0),
-      });
-    }
-  }
-  return voices;
 }
 
 /** The last sender report of each stream. */
