@@ -2,8 +2,8 @@
 //! or for our own; and what a leg takes is bounded.
 #![allow(missing_docs)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
+
 use std::time::Duration;
 
 use conclave_qos::{Gcc, Limits, Time};
@@ -14,45 +14,13 @@ use conclave_rtp::{
     PayloadKind, PayloadType, ReceivePayload, ReceiveSection, Receiver, ReceiverConfig, Refused, Sender, SenderConfig,
     Session, Ssrc, write_header,
 };
-
-/// Counts what this thread has in use and how often it asked.
-struct Counting;
-
-thread_local! {
-    static IN_USE: Cell<isize> = const { Cell::new(0) };
-    static ASKED: Cell<usize> = const { Cell::new(0) };
-}
-
-fn count(bytes: isize, asked: usize) {
-    // A thread that ends has no counter any more; nothing of it is measured then.
-    let _ = IN_USE.try_with(|in_use| in_use.set(in_use.get() + bytes));
-    let _ = ASKED.try_with(|times| times.set(times.get() + asked));
-}
-
-#[expect(unsafe_code, reason = "an allocator cannot be written without")]
-// SAFETY: everything is the system allocator's, only counted.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize, 1);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize), 0);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use counting::{asked, in_use};
 
 /// Does something and says how often that asked for memory.
-fn asked<T>(work: impl FnOnce() -> T) -> (T, usize) {
-    let before = ASKED.get();
+fn counted<T>(work: impl FnOnce() -> T) -> (T, usize) {
+    let before = asked();
     let result = work();
-    (result, ASKED.get() - before)
+    (result, asked() - before)
 }
 
 const VP8: u8 = 96;
@@ -160,9 +128,9 @@ fn receiving_asking_and_reporting_allocate_nothing_once_warm() {
         let mut publisher = Publisher { outbound, inbound, next: [(0, 0); 3], transport: 0, packet: [0; MAX_PACKET] };
         let mut arena = Arena::with_capacity(8);
 
-        let before = IN_USE.get();
+        let before = in_use();
         let mut session = session(profile, &material);
-        let idle = IN_USE.get() - before;
+        let idle = in_use() - before;
         assert!(idle < IDLE_BOUND, "an idle leg takes {idle} bytes");
         let mut stores = [const { PacketStore::new() }; 3];
 
@@ -178,7 +146,7 @@ fn receiving_asking_and_reporting_allocate_nothing_once_warm() {
             // Single losses, and a burst every two seconds.
             if step % 37 != 0 && step % 2_000 > 20 {
                 let Publisher { packet, .. } = &mut publisher;
-                let ((), here) = asked(|| {
+                let ((), here) = counted(|| {
                     let got = session.handle_packet(now, now, &mut packet[..length]).expect("taken").expect("media");
                     stores[usize::from(got.stream.layer)].push(now, got.payload);
                 });
@@ -187,7 +155,7 @@ fn receiving_asking_and_reporting_allocate_nothing_once_warm() {
             }
             while let Some((layer, number)) = asked_for.pop() {
                 let length = publisher.seal(layer, Some(number));
-                let (taken, here) = asked(|| {
+                let (taken, here) = counted(|| {
                     session.handle_packet(now, now, &mut publisher.packet[..length]).map(|media| media.is_some())
                 });
                 assert!(matches!(taken, Ok(true) | Err(NotTaken::Refused(Refused::Duplicate))), "{taken:?}");
@@ -197,13 +165,14 @@ fn receiving_asking_and_reporting_allocate_nothing_once_warm() {
             if step % 1_000 == 999 {
                 for layer in 0..3 {
                     let length = publisher.seal_report(layer);
-                    let (_, here) = asked(|| session.handle_packet(now, now, &mut publisher.packet[..length]).is_ok());
+                    let (_, here) =
+                        counted(|| session.handle_packet(now, now, &mut publisher.packet[..length]).is_ok());
                     allocations += if is_warm { here } else { 0 };
                 }
             }
             if session.poll_timeout().is_some_and(|due| due <= now) {
                 arena.clear();
-                let ((), here) = asked(|| {
+                let ((), here) = counted(|| {
                     session.write_rtcp(now, &mut arena);
                     while session.receiver_mut().poll_event().is_some() {}
                 });
@@ -223,7 +192,7 @@ fn receiving_asking_and_reporting_allocate_nothing_once_warm() {
         }
         assert_eq!(allocations, 0, "{profile:?}");
         assert!(media > 28_000 && repeated > 1_000 && compounds > 400, "{media} {repeated} {compounds}");
-        let active = IN_USE.get() - before - stores.iter().map(|store| store.memory() as isize).sum::<isize>();
+        let active = in_use() - before - stores.iter().map(|store| store.memory() as isize).sum::<isize>();
         assert!(active < ACTIVE_BOUND, "a receiving leg takes {active} bytes");
     }
 }

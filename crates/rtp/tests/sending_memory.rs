@@ -3,12 +3,11 @@
 #[path = "sending/controller.rs"]
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod controller;
+mod counting;
 #[path = "sending/world.rs"]
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod world;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::time::Duration;
 
 use conclave_qos::{ArrivalLog, Bitrate, Demand, Gcc, Limits, Time};
@@ -17,40 +16,8 @@ use conclave_rtp::srtp::{Outbound, Profile, Side, pair};
 use conclave_rtp::{
     Arena, Header, Outgoing, PacketId, PacketRef, Patch, Payloads, Sender, SenderConfig, SlotConfig, Ssrc,
 };
+use counting::{asked, in_use};
 use world::{AUDIO, NTP_AT_START, OPUS, OVERHEAD, VP8, audio_slot, payload_type, video_slot};
-
-/// Counts what this thread has in use and how often it asked.
-struct Counting;
-
-thread_local! {
-    static IN_USE: Cell<isize> = const { Cell::new(0) };
-    static ASKED: Cell<usize> = const { Cell::new(0) };
-}
-
-fn count(bytes: isize, asked: usize) {
-    // A thread that ends has no counter any more; nothing of it is measured then.
-    let _ = IN_USE.try_with(|in_use| in_use.set(in_use.get() + bytes));
-    let _ = ASKED.try_with(|times| times.set(times.get() + asked));
-}
-
-#[expect(unsafe_code, reason = "an allocator cannot be written without")]
-// SAFETY: everything is the system allocator's, only counted.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as isize, 1);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-(layout.size() as isize), 0);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const SLOTS: u32 = 25;
 const IDLE_BOUND: isize = 64 * 1_024;
@@ -190,14 +157,6 @@ impl Leg {
             self.sender.handle_rtcp(self.now, &packet.expect("well-formed"));
         }
     }
-}
-
-fn in_use() -> isize {
-    IN_USE.with(Cell::get)
-}
-
-fn asked() -> usize {
-    ASKED.with(Cell::get)
 }
 
 #[test]

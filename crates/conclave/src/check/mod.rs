@@ -1,7 +1,7 @@
 //! `conclave check URL`: tests from where it runs which ways to a server are open, and says in plain
 //! words what works, what does not, and what whoever runs the server can do about it.
 //!
-//! Measuring ([`measure`]) and judging ([`verdict`]) are apart: the judgement is a function of what
+//! Measuring (`measure`) and judging (`verdict`) are apart: the judgement is a function of what
 //! was measured.
 
 mod link;

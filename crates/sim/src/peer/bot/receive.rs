@@ -103,16 +103,20 @@ impl Bot {
         self.arrivals.record(sequence, now);
     }
 
-    /// Decrypts a packet of media: its stamp, and whether a key frame begins.
-    fn look_inside(&mut self, now: Moment, arrived: Duration, index: usize, packet: &mut [u8]) {
-        let Some((inbound, _)) = &mut self.srtp else { return };
+    /// Decrypts a packet. Returns its payload.
+    fn open<'a>(&mut self, packet: &'a mut [u8]) -> Option<&'a [u8]> {
+        let (inbound, _) = self.srtp.as_mut()?;
         let Ok(plain) = inbound.unprotect_rtp(packet) else {
             self.report.undecryptable += 1;
-            return;
+            return None;
         };
         let packet = &packet[..plain.length];
-        let Ok(header) = Header::parse(packet) else { return };
-        let Ok(payload) = header.payload_of(packet) else { return };
+        Header::parse(packet).ok()?.payload_of(packet).ok()
+    }
+
+    /// Decrypts a packet of media: its stamp, and whether a key frame begins.
+    fn look_inside(&mut self, now: Moment, arrived: Duration, index: usize, packet: &mut [u8]) {
+        let Some(payload) = self.open(packet) else { return };
         let incoming = &mut self.incoming[index];
         if let Kind::Video(codec) = incoming.kind
             && !incoming.has_key_frame
@@ -155,15 +159,8 @@ impl Bot {
 
     fn handle_retransmission(&mut self, now: Moment, ssrc: Ssrc, packet: &mut [u8]) {
         let repaired = self.repairs.iter().find(|(_, rtx)| *rtx == ssrc.0).map(|(media, _)| Ssrc(*media));
-        let Some((inbound, _)) = &mut self.srtp else { return };
-        let Ok(plain) = inbound.unprotect_rtp(packet) else {
-            self.report.undecryptable += 1;
-            return;
-        };
-        let packet = &packet[..plain.length];
-        let Ok(header) = Header::parse(packet) else { return };
         // Probes are padding and nothing else.
-        let Ok(payload @ [high, low, ..]) = header.payload_of(packet) else { return };
+        let Some(payload @ [high, low, ..]) = self.open(packet) else { return };
         let original = u16::from_be_bytes([*high, *low]);
         // A server that does not say which stream it repairs has one that lacks this number.
         let found = self.incoming.iter_mut().find(|stream| match repaired {
