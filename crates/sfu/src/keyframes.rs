@@ -8,6 +8,10 @@ use crate::rtp::Time;
 /// frame times to come; asking again earlier makes two of them.
 const INTERVAL: Duration = Duration::from_millis(500);
 
+/// Least time between two requests of which the first was answered, for a slot that waits: somebody else has come, who
+/// shall see a picture soon. Encoders give about three key frames a second (libwebrtc waits 300 ms).
+const INTERVAL_ANSWERED: Duration = Duration::from_millis(250);
+
 /// After this many requests in vain the interval is doubled, and again after as many.
 const PATIENCE: u32 = 6;
 
@@ -43,7 +47,10 @@ impl KeyframeRequests {
 
     /// Whether to ask now; if so, it is taken as asked. `waiting`: a slot waits for a key frame.
     pub fn take(&mut self, now: Time, waiting: bool) -> bool {
-        let interval = INTERVAL * (1 << (self.unanswered / PATIENCE).min(2));
+        let interval = match self.unanswered {
+            0 if waiting => INTERVAL_ANSWERED,
+            unanswered => INTERVAL * (1 << (unanswered / PATIENCE).min(2)),
+        };
         let too_early = self.asked_at.is_some_and(|at| now.since(at) < interval);
         if too_early || !(waiting || self.is_wanted()) {
             return false;
@@ -91,6 +98,15 @@ mod tests {
         requests.want();
         assert!(!requests.take(at(300), false));
         assert!(requests.take(at(500), false));
+    }
+
+    #[test]
+    fn who_comes_after_the_key_frame_waits_less_for_the_next_than_who_lost_it() {
+        let mut requests = KeyframeRequests::default();
+        assert!(requests.take(at(0), true));
+        requests.arrived();
+        assert!(!requests.take(at(249), true) && requests.take(at(250), true));
+        assert!(!requests.take(at(500), true), "it has not come yet");
     }
 
     #[test]

@@ -140,3 +140,20 @@ fn who_is_closed_by_a_command_is_told_and_others_go_on() {
     assert!(world.got(ada, eve, true, since).is_empty() && world.got(eve, bob, true, since).is_empty());
     assert_eq!(world.failed(), <[String; 0]>::default());
 }
+
+#[test]
+fn a_leg_that_is_closed_while_it_moves_to_another_shard_leaves_nothing_behind() {
+    for turns in 0..60 {
+        let mut world = World::new(2);
+        // At home on the first shard, and reached by the second one.
+        let eve = world.join(RoomKey(2), "eve", 1, 1);
+        world.turns_left = Some(turns);
+        world.run(Duration::from_millis(50));
+        let participant = world.clients[eve].id.clone();
+        world.command(RoomKey(2), Command::CloseParticipant { room: RoomKey(2), participant });
+        world.turns_left = None;
+        world.run(Duration::from_millis(500));
+        let legs: u32 = world.snapshot().shards.iter().map(|shard| shard.legs).sum();
+        assert_eq!(legs, 0, "closed after {turns} turns");
+    }
+}

@@ -58,6 +58,8 @@ pub(super) struct World {
     pub(super) astray: Vec<(SocketAddr, Vec<u8>)>,
     /// While it stands still, nothing is received and nothing sent, as if the machine did something else.
     pub(super) stalls_until: Option<Instant>,
+    /// So many turns of shards are left until time stands still for them; for what happens between two.
+    pub(super) turns_left: Option<usize>,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -119,6 +121,7 @@ impl World {
             allocations: 0,
             astray: Vec::new(),
             stalls_until: None,
+            turns_left: None,
         }
     }
 
@@ -318,6 +321,11 @@ impl World {
         for _ in 0..64 {
             let mut is_quiet = true;
             for index in 0..self.shards.len() {
+                match &mut self.turns_left {
+                    Some(0) => return,
+                    Some(left) => *left -= 1,
+                    None => {}
+                }
                 is_quiet &= !self.turn(index);
             }
             if is_quiet {

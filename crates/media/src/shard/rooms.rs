@@ -195,7 +195,10 @@ impl Shard {
         let place = self.room_places.get(&leg.room).copied();
         let knows = |room: &Room| room.knows(leg.key);
         let Some(place) = place.filter(|place| self.rooms.get(*place).is_some_and(knows)) else {
-            // The room has given it up.
+            // The room has given it up, perhaps while it was on its way to another owner.
+            if let Word::Owned { owner, .. } = word {
+                self.shared.links.tell(owner, Message::Order(leg, Order::End(End::Closed)));
+            }
             return self.moved.retain(|_, (moved, _)| *moved != leg);
         };
         self.touch_room(place);
