@@ -17,6 +17,7 @@ use conclave_room::{
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::link::{Inlet, Moved};
 use super::{Entrance, GLIMPSED, Glimpse, Rooms, Snapshot, ToRoom, unix_ms};
 use crate::metrics::{Counted, JOIN_SECONDS, PARTICIPANTS, ROOM_PANICS, ROOMS, VIEWERS};
 use crate::streams::Lease;
@@ -84,13 +85,13 @@ impl Actor {
         rooms: Rooms,
         name: RoomName,
         key: RoomKey,
-        mut inputs: mpsc::Receiver<ToRoom>,
+        mut inlet: Inlet,
         mut media: mpsc::Receiver<MediaInput>,
     ) {
         let _counted = Counted::new(ROOMS);
         let stored = match rooms.0.storage.load(name.clone()).await {
             Ok(stored) => stored,
-            Err(error) => return Self::refuse_all(&rooms, &name, key, inputs, &error).await,
+            Err(error) => return Self::refuse_all(&rooms, &name, key, inlet, &error).await,
         };
         let (answers, mut answered) = mpsc::unbounded_channel();
         let mut actor = Self::new(rooms, name, key, stored, answers);
@@ -103,7 +104,7 @@ impl Actor {
                 Some((request, result)) = answered.recv() => Step::Media(MediaInput::Answered { request, result }),
                 Some(event) = media.recv() => Step::Media(event),
                 () = sleep_until(timeout.unwrap_or_else(Instant::now)), if timeout.is_some() => Step::Timeout,
-                Some(input) = inputs.recv() => Step::Input(input),
+                Some(input) = inlet.next() => Step::Input(input),
             };
             // The room is dropped after a panic, so that nothing sees what it left half done.
             match catch_unwind(AssertUnwindSafe(|| actor.step(step))) {
@@ -115,7 +116,7 @@ impl Actor {
                 }
             }
         };
-        actor.finish(ending, inputs).await;
+        actor.finish(ending, inlet).await;
     }
 
     fn new(
@@ -384,7 +385,7 @@ impl Actor {
         }
     }
 
-    async fn finish(self, ending: Option<Ending>, inputs: mpsc::Receiver<ToRoom>) {
+    async fn finish(self, ending: Option<Ending>, inlet: Inlet) {
         metrics::gauge!(PARTICIPANTS).decrement(self.counted as f64);
         metrics::gauge!(VIEWERS).decrement(self.viewers as f64);
         // Whoever only relayed is unknown to the media plane's rooms.
@@ -403,33 +404,14 @@ impl Actor {
         for answer in self.closed {
             let _ = answer.send(());
         }
-        // Whoever came at the last moment is let into the next meeting of this name.
-        for input in drain(inputs).await {
-            let asker = match &input {
-                ToRoom::Join { entrance, request, .. } | ToRoom::Resume { entrance, request, .. } => {
-                    Some((entrance.outbox.clone(), *request))
-                }
-                ToRoom::SetOptions(..) | ToRoom::Stream { opening: Some(_), .. } => None,
-                _ => continue,
-            };
-            if let Err(error) = self.rooms.deliver(&self.name, input).await
-                && let Some((outbox, request)) = asker
-            {
-                outbox.send(&ServerMessage::Error { id: Some(request), error });
-            }
-        }
+        pass_on(&self.rooms, &self.name, inlet).await;
     }
 
     /// The room could not be read, so nobody can be let in.
-    async fn refuse_all(
-        rooms: &Rooms,
-        name: &RoomName,
-        key: RoomKey,
-        inputs: mpsc::Receiver<ToRoom>,
-        error: &ProtocolError,
-    ) {
+    async fn refuse_all(rooms: &Rooms, name: &RoomName, key: RoomKey, inlet: Inlet, error: &ProtocolError) {
         rooms.0.remove(name, key);
-        for input in drain(inputs).await {
+        let (left, _nobody_moved) = inlet.close().await;
+        for input in left {
             match input {
                 ToRoom::Join { entrance, request, .. } | ToRoom::Resume { entrance, request, .. } => {
                     entrance.outbox.send(&ServerMessage::Error { id: Some(request), error: error.clone() });
@@ -443,14 +425,35 @@ impl Actor {
     }
 }
 
-/// What was sent before the sender could know that nobody listens any more.
-async fn drain(mut inputs: mpsc::Receiver<ToRoom>) -> Vec<ToRoom> {
-    inputs.close();
-    let mut left = Vec::new();
-    while let Some(input) = inputs.recv().await {
-        left.push(input);
+/// Whoever came at the last moment is let into the next meeting of this name, and what they said after
+/// that goes there too.
+async fn pass_on(rooms: &Rooms, name: &RoomName, inlet: Inlet) {
+    let (left, told) = inlet.close().await;
+    let mut moved = Moved::new();
+    for input in left {
+        match input {
+            ToRoom::Join { connection, ref entrance, request, .. }
+            | ToRoom::Resume { connection, ref entrance, request, .. } => {
+                let outbox = entrance.outbox.clone();
+                match rooms.enter(name, moved.remove(&connection), connection, input).await {
+                    Ok(link) => drop(moved.insert(connection, link)),
+                    Err(error) => outbox.send(&ServerMessage::Error { id: Some(request), error }),
+                }
+            }
+            ToRoom::Message { connection, .. } | ToRoom::Disconnected { connection, .. } => {
+                // Whoever was inside has been told that it is over.
+                if let Some(link) = moved.get_mut(&connection) {
+                    let _ = link.send_from(connection, input).await;
+                }
+            }
+            // Whoever asked is told by the answer's end if no meeting can be opened.
+            ToRoom::SetOptions(..) | ToRoom::Stream { opening: Some(_), .. } => {
+                let _ = rooms.deliver(name, input).await;
+            }
+            _ => {}
+        }
     }
-    left
+    told.send_replace(moved);
 }
 
 pub(super) fn media_input(event: MediaEvent) -> (RoomKey, MediaInput) {

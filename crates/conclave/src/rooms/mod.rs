@@ -1,6 +1,7 @@
 //! The live meetings: one task each, found by name.
 
 mod actor;
+mod link;
 mod outbox;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use conclave_room::{
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
+pub use link::RoomLink;
 pub use outbox::{Outbox, Outgoing, Sending, outbox};
 
 use crate::ice::IceServers;
@@ -28,9 +30,6 @@ use crate::storage::Storage;
 use crate::streams::Lease;
 use actor::Actor;
 
-/// Inputs that wait for a meeting's task. When it is full, whoever sends waits, and so does that
-/// client's socket.
-const INPUTS: usize = 1_024;
 /// Events of the media plane that wait for a meeting's task.
 const MEDIA_EVENTS: usize = 8_192;
 
@@ -170,22 +169,6 @@ pub struct Glimpse {
 /// Names in a [`Glimpse`]: more than are shown.
 const GLIMPSED: usize = 8;
 
-/// The way to one meeting's task. Fails when the meeting has just ended; then it is opened again.
-#[derive(Clone)]
-pub struct RoomLink {
-    inputs: mpsc::Sender<ToRoom>,
-}
-
-impl RoomLink {
-    /// Hands an input over, waiting while the meeting is busy.
-    ///
-    /// # Errors
-    /// The input, when the meeting has ended.
-    pub async fn send(&self, input: ToRoom) -> Result<(), ToRoom> {
-        self.inputs.send(input).await.map_err(|error| error.0)
-    }
-}
-
 /// All live meetings. Cheap to clone.
 #[derive(Clone)]
 pub struct Rooms(Arc<Shared>);
@@ -254,12 +237,11 @@ impl Rooms {
             return Err(try_later("there are as many meetings as this server takes"));
         }
         let key = RoomKey(self.0.next_room.fetch_add(1, Ordering::Relaxed));
-        let (inputs, inputs_out) = mpsc::channel(INPUTS);
+        let (link, inlet) = link::link();
         let (media, media_out) = mpsc::channel(MEDIA_EVENTS);
-        let link = RoomLink { inputs };
         live.by_key.insert(key, media);
         live.by_name.insert(name.clone(), LiveRoom { key, link: link.clone() });
-        self.0.tasks.spawn(Actor::run(self.clone(), name.clone(), key, inputs_out, media_out));
+        self.0.tasks.spawn(Actor::run(self.clone(), name.clone(), key, inlet, media_out));
         Ok(link)
     }
 
@@ -274,6 +256,27 @@ impl Rooms {
                 Ok(()) => return Ok(link),
                 Err(returned) => input = returned,
             }
+        }
+    }
+
+    /// Hands over a connection's join or resume as [`Self::deliver`] does, after what the connection said
+    /// before. `before`: the way to the meeting of this name that it has asked already, if it has; while
+    /// that leads to a meeting, it is taken, so that a join that is still being passed on to the next
+    /// meeting is not overtaken.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn enter(
+        &self,
+        name: &RoomName,
+        before: Option<RoomLink>,
+        connection: ConnectionId,
+        input: ToRoom,
+    ) -> Result<RoomLink, ProtocolError> {
+        let Some(mut link) = before else { return self.deliver(name, input).await };
+        match link.send_from(connection, input).await {
+            Ok(()) => Ok(link),
+            Err(input) => self.deliver(name, input).await,
         }
     }
 

@@ -32,20 +32,61 @@ fn name(text: &str) -> RoomName {
 
 impl Rig {
     async fn join(&self, room: &str, person: &str) -> Result<(RoomLink, Sending), ProtocolError> {
-        let join = json!({ "version": 1, "room": room, "name": person, "key": person });
         let (outbox, mut sending) = outbox(None);
-        let input = ToRoom::Join {
-            connection: self.rooms.next_connection(),
-            entrance: Entrance { outbox, host: None },
-            join: serde_json::from_value(join).expect("a join"),
-            authority: Authority::None,
-            request: 1,
-        };
-        let link = self.rooms.deliver(&name(room), input).await?;
-        match next(&mut sending).await {
-            ServerMessage::Reply { reply, .. } if matches!(*reply, Reply::Joined(_)) => Ok((link, sending)),
-            other => panic!("joined expected: {other:?}"),
-        }
+        let link = self.rooms.deliver(&name(room), join(self.rooms.next_connection(), room, person, outbox)).await?;
+        joined(&mut sending).await;
+        Ok((link, sending))
+    }
+
+    /// A meeting that ends as soon as its task runs, with one behind it who asked to be let in before that.
+    /// The task runs when the test first waits for something: nothing here does.
+    async fn join_as_it_closes(&self) -> Latecomer {
+        let (link, _ada) = self.join("r", "Ada").await.expect("in");
+        let (close, _closed) = oneshot::channel();
+        assert!(link.send(ToRoom::Close(close)).await.is_ok());
+        let (outbox, sending) = outbox(None);
+        let connection = self.rooms.next_connection();
+        let asked = self.rooms.deliver(&name("r"), join(connection, "r", "Bob", outbox.clone())).await;
+        Latecomer { connection, link: asked.expect("still open"), outbox, sending }
+    }
+}
+
+struct Latecomer {
+    connection: ConnectionId,
+    link: RoomLink,
+    outbox: Outbox,
+    sending: Sending,
+}
+
+impl Latecomer {
+    async fn say(&mut self, input: ToRoom) {
+        assert!(self.link.send_from(self.connection, input).await.is_ok(), "nobody listens");
+    }
+
+    fn leave(&self) -> ToRoom {
+        ToRoom::Message { connection: self.connection, request: 2, message: ClientMessage::Leave {} }
+    }
+
+    fn disconnected(&self) -> ToRoom {
+        ToRoom::Disconnected { connection: self.connection, departure: Departure::Goodbye }
+    }
+}
+
+fn join(connection: ConnectionId, room: &str, person: &str, outbox: Outbox) -> ToRoom {
+    let join = json!({ "version": 1, "room": room, "name": person, "key": person });
+    ToRoom::Join {
+        connection,
+        entrance: Entrance { outbox, host: None },
+        join: serde_json::from_value(join).expect("a join"),
+        authority: Authority::None,
+        request: 1,
+    }
+}
+
+async fn joined(sending: &mut Sending) {
+    match next(sending).await {
+        ServerMessage::Reply { reply, .. } if matches!(*reply, Reply::Joined(_)) => {}
+        other => panic!("joined expected: {other:?}"),
     }
 }
 
@@ -97,6 +138,63 @@ async fn whoever_comes_while_a_meeting_ends_gets_into_the_next() {
         rig.rooms.deliver(&name("r"), ToRoom::Close(close)).await.map(drop).expect("delivered");
         closed.await.expect("closed");
     }
+}
+
+#[tokio::test]
+async fn whoever_came_as_a_meeting_ended_and_disconnects_is_gone_from_the_next() {
+    let rig = rig(10);
+    let mut bob = rig.join_as_it_closes().await;
+    joined(&mut bob.sending).await;
+    bob.say(bob.disconnected()).await;
+    assert!(rig.rooms.look(&name("r")).await.is_none());
+}
+
+#[tokio::test]
+async fn whoever_came_as_a_meeting_ended_and_leaves_is_gone_from_the_next() {
+    let rig = rig(10);
+    let mut bob = rig.join_as_it_closes().await;
+    joined(&mut bob.sending).await;
+    bob.say(bob.leave()).await;
+    assert!(rig.rooms.look(&name("r")).await.is_none());
+}
+
+#[tokio::test]
+async fn what_is_said_before_the_ending_meeting_could_pass_on_the_join_follows_it() {
+    for leave in [Latecomer::leave, Latecomer::disconnected] {
+        let rig = rig(10);
+        let mut bob = rig.join_as_it_closes().await;
+        bob.say(leave(&bob)).await;
+        joined(&mut bob.sending).await;
+        // Whoever stays behind hears that it is over only after all has been passed on.
+        let stayed = ToRoom::Disconnected { connection: ConnectionId(1), departure: Departure::Lost };
+        assert!(bob.link.clone().send_from(ConnectionId(1), stayed).await.is_err());
+        assert!(rig.rooms.look(&name("r")).await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_latecomer_is_followed_through_every_meeting_that_ends_under_them() {
+    let rig = rig(10);
+    let mut bob = rig.join_as_it_closes().await;
+    joined(&mut bob.sending).await;
+    let (close, _closed) = oneshot::channel();
+    rig.rooms.deliver(&name("r"), ToRoom::Close(close)).await.map(drop).expect("delivered");
+    let again = join(bob.connection, "r", "Bob", bob.outbox.clone());
+    bob.say(again).await;
+    while !matches!(bob.sending.next().await, Some(Outgoing::Close { .. })) {}
+    joined(&mut bob.sending).await;
+    bob.say(bob.disconnected()).await;
+    assert!(rig.rooms.look(&name("r")).await.is_none());
+}
+
+#[tokio::test]
+async fn who_was_inside_when_a_meeting_ended_is_heard_by_no_later_one() {
+    let rig = rig(10);
+    let mut bob = rig.join_as_it_closes().await;
+    joined(&mut bob.sending).await;
+    let left = ToRoom::Disconnected { connection: ConnectionId(1), departure: Departure::Goodbye };
+    assert!(bob.link.clone().send_from(ConnectionId(1), left).await.is_err());
+    assert!(rig.rooms.look(&name("r")).await.is_some());
 }
 
 #[tokio::test]

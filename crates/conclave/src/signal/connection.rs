@@ -181,8 +181,8 @@ impl Connection {
             ClientMessage::Resume(resume) => self.resume(frame.id, resume).await,
             message => {
                 let input = ToRoom::Message { connection: self.id, request: frame.id, message };
-                let sent = match &self.room {
-                    Some((_, room)) => room.send(input).await.is_ok(),
+                let sent = match &mut self.room {
+                    Some((_, room)) => room.send_from(self.id, input).await.is_ok(),
                     None => false,
                 };
                 if !sent {
@@ -220,17 +220,20 @@ impl Connection {
     }
 
     async fn enter(&mut self, request: u32, name: RoomName, input: ToRoom) {
-        if let Some((current, room)) = &self.room {
-            // Who is inside is the meeting's to know: a second join is passed on, and refused there.
-            if *current != name {
+        let mut before = None;
+        if let Some((current, room)) = &mut self.room {
+            if *current == name {
+                // Who is inside is the meeting's to know: a second join is passed on, and refused there.
+                before = Some(room.clone());
+            } else {
                 if self.outbox.has_joined() {
                     return self.refuse(Some(request), out_of_order("this connection is in a room"));
                 }
                 let left = ToRoom::Disconnected { connection: self.id, departure: Departure::Goodbye };
-                let _ = room.send(left).await;
+                let _ = room.send_from(self.id, left).await;
             }
         }
-        match self.app.rooms.deliver(&name, input).await {
+        match self.app.rooms.enter(&name, before, self.id, input).await {
             Ok(link) => self.room = Some((name, link)),
             Err(error) => self.refuse(Some(request), error),
         }
@@ -241,8 +244,8 @@ impl Connection {
     }
 
     async fn depart(&mut self, departure: Departure) {
-        if let Some((_, room)) = self.room.take() {
-            let _ = room.send(ToRoom::Disconnected { connection: self.id, departure }).await;
+        if let Some((_, mut room)) = self.room.take() {
+            let _ = room.send_from(self.id, ToRoom::Disconnected { connection: self.id, departure }).await;
         }
     }
 }
