@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::{Bitrate, Control, Probe, ProbeId, SentPacket, Time};
 
-/// What may leave at once, so that packets to one destination go out together (in one UDP GSO call, say): mostly a whole
-/// frame, which the one who encoded it has paced already. libwebrtc's pacer has this too, with 40 ms
-/// (`rtp_transport_controller_send.cc`, `SetSendBurstInterval`); half of that keeps queues in the network shorter.
-const BURST: Duration = Duration::from_millis(20);
+/// What may leave at once, so that packets to one destination go out together (in one UDP GSO call, say). libwebrtc's
+/// pacer has this too (`pacing_controller.h`, `kDefaultBurstInterval`), long bursts at that; 5 ms are what its delay
+/// estimation takes for one group (`delay_based_bwe.cc`, `kSendTimeGroupLength`).
+const BURST: Duration = Duration::from_millis(5);
 /// What waits leaves within this, even where that is faster than the pacing rate.
 ///
 /// At 2.5 times the target, a frame of a quarter of a second's worth of bits (a key frame, mostly) leaves in 100 ms, so

@@ -40,21 +40,21 @@ fn drain(pacer: &mut Pacer, mut count: u32, until: u64) -> Vec<(u64, u32, Option
 }
 
 #[test]
-fn media_leaves_in_bursts_of_20_ms_at_the_pacing_rate() {
+fn media_leaves_in_bursts_of_5_ms_at_the_pacing_rate() {
     let mut pacer = Pacer::new(control(10_000, 0));
     // 10 Mbit/s are 1 ms a packet.
-    let sent = drain(&mut pacer, 80, 1_000_000);
+    let sent = drain(&mut pacer, 20, 1_000_000);
     let times: Vec<u64> = sent.iter().map(|(at, ..)| *at).collect();
-    assert_eq!(times[..20], [0; 20]);
-    assert_eq!(times[20..40], [20_000; 20]);
-    assert_eq!(*times.last().unwrap(), 60_000);
+    assert_eq!(times[..5], [0; 5]);
+    assert_eq!(times[5..10], [5_000; 5]);
+    assert_eq!(*times.last().unwrap(), 15_000);
 }
 
 #[test]
 fn a_slow_leg_sends_one_packet_at_a_time() {
-    let mut pacer = Pacer::new(control(400, 0));
+    let mut pacer = Pacer::new(control(1_000, 0));
     let times: Vec<u64> = drain(&mut pacer, 4, 1_000_000).iter().map(|(at, ..)| *at).collect();
-    assert_eq!(times, [0, 25_000, 50_000, 75_000]);
+    assert_eq!(times, [0, 10_000, 20_000, 30_000]);
 }
 
 #[test]
@@ -69,10 +69,10 @@ fn nothing_waits_much_longer_than_400_ms() {
 
 #[test]
 fn audio_does_not_wait_but_is_counted() {
-    let mut pacer = Pacer::new(control(400, 0));
+    let mut pacer = Pacer::new(control(1_000, 0));
     pacer.handle_sent(&packet(at(0), SIZE, None));
     let one = Queued { bytes: u64::from(SIZE), packets: 1 };
-    assert_eq!(pacer.poll(at(0), one), Turn::Wait(Some(at(25_000))));
+    assert_eq!(pacer.poll(at(0), one), Turn::Wait(Some(at(10_000))));
     for _ in 0..1_000 {
         pacer.handle_sent(&packet(at(0), SIZE, None));
     }
