@@ -144,7 +144,7 @@ async fn a_preview_does_not_tell_a_room_that_stands_empty_from_one_that_does_not
         let answer = server.http("GET", &format!("/api/v1/rooms/{room}/preview"), &[], Value::Null).await;
         (answer.status, answer.json(), started.elapsed())
     };
-    let empty = json!({ "participants": [], "locked": false, "full": false });
+    let empty = json!({ "count": 0, "participants": [], "locked": false, "full": false });
     for room in ["open", "locked", "absent"] {
         let (status, body, took) = preview(room).await;
         assert_eq!((status, &body), (200, &empty), "{room}");
@@ -152,7 +152,7 @@ async fn a_preview_does_not_tell_a_room_that_stands_empty_from_one_that_does_not
     }
     let (mut ada, _) = server.join("live", "Ada").await;
     let (_, body, took) = preview("live").await;
-    assert_eq!(body, json!({ "participants": [{ "name": "Ada" }], "locked": false, "full": false }));
+    assert_eq!(body, json!({ "count": 1, "participants": [{ "name": "Ada" }], "locked": false, "full": false }));
     assert!(took >= Duration::from_millis(40));
     ada.request(
         "set-options",
@@ -161,7 +161,11 @@ async fn a_preview_does_not_tell_a_room_that_stands_empty_from_one_that_does_not
     .await
     .expect("the host may");
     let (_, body, _) = preview("live").await;
-    assert_eq!(body, json!({ "participants": [], "locked": true, "full": true }), "a locked room names nobody");
+    assert_eq!(
+        body,
+        json!({ "count": 0, "participants": [], "locked": true, "full": true }),
+        "a locked room names nobody"
+    );
 }
 
 #[tokio::test]
