@@ -6,9 +6,16 @@ import { availableParallelism } from 'node:os';
 import { delimiter, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { failures } from './failures.mjs';
+
 const root = resolve(fileURLToPath(import.meta.url), '../..');
 const logs = resolve(root, 'target/test-logs');
 const minute = 60_000;
+
+/** Lines that tell of what failed: with the table and the total, they are what CI keeps of its output. */
+const MOST_TOLD = 11;
+/** Steps in one line of the table. */
+const IN_LINE = 3;
 
 /** @typedef {{ passed: number, failed: number }} Count */
 
@@ -31,6 +38,7 @@ const byCargo = countBy(/^test result: \w+\. (\d+) passed/gm, /^test result: \w+
 const byDocTest = countBy(/^test result: \w+\. (\d+) passed/gm, /^test result: \w+\. \d+ passed; (\d+) failed/gm, 0);
 const byNextest = countBy(/^\s+Summary .*? (\d+) passed/gm, /^\s+Summary .*? (\d+) (?:failed|timed out)/gm);
 const byVitest = countBy(/^\s+Tests\s.*?(\d+) passed/gm, /^\s+Tests\s+(\d+) failed/gm);
+const byNode = countBy(/^# pass (\d+)/gm, /^# fail (\d+)/gm);
 const byPlaywright = countBy(/^\s+(\d+) passed/gm, /^\s+(\d+) (?:failed|flaky|interrupted|did not run)/gm);
 
 const nextest = await succeeds('cargo', ['nextest', '--version']);
@@ -43,6 +51,13 @@ const nextest = await succeeds('cargo', ['nextest', '--version']);
 const steps = [
   { name: 'fmt', says: 'Rust is formatted', run: ['make', '--no-print-directory', 'fmt-check'], minutes: 2 },
   { name: 'shellcheck', says: 'scripts are sound', run: ['shellcheck', '.ci/run', ...shellScripts()], minutes: 2 },
+  {
+    name: 'scripts',
+    says: 'what failed is told in a few lines',
+    run: ['node', '--test', '--test-reporter=tap', 'scripts/failures.test.mjs'],
+    minutes: 1,
+    count: byNode,
+  },
   { name: 'lint', says: 'the page: eslint and prettier', run: ['npm', '--prefix', 'web', 'run', 'lint'], minutes: 5 },
   { name: 'types', says: 'the page: types', run: ['npm', '--prefix', 'web', 'run', 'check'], minutes: 5 },
   {
@@ -161,7 +176,10 @@ process.env.PATH = `${resolve(root, 'target/tools/bin')}${delimiter}${process.en
 
 /** @type {Count} */
 const total = { passed: 0, failed: 0 };
+/** @type {string[]} */
 const table = [];
+/** @type {{ name: string, output: string }[]} */
+const failed = [];
 for (const step of steps.filter((each) => wanted.length === 0 || wanted.includes(each.name))) {
   console.log(`\n== ${step.name}: ${step.says}`);
   const started = Date.now();
@@ -169,18 +187,23 @@ for (const step of steps.filter((each) => wanted.length === 0 || wanted.includes
   const seconds = Math.round((Date.now() - started) / 1000);
   if (!ok && step.unavailable?.test(output)) {
     console.log(`-- ${step.name} could not be checked: its database cannot be reached from here. Not counted.`);
-    table.push(`${step.name.padEnd(12)} not checked`);
+    table.push(`${step.name} not checked`);
     continue;
   }
   const count = (step.count ?? asOne)(output, ok);
   total.passed += count.passed;
   total.failed += count.failed;
-  table.push(`${step.name.padEnd(12)} ${`${count.passed} passed, ${count.failed} failed`.padEnd(26)} ${seconds} s`);
+  if (count.failed > 0) failed.push({ name: step.name, output });
+  const result = count.failed > 0 ? `${count.passed} passed, ${count.failed} FAILED` : `${count.passed} passed`;
+  table.push(`${step.name} ${result}, ${seconds} s`);
 }
 
 console.log(`\n== summary (${availableParallelism()} cores; logs in target/test-logs)`);
-for (const line of table) console.log(line);
-console.log('');
+for (let at = 0; at < table.length; at += IN_LINE) {
+  const columns = table.slice(at, at + IN_LINE).map((cell) => cell.padEnd(38));
+  console.log(columns.join(' ').trimEnd());
+}
+for (const line of failures(failed, MOST_TOLD)) console.log(line);
 console.log(`${total.passed} passed, ${total.failed} failed`);
 process.exit(total.failed > 0 ? 1 : 0);
 
