@@ -55,6 +55,8 @@ pub(crate) struct Stream {
     meter: RateMeter,
     pub keyframes: KeyframeRequests,
     codec: Option<Codec>,
+    /// Whether its newest packet carried copies.
+    is_redundant: bool,
     epoch: u32,
     newest_timestamp: Timestamp,
     last_arrival: Option<Time>,
@@ -91,6 +93,7 @@ impl Stream {
             meter: RateMeter::new(window),
             keyframes: KeyframeRequests::default(),
             codec: None,
+            is_redundant: false,
             epoch: 0,
             newest_timestamp: Timestamp::default(),
             last_arrival: None,
@@ -125,6 +128,7 @@ impl Stream {
         }
         if is_newest {
             self.newest_timestamp = packet.timestamp;
+            self.is_redundant = packet.codec == Codec::OpusRed;
         }
         self.last_arrival = self.last_arrival.max(Some(now));
         self.meter.add(now, packet.payload.len());
@@ -233,8 +237,14 @@ impl Stream {
         self.epoch
     }
 
+    /// What is in it: Opus is the same with copies and without.
     pub fn codec(&self) -> Option<Codec> {
         self.codec
+    }
+
+    /// What its newest packet came in: [`Self::codec`], but with the copies that sound may have.
+    pub fn format(&self) -> Option<Codec> {
+        if self.is_redundant { Some(Codec::OpusRed) } else { self.codec }
     }
 
     pub fn rate(&self) -> Option<Bitrate> {

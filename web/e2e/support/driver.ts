@@ -37,6 +37,8 @@ export interface ChromiumOptions {
   phone?: boolean;
   /** The host of the page, the only one that it may ask. */
   host?: string;
+  /** Without the page's content security policy: the test starts workers in it. */
+  unguarded?: boolean;
 }
 
 /** How one person's browser is started: their devices, and from where. */
@@ -116,6 +118,7 @@ export class ChromiumDriver implements Driver {
       deviceScaleFactor: options.phone === true ? 2 : 1,
       // The program's own certificate is signed by nobody.
       ignoreHTTPSErrors: true,
+      bypassCSP: options.unguarded ?? false,
     });
     await context.addInitScript(installProbe);
     if (options.monitor !== true) await context.addInitScript(installScreen, person.colour);

@@ -16,7 +16,7 @@ pub struct Carried {
     pub source: SourceKind,
     /// The stream of it that is forwarded; none while it waits for its first packet.
     pub layer: Option<LayerIndex>,
-    /// What it is encoded with.
+    /// What the receiver gets it in.
     pub codec: Option<Codec>,
     /// The way to the receiver takes no layer of it.
     pub paused: bool,
@@ -26,9 +26,15 @@ impl Conference {
     /// What each slot of a leg carries. The work grows with the number of slots.
     pub fn carried(&self, leg: LegId) -> impl Iterator<Item = (SlotId, Carried)> {
         let leg = self.legs.get(leg.0);
-        let audio = leg.into_iter().flat_map(|leg| leg.audio.iter().zip(0..)).filter_map(|(slot, index)| {
+        let takes_red = leg.is_some_and(|leg| leg.red.is_some());
+        let audio = leg.into_iter().flat_map(|leg| leg.audio.iter().zip(0..)).filter_map(move |(slot, index)| {
             let listening = slot.carries.as_ref()?;
-            let carried = self.carried_by(listening.source.person, listening.source.kind, listening.current, false)?;
+            let mut carried =
+                self.carried_by(listening.source.person, listening.source.kind, listening.current, false)?;
+            if !takes_red {
+                // Its copies are cut off on the way to this receiver.
+                carried.codec = carried.codec.map(|_| Codec::Opus);
+            }
             Some((SlotId::Audio(index), carried))
         });
         let video = leg.into_iter().flat_map(|leg| leg.video.iter().zip(0..)).filter_map(|(slot, index)| {
@@ -40,11 +46,11 @@ impl Conference {
         audio.chain(video)
     }
 
-    /// What a leg's source is encoded with, and whether its sender is asked for a layer.
+    /// What a leg's source is sent in, and whether its sender is asked for a layer.
     pub fn published(&self, leg: LegId, source: SourceKind, layer: LayerIndex) -> (Option<Codec>, bool) {
         let Some((leg, lane)) = self.legs.get(leg.0).zip(Lane::new(source, layer)) else { return (None, false) };
         let asked = self.people.get(leg.person).map(|person| person.source(source).wish.asked[layer.index()].on);
-        (leg.streams[lane.index()].codec(), source.is_audio() || asked.unwrap_or(false))
+        (leg.streams[lane.index()].format(), source.is_audio() || asked.unwrap_or(false))
     }
 
     fn carried_by(
@@ -56,7 +62,7 @@ impl Conference {
     ) -> Option<Carried> {
         let codec = current.and_then(|current| {
             let sender = self.legs.get(current.stream.leg)?;
-            sender.streams[current.stream.lane.index()].codec()
+            sender.streams[current.stream.lane.index()].format()
         });
         Some(Carried {
             participant: self.people.get(person)?.id.clone(),

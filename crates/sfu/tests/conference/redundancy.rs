@@ -46,6 +46,24 @@ fn redundancy_passes_through_to_those_who_take_it_and_is_cut_off_for_the_others(
 }
 
 #[test]
+fn whoever_looks_is_told_in_what_a_sound_comes_and_in_what_each_receiver_gets_it() {
+    let mut world = World::new();
+    let ada = world.join("ada", MICROPHONE);
+    world.senders.get_mut(&ada).expect("here").silent = true;
+    let (takes, takes_none) = (join(&mut world, "bob", Some(111)), join(&mut world, "dan", None));
+    let told = |world: &World| {
+        let carried = |leg| world.conference.carried(leg).next().expect("one voice").1.codec;
+        (world.conference.published(ada, Microphone, LayerIndex::LOW).0, carried(takes), carried(takes_none))
+    };
+    send(&mut world, ada, 100, Codec::OpusRed, &RED);
+    assert_eq!(told(&world), (Some(Codec::OpusRed), Some(Codec::OpusRed), Some(Codec::Opus)));
+    send(&mut world, ada, 101, Codec::Opus, &[0x78]);
+    assert_eq!(told(&world), (Some(Codec::Opus), Some(Codec::Opus), Some(Codec::Opus)));
+    send(&mut world, ada, 99, Codec::OpusRed, &RED);
+    assert_eq!(told(&world).0, Some(Codec::Opus), "what comes late says nothing of what is sent now");
+}
+
+#[test]
 fn a_sender_that_turns_redundancy_on_and_off_is_heard_without_a_break() {
     let mut world = World::new();
     let ada = world.join("ada", MICROPHONE);
