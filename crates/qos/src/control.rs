@@ -48,6 +48,8 @@ pub struct Control {
     pub pacing: Bitrate,
     /// Padding fills up to this what media leaves free. Mostly zero.
     pub padding: Bitrate,
+    /// The path carries at least twice what is to be sent, and no queue stands in it: whole frames may leave at once.
+    pub is_ample: bool,
 }
 
 /// Names one probe of one controller.

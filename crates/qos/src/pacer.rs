@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use crate::{Bitrate, Control, Probe, ProbeId, SentPacket, Time};
 
-/// What may leave at once, so that packets to one destination go out together (in one UDP GSO call, say). libwebrtc's
-/// pacer has this too (`pacing_controller.h`, `kDefaultBurstInterval`), long bursts at that; 5 ms are what its delay
-/// estimation takes for one group (`delay_based_bwe.cc`, `kSendTimeGroupLength`).
+/// What may leave at once, so that packets to one destination go out together (in one UDP GSO call, say); 5 ms are what
+/// libwebrtc's delay estimation takes for one group (`delay_based_bwe.cc`, `kSendTimeGroupLength`).
 const BURST: Duration = Duration::from_millis(5);
+/// The same where the path is [ample](Control::is_ample): a frame, a key frame even, is one run. libwebrtc's pacer does
+/// so on every path (`pacing_controller.h`, `kDefaultBurstInterval`, 40 ms), at narrow bottlenecks too, where queues
+/// then grow beyond what its own delay estimation takes for nothing.
+const AMPLE_BURST: Duration = Duration::from_millis(20);
 /// What waits leaves within this, even where that is faster than the pacing rate.
 ///
 /// At 2.5 times the target, a frame of a quarter of a second's worth of bits (a key frame, mostly) leaves in 100 ms, so
@@ -87,13 +90,14 @@ impl ActiveProbe {
 ///
 /// Ask [`poll`](Self::poll), do what it says, report with [`handle_sent`](Self::handle_sent), and ask again until it
 /// says [`Turn::Wait`]. Media leaves in bursts of up to 5 ms at the pacing rate (2.5 times the target, by
-/// [`Control::pacing`]), and then waits until their time has passed; faster where it would otherwise wait longer than
+/// [`Control::pacing`]), of 20 ms where the path is [ample](Control::is_ample), and then waits until their time has passed; faster where it would otherwise wait longer than
 /// 400 ms. Padding fills up to its rate what media leaves free. A probe goes before both and alone, at its own rate,
 /// made of media where there is some and of padding where not.
 #[derive(Debug)]
 pub struct Pacer {
     pacing: Bitrate,
     padding: Bitrate,
+    burst: Duration,
     /// The pacing rate, or what drains the queue in time.
     rate: Bitrate,
     /// What was sent ahead of time, in units of [`BYTE`].
@@ -111,6 +115,7 @@ impl Pacer {
         Self {
             pacing: control.pacing,
             padding: control.padding,
+            burst: burst(control),
             rate: control.pacing,
             media_debt: 0,
             padding_debt: 0,
@@ -125,6 +130,7 @@ impl Pacer {
         self.update(now);
         self.pacing = control.pacing;
         self.padding = control.padding;
+        self.burst = burst(control);
         self.rate = self.rate.max(control.pacing);
     }
 
@@ -226,7 +232,7 @@ impl Pacer {
         if self.rate == Bitrate::ZERO {
             return true;
         }
-        let burst = self.rate.as_bps().saturating_mul(BURST.as_micros() as u64);
+        let burst = self.rate.as_bps().saturating_mul(self.burst.as_micros() as u64);
         self.draining = self.media_debt >= burst || (self.draining && self.media_debt > 0);
         self.draining
     }
@@ -238,6 +244,10 @@ impl Pacer {
         self.padding_debt = self.padding_debt.saturating_sub(self.padding.as_bps().saturating_mul(passed));
         self.updated = self.updated.max(now);
     }
+}
+
+fn burst(control: Control) -> Duration {
+    if control.is_ample { AMPLE_BURST } else { BURST }
 }
 
 /// What empties the queue within [`LONGEST_WAIT`].

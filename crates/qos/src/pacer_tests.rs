@@ -7,7 +7,7 @@ fn at(micros: u64) -> Time {
 }
 
 fn control(pacing: u64, padding: u64) -> Control {
-    Control { target: Bitrate::kbps(pacing * 2 / 5), pacing: Bitrate::kbps(pacing), padding: Bitrate::kbps(padding) }
+    Control { target: Bitrate::kbps(pacing * 2 / 5), pacing: Bitrate::kbps(pacing), padding: Bitrate::kbps(padding), is_ample: false }
 }
 
 fn packet(at: Time, size: u32, probe: Option<ProbeId>) -> SentPacket {
@@ -48,6 +48,16 @@ fn media_leaves_in_bursts_of_5_ms_at_the_pacing_rate() {
     assert_eq!(times[..5], [0; 5]);
     assert_eq!(times[5..10], [5_000; 5]);
     assert_eq!(*times.last().unwrap(), 15_000);
+}
+
+#[test]
+fn where_the_path_is_ample_whole_frames_leave_at_once() {
+    let mut pacer = Pacer::new(Control { is_ample: true, ..control(10_000, 0) });
+    let times: Vec<u64> = drain(&mut pacer, 25, 1_000_000).iter().map(|(at, ..)| *at).collect();
+    assert_eq!(times[..20], [0; 20]);
+    assert_eq!(times[20..], [20_000; 5]);
+    pacer.set_rates(at(1_000_000), control(10_000, 0));
+    assert_eq!(drain(&mut pacer, 6, 2_000_000).iter().filter(|(time, ..)| *time <= 1_000_000).count(), 5);
 }
 
 #[test]

@@ -134,6 +134,7 @@ proptest! {
             target: Bitrate::bps(pacing / 2),
             pacing: Bitrate::bps(pacing),
             padding: Bitrate::bps(padding),
+            is_ample: padding.is_multiple_of(2),
         };
         let mut pacer = Pacer::new(control);
         for (id, (rate, bytes, packets)) in probes.into_iter().enumerate() {

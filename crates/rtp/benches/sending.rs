@@ -196,7 +196,7 @@ impl Leg {
     fn turn(&mut self) -> (Duration, Duration) {
         let payload = [7; PAYLOAD];
         // Pictures of 16 packets, of one slot after the other.
-        let turn: Vec<Outgoing> = (0..TURN)
+        let turn: Vec<Outgoing<'_>> = (0..TURN)
             .map(|index| {
                 let is_last = (index + 1).is_multiple_of(16);
                 let slot = self.next;

@@ -26,7 +26,7 @@ pub use receive::{
     ReceiverEvent, Refused, StreamIndex, StreamSources,
 };
 pub use send::{
-    BadSlots, Descriptor, NotQueued, Outgoing, Patch, SendPayload, Sender, SenderConfig, SenderEvent, SenderStats,
+    BadSlots, NotQueued, Outgoing, Patch, SendPayload, Sender, SenderConfig, SenderEvent, SenderStats,
     SlotConfig, SlotStats,
 };
 pub use session::{NotTaken, Session, SessionStats};

@@ -20,9 +20,40 @@ pub(crate) struct Plan {
     /// By payload type. Within a connection a payload type means one thing (RFC 8843 section 10.1.2).
     codecs: Vec<Option<Codec>>,
     slots: Vec<AgreedSlot>,
-    /// Positions in `slots`.
-    audio: Vec<Option<u16>>,
-    video: Vec<Option<u16>>,
+    /// By position: what every forwarded packet needs to know of its slot.
+    audio: Vec<Option<SlotWay>>,
+    video: Vec<Option<SlotWay>>,
+}
+
+/// How packets go out by a slot.
+#[derive(Clone, Copy, Debug)]
+struct SlotWay {
+    /// The position among those of the sender.
+    index: u16,
+    /// By codec.
+    payload_types: [Option<PayloadType>; CODECS.len()],
+}
+
+/// In the order of their discriminants.
+const CODECS: [Codec; 6] = [Codec::Opus, Codec::OpusRed, Codec::Vp8, Codec::H264, Codec::Vp9, Codec::Av1];
+
+const _: () = {
+    let mut place = 0;
+    while place < CODECS.len() {
+        assert!(CODECS[place] as usize == place);
+        place += 1;
+    }
+};
+
+impl SlotWay {
+    fn new(index: u16, slot: &AgreedSlot) -> Self {
+        let payload_type = |codec| slot.formats.payload_type(codec).and_then(PayloadType::new);
+        Self { index, payload_types: CODECS.map(payload_type) }
+    }
+
+    fn payload_type(&self, codec: Codec) -> Option<PayloadType> {
+        self.payload_types.get(codec as usize).copied().flatten()
+    }
 }
 
 impl Plan {
@@ -47,7 +78,7 @@ impl Plan {
                 places.resize(position + 1, None);
             }
             if let Some(place) = places.get_mut(position) {
-                *place = Some(index);
+                *place = Some(SlotWay::new(index, slot));
             }
         }
         plan
@@ -99,6 +130,10 @@ impl Plan {
 
     /// The position of a slot among those of the sender.
     pub(crate) fn slot_index(&self, slot: SlotId) -> Option<u16> {
+        Some(self.way(slot)?.index)
+    }
+
+    fn way(&self, slot: SlotId) -> Option<SlotWay> {
         match slot {
             SlotId::Audio(position) => self.audio.get(usize::from(position)).copied().flatten(),
             SlotId::Video(position) => self.video.get(usize::from(position)).copied().flatten(),
@@ -112,21 +147,19 @@ impl Plan {
     }
 
     /// What to send for a forwarded packet.
-    pub(crate) fn outgoing(
+    pub(crate) fn outgoing<'a>(
         &self,
-        forward: &Forward,
+        forward: &'a Forward,
         packet: PacketRef,
         length: usize,
         level: Option<(u8, bool)>,
-    ) -> Result<Outgoing, NotQueued> {
-        let index = self.slot_index(forward.slot).ok_or(NotQueued::NotNegotiated)?;
-        let formats = &self.slots.get(usize::from(index)).ok_or(NotQueued::NotNegotiated)?.formats;
-        let payload_type = formats.payload_type(forward.codec).and_then(PayloadType::new);
-        let payload_type = payload_type.ok_or(NotQueued::NotNegotiated)?;
+    ) -> Result<Outgoing<'a>, NotQueued> {
+        let way = self.way(forward.slot).ok_or(NotQueued::NotNegotiated)?;
+        let payload_type = way.payload_type(forward.codec).ok_or(NotQueued::NotNegotiated)?;
         // Both hold as many.
         let patch = Patch::new(forward.patch.edits()).unwrap_or_default();
         Ok(Outgoing {
-            slot: index,
+            slot: way.index,
             packet,
             part: forward.part,
             // No payload is longer than a packet.
@@ -137,7 +170,7 @@ impl Plan {
             timestamp: forward.timestamp.0,
             audio_level: level,
             patch,
-            descriptor: forward.descriptor.and_then(|descriptor| conclave_rtp::Descriptor::new(descriptor.as_bytes())),
+            descriptor: forward.descriptor.as_ref().map(|descriptor| descriptor.as_bytes()),
         })
     }
 }

@@ -16,8 +16,12 @@ use crate::routes::{LegRef, Local};
 use crate::shared::Deadline;
 use crate::webrtc::{Fault, Step, Transmit};
 
-/// Connections are not woken more often than this.
+/// Connections are not woken more often than this while they are being made, when handshakes are repeated.
 const GRAIN: Duration = Duration::from_millis(1);
+
+/// And than this once they exist: the engine has nothing to do of its own then, and whatever comes from the client
+/// wakes it.
+const IDLE_GRAIN: Duration = Duration::from_secs(1);
 
 /// How often what legs count is added up.
 const COUNT: Duration = Duration::from_secs(1);
@@ -165,7 +169,7 @@ impl Shard {
             let Some(leg) = self.legs.get_mut(place) else { return };
             match leg.connection.poll() {
                 Ok(Step::Idle(at)) => {
-                    leg.wake = at.max(now + GRAIN);
+                    leg.wake = at.max(now + if leg.connected { IDLE_GRAIN } else { GRAIN });
                     return self.touch_leg(place);
                 }
                 Ok(Step::Transmit(transmit)) => self.transmit(now, place, transmit),

@@ -19,13 +19,29 @@ const LEAST_TIME: i64 = 1_000;
 const RECENT: i64 = 300_000;
 const FAR_LESS: f64 = 0.6;
 
+/// A packet in 12 bytes: all of the window are walked for each report of each leg.
 #[derive(Clone, Copy, Debug)]
 struct Arrival {
-    sent: i64,
-    arrived: i64,
-    size: u32,
+    sent: Micros,
+    arrived: Micros,
+    size: u16,
     /// What was sent before it is not known of.
     after_hole: bool,
+}
+
+/// The lowest bits of a time in µs. They tell moments less than half an hour apart, far more than the window holds; what
+/// is further off looks like a clock that was set back, and is treated so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Micros(u32);
+
+impl Micros {
+    fn new(micros: i64) -> Self {
+        Self(micros as u32)
+    }
+
+    fn since(self, earlier: Self) -> i64 {
+        i64::from(self.0.wrapping_sub(earlier.0) as i32)
+    }
 }
 
 /// Estimates what arrives.
@@ -34,7 +50,7 @@ pub(super) struct Acknowledged {
     /// In the order of arrival.
     window: VecDeque<Arrival>,
     /// The latest packet sent before the window.
-    sent_before: Option<i64>,
+    sent_before: Option<Micros>,
     rate: Option<f64>,
 }
 
@@ -53,10 +69,11 @@ impl Acknowledged {
             .window
             .iter()
             .rev()
-            .take_while(|packet| last - packet.arrived < RECENT && !packet.after_hole)
+            .take_while(|packet| last.since(packet.arrived) < RECENT && !packet.after_hole)
             .map(|packet| u64::from(packet.size))
             .sum();
-        let reaches_back = self.window.iter().rev().find(|packet| last - packet.arrived >= RECENT || packet.after_hole);
+        let is_edge = |packet: &&Arrival| last.since(packet.arrived) >= RECENT || packet.after_hole;
+        let reaches_back = self.window.iter().rev().find(is_edge);
         let is_whole = reaches_back.is_some_and(|packet| !packet.after_hole);
         let recent = bytes as f64 * 8_000_000.0 / RECENT as f64;
         Some(if is_whole && recent < rate * FAR_LESS { recent } else { rate })
@@ -64,16 +81,18 @@ impl Acknowledged {
 
     /// One packet, times in µs; in the order of arrival. `after_hole`: what was sent before it was never reported.
     pub(super) fn handle_packet(&mut self, sent: i64, arrived: i64, size: u32, after_hole: bool) {
-        let packet = Arrival { sent, arrived, size, after_hole };
+        let (sent, arrived) = (Micros::new(sent), Micros::new(arrived));
+        // No datagram is longer.
+        let packet = Arrival { sent, arrived, size: u16::try_from(size).unwrap_or(u16::MAX), after_hole };
         if let Some(last) = self.window.back().map(|last| last.arrived)
-            && arrived < last
+            && arrived.since(last) < 0
         {
             // Reports overtook each other, or the receiver's clock jumped; packets are kept in order.
-            if last - arrived > ENOUGH_TIME {
+            if last.since(arrived) > ENOUGH_TIME {
                 self.window.clear();
                 self.sent_before = None;
             } else {
-                let place = self.window.partition_point(|other| other.arrived <= arrived);
+                let place = self.window.partition_point(|other| other.arrived.since(arrived) <= 0);
                 self.make_room();
                 self.window.insert(place.min(self.window.len()), packet);
                 return;
@@ -103,13 +122,14 @@ impl Acknowledged {
 
     fn is_first_outside(&self) -> bool {
         let (Some(first), Some(last)) = (self.window.front(), self.window.back()) else { return false };
-        let time = last.arrived - first.arrived;
+        let time = last.arrived.since(first.arrived);
         time > MOST_TIME || (self.window.len() > ENOUGH_PACKETS && time > ENOUGH_TIME)
     }
 
     fn drop_first(&mut self) {
         if let Some(first) = self.window.pop_front() {
-            self.sent_before = Some(self.sent_before.map_or(first.sent, |before| before.max(first.sent)));
+            let before = self.sent_before.filter(|before| before.since(first.sent) > 0);
+            self.sent_before = Some(before.unwrap_or(first.sent));
         }
     }
 
@@ -120,16 +140,18 @@ impl Acknowledged {
         let (first, last) = (self.window.front()?, self.window.back()?);
         let (mut longest, mut second) = (0, 0);
         let mut previous = first.arrived;
+        // Counted from when the first was sent.
         let (mut first_sent, mut last_sent, mut last_sent_size) = (i64::MAX, i64::MIN, 0);
+        let sent_before = self.sent_before.map_or(i64::MIN, |before| before.since(first.sent));
         let mut size = 0_u64;
         let (mut hole, mut hole_size, mut sent_hole) = (0, 0, 0);
         let mut previous_sent = first.sent;
         for (position, packet) in self.window.iter().enumerate() {
-            let mut pause = packet.arrived - previous;
+            let mut pause = packet.arrived.since(previous);
             if packet.after_hole && position > 0 {
                 hole += pause;
                 hole_size += u64::from(packet.size);
-                sent_hole += (packet.sent - previous_sent).max(0);
+                sent_hole += packet.sent.since(previous_sent).max(0);
                 pause = 0;
             }
             (previous, previous_sent) = (packet.arrived, packet.sent);
@@ -140,16 +162,17 @@ impl Acknowledged {
             }
             size += u64::from(packet.size);
             // What was sent before the window was sent too early to count.
-            if self.sent_before.is_some_and(|before| packet.sent < before) {
+            let sent = packet.sent.since(first.sent);
+            if sent < sent_before {
                 continue;
             }
-            first_sent = first_sent.min(packet.sent);
-            if packet.sent > last_sent {
-                (last_sent, last_sent_size) = (packet.sent, packet.size);
+            first_sent = first_sent.min(sent);
+            if sent > last_sent {
+                (last_sent, last_sent_size) = (sent, packet.size);
             }
         }
         let size = size.saturating_sub(hole_size);
-        let arriving = (last.arrived - first.arrived - hole - longest + second).max(LEAST_TIME);
+        let arriving = (last.arrived.since(first.arrived) - hole - longest + second).max(LEAST_TIME);
         let arrived = rate(size.saturating_sub(u64::from(first.size)), arriving);
         let sending = last_sent.saturating_sub(first_sent).saturating_sub(sent_hole);
         let last_size = u64::from(last_sent_size);

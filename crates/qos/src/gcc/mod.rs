@@ -42,6 +42,8 @@ use trendline::{Trendline, Usage};
 
 /// A burst may leave this much faster than the target: `goog_cc_network_control.cc`, `kDefaultPaceMultiplier`.
 const PACING_PERCENT: u64 = 250;
+/// Where the target is so many times what is sent, a frame is through before the next one comes, however it leaves.
+const AMPLE: u64 = 2;
 /// After so long without a loss, probes may show whether the path carries more again.
 const LOSSES_ARE_OVER: Duration = Duration::from_millis(1_000);
 /// After this long without reports, delays are begun with afresh: `delay_based_bwe.cc`, `kStreamTimeOut`.
@@ -214,8 +216,8 @@ impl Gcc {
             Some(probed) if usage != Usage::Over && probed > self.rate.rate() => self.rate.set_rate(now, probed),
             _ => {
                 let limited = self.application.is_limited();
-                let arrives = self.acknowledged.rate();
-                self.rate.update(now, usage, arrives, self.acknowledged.recent_rate(), limited);
+                let lately = || self.acknowledged.recent_rate();
+                self.rate.update(now, usage, self.acknowledged.rate(), lately, limited);
             }
         }
         let recovered = self.was_over && usage == Usage::Normal;
@@ -255,6 +257,16 @@ impl Gcc {
 
     fn losses_are_over(&self, now: Time) -> bool {
         self.lost.is_some_and(|lost| now.since(lost) > LOSSES_ARE_OVER)
+    }
+
+    /// Whether the path carries far more than is to be sent, as far as anything tells.
+    fn is_ample(&self) -> bool {
+        let sending = self.demand.sending;
+        sending > Bitrate::ZERO
+            && self.target.as_bps() >= sending.as_bps().saturating_mul(AMPLE)
+            && self.state() == NetworkState::Steady
+            && self.loss.state() == LossState::DelayBased
+            && !self.standing.stands()
     }
 
     fn state(&self) -> NetworkState {
@@ -352,7 +364,8 @@ impl CongestionController for Gcc {
         } else {
             Bitrate::ZERO
         };
-        Control { target: self.target, pacing: self.target.percent(PACING_PERCENT), padding }
+        let pacing = self.target.percent(PACING_PERCENT);
+        Control { target: self.target, pacing, padding, is_ample: self.is_ample() }
     }
 
     fn poll_probe(&mut self) -> Option<Probe> {

@@ -83,12 +83,17 @@ impl RateControl {
 
     /// Moves on. `arrives` is what arrives, `lately` over a shorter time; `limited`: the application sends much less
     /// than it may.
-    pub(super) fn update(&mut self, now: Time, usage: Usage, arrives: Option<f64>, lately: Option<f64>, limited: bool) {
+    pub(super) fn update(
+        &mut self,
+        now: Time,
+        usage: Usage,
+        arrives: Option<f64>,
+        lately: impl FnOnce() -> Option<f64>,
+        limited: bool,
+    ) {
         match usage {
-            Usage::Over => {
-                let capacity = if limited { None } else { arrives };
-                self.fall(now, capacity, lately.filter(|_| !limited));
-            }
+            Usage::Over if limited => self.fall(now, None, None),
+            Usage::Over => self.fall(now, arrives, lately()),
             Usage::Under => self.state = State::Hold,
             Usage::Normal => {
                 if self.state == State::Hold {
@@ -180,7 +185,7 @@ mod tests {
     }
 
     fn update(control: &mut RateControl, ms: u64, usage: Usage, arrives: f64) {
-        control.update(at(ms), usage, Some(arrives), Some(arrives), false);
+        control.update(at(ms), usage, Some(arrives), || Some(arrives), false);
     }
 
     #[test]
@@ -215,7 +220,7 @@ mod tests {
     #[test]
     fn little_that_is_sent_does_not_bring_everything_down_to_it() {
         let mut control = control(2e6);
-        control.update(at(1_000), Usage::Over, Some(32e3), Some(32e3), true);
+        control.update(at(1_000), Usage::Over, Some(32e3), || Some(32e3), true);
         assert_eq!(control.rate(), 1.695e6);
     }
 }

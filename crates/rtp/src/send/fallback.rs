@@ -79,7 +79,7 @@ impl Fallback {
 
     pub fn control(&self) -> Control {
         let target = self.limit.map_or(self.target, |limit| limit.min(self.target)).max(FLOOR);
-        Control { target, pacing: target.percent(250), padding: Bitrate::ZERO }
+        Control { target, pacing: target.percent(250), padding: Bitrate::ZERO, is_ample: false }
     }
 }
 

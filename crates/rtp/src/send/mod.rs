@@ -24,7 +24,7 @@ use conclave_qos::{
 };
 
 pub use config::{BadSlots, NotQueued, SendPayload, SenderConfig, SenderEvent, SenderStats, SlotConfig, SlotStats};
-pub use outgoing::{Descriptor, Outgoing, Patch};
+pub use outgoing::{Outgoing, Patch};
 
 use crate::rtcp::{ReferenceClock, Writer};
 use fallback::Fallback;
@@ -116,6 +116,10 @@ impl Sender {
     /// The most slots.
     pub const MOST_SLOTS: usize = 128;
 
+    /// The longest dependency descriptor, in bytes: the template structure of three spatial and three temporal layers
+    /// fits.
+    pub const LONGEST_DESCRIPTOR: usize = outgoing::Descriptor::CAPACITY;
+
     /// A sender without slots. The seed decides where the numbers of retransmissions begin and when reports are sent.
     pub fn new(config: SenderConfig, controller: Box<dyn CongestionController>, seed: u64) -> Self {
         let applied = controller.control();
@@ -151,7 +155,7 @@ impl Sender {
     ///
     /// # Errors
     /// [`NotQueued`] says why it is not queued, and whose fault that is.
-    pub fn enqueue(&mut self, now: Time, packet: &Outgoing) -> Result<(), NotQueued> {
+    pub fn enqueue(&mut self, now: Time, packet: &Outgoing<'_>) -> Result<(), NotQueued> {
         let slot = self.slots.get_mut(usize::from(packet.slot)).ok_or(NotQueued::NotNegotiated)?;
         slot.admit(packet)?;
         if slot.config.is_audio {

@@ -6,7 +6,7 @@ use crate::{PacketRef, PayloadType};
 ///
 /// It holds no payload, so that a packet for a thousand receivers is stored once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outgoing {
+pub struct Outgoing<'a> {
     /// The slot that carries it: its position in what [`Sender::set_slots`](super::Sender::set_slots) was given.
     pub slot: u16,
     /// The payload.
@@ -28,11 +28,12 @@ pub struct Outgoing {
     pub audio_level: Option<(u8, bool)>,
     /// What changes in the payload.
     pub patch: Patch,
-    /// The dependency descriptor.
-    pub descriptor: Option<Descriptor>,
+    /// The dependency descriptor (AV1 RTP specification, appendix A), as it stands in the header extension: 1 to 128
+    /// bytes, see [`Sender::LONGEST_DESCRIPTOR`](super::Sender::LONGEST_DESCRIPTOR). What is longer is left out.
+    pub descriptor: Option<&'a [u8]>,
 }
 
-/// An [`Outgoing`] without its descriptor, which few packets have and which is longer than all the rest.
+/// An [`Outgoing`] without its descriptor, which few packets have and which can be longer than all the rest.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Packet {
     pub slot: u16,
@@ -47,8 +48,8 @@ pub(super) struct Packet {
     pub patch: Patch,
 }
 
-impl From<&Outgoing> for Packet {
-    fn from(packet: &Outgoing) -> Self {
+impl From<&Outgoing<'_>> for Packet {
+    fn from(packet: &Outgoing<'_>) -> Self {
         Self {
             slot: packet.slot,
             payload: packet.packet,
@@ -106,7 +107,7 @@ impl Patch {
 
 /// A dependency descriptor (AV1 RTP specification, appendix A), as it stands in the header extension.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Descriptor {
+pub(super) struct Descriptor {
     bytes: [u8; Self::CAPACITY],
     length: u8,
 }

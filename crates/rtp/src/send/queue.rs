@@ -55,13 +55,13 @@ impl Queue {
     }
 
     /// Queues a packet that leaves at the next turn; for who asked [`is_full_of_audio`](Self::is_full_of_audio).
-    pub fn push_audio(&mut self, now: Time, packet: &Outgoing) {
+    pub fn push_audio(&mut self, now: Time, packet: &Outgoing<'_>) {
         self.audio.push_back(Waiting { packet: packet.into(), descriptor: DescriptorLength(0), since: now });
     }
 
     /// Queues a packet that is paced; for who asked [`is_full_of_video`](Self::is_full_of_video).
-    pub fn push_video(&mut self, now: Time, packet: &Outgoing) {
-        let descriptor = packet.descriptor.as_ref().map_or(&[][..], Descriptor::as_bytes);
+    pub fn push_video(&mut self, now: Time, packet: &Outgoing<'_>) {
+        let descriptor = packet.descriptor.filter(|bytes| bytes.len() <= Descriptor::CAPACITY).unwrap_or_default();
         self.descriptors.extend(descriptor);
         self.bytes += u64::from(packet.length);
         // At most `Descriptor::CAPACITY`.

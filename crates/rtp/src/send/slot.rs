@@ -77,7 +77,7 @@ impl Slot {
     }
 
     /// Whether a packet may be queued; its number is used up then, whatever becomes of it.
-    pub fn admit(&mut self, packet: &Outgoing) -> Result<(), NotQueued> {
+    pub fn admit(&mut self, packet: &Outgoing<'_>) -> Result<(), NotQueued> {
         if self.payload(packet.payload_type).is_none() {
             return Err(NotQueued::NotNegotiated);
         }

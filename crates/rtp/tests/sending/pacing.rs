@@ -107,7 +107,7 @@ fn a_part_of_a_payload_is_sent_changed_as_told() {
     let mut packet = world.packet(VIDEO, 1, 0, b"0123456789");
     packet.part = Some((2, 5));
     packet.patch = conclave_rtp::Patch::new(&[(0, b'x'), (4, b'y')]).expect("few");
-    packet.descriptor = conclave_rtp::Descriptor::new(&[1, 2, 3]);
+    packet.descriptor = Some(&[1, 2, 3]);
     world.sender.enqueue(world.now, &packet).expect("there is room");
     let arrived = world.drain();
     assert_eq!(arrived[0].payload, b"x345y");

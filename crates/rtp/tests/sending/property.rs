@@ -107,7 +107,7 @@ proptest! {
                 }
                 Step::Rate { kbps } => {
                     let target = Bitrate::kbps(kbps);
-                    let control = conclave_qos::Control { target, pacing: target.percent(250), padding: target.percent(50) };
+                    let control = conclave_qos::Control { target, pacing: target.percent(250), padding: target.percent(50), is_ample: false };
                     world.controller.script().control = control;
                     world.sender.set_demand(world.now, Demand::default());
                 }

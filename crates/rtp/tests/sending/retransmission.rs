@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use conclave_qos::Bitrate;
-use conclave_rtp::{Descriptor, Patch, Ssrc};
+use conclave_rtp::{Patch, Ssrc};
 
 use crate::world::{RTX_SSRC, VIDEO, VIDEO_SSRC, VP8_RTX, World, usual_slots};
 
@@ -18,7 +18,7 @@ fn what_is_missing_comes_again_by_its_own_stream_as_it_was() {
     let mut packet = world.packet(VIDEO, 65_535 - 40_000, 77, b"0123456789");
     packet.part = Some((1, 4));
     packet.patch = Patch::new(&[(1, b'x')]).expect("few");
-    packet.descriptor = Descriptor::new(&[9; 40]);
+    packet.descriptor = Some(&[9; 40]);
     packet.marker = true;
     world.sender.enqueue(world.now, &packet).expect("there is room");
     let first = world.drain().remove(0);

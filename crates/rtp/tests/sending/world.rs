@@ -158,7 +158,7 @@ impl World {
     }
 
     /// A packet of the slot with this payload.
-    pub fn packet(&mut self, slot: u16, sequence: u64, timestamp: u32, payload: &[u8]) -> Outgoing {
+    pub fn packet(&mut self, slot: u16, sequence: u64, timestamp: u32, payload: &[u8]) -> Outgoing<'static> {
         let is_audio = slot == AUDIO;
         Outgoing {
             slot,
