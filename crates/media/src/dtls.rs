@@ -2,14 +2,15 @@
 //!
 //! The WebRTC engine's RTP walks every stream whenever it is polled, and so costs many times what
 //! encryption and sending cost. So the engine ends DTLS, and never learns the keys that DTLS gives
-//! (RFC 5764 section 4.2): [`capturing`] wraps its DTLS, and [`captured`] has them. The engine then
-//! sends and expects no SRTP, which [`conclave_rtp`] does.
+//! (RFC 5764 section 4.2): [`capturing`] gives it the DTLS that it would use itself, but for the keys,
+//! which [`captured`] has. The engine then sends and expects no SRTP, which [`conclave_rtp`] does.
 
 use std::cell::RefCell;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Instant;
 
 use conclave_rtp::srtp::{Profile, Side};
+use dimpl::{Config, Dtls, DtlsCertificate};
 use str0m::crypto::dtls::{
     DtlsCert, DtlsImplError, DtlsInstance, DtlsOutput, DtlsProvider, DtlsVersion, ProtocolVersion, SrtpProfile,
 };
@@ -44,7 +45,8 @@ thread_local! {
 /// The engine's cryptography, with a DTLS that keeps SRTP's keys for [`captured`].
 pub fn capturing() -> CryptoProvider {
     static ENGINES: LazyLock<CryptoProvider> = LazyLock::new(from_feature_flags);
-    static CAPTURING: LazyLock<Capturing> = LazyLock::new(|| Capturing(ENGINES.dtls_provider));
+    static CAPTURING: LazyLock<Capturing> =
+        LazyLock::new(|| Capturing { engines: ENGINES.dtls_provider, config: OnceLock::new() });
     CryptoProvider { dtls_provider: &*CAPTURING, ..from_feature_flags() }
 }
 
@@ -54,11 +56,33 @@ pub fn captured() -> Option<Keys> {
 }
 
 #[derive(Debug)]
-struct Capturing(&'static dyn DtlsProvider);
+struct Capturing {
+    engines: &'static dyn DtlsProvider,
+    /// Of all connections, and for which longest packet. A configuration tries all of its cryptography when it is made,
+    /// which takes as long as a handshake: so it is made once.
+    config: OnceLock<(Option<usize>, Arc<Config>)>,
+}
+
+impl Capturing {
+    fn config(&self, mtu: Option<usize>) -> Result<Arc<Config>, CryptoError> {
+        if let Some((of, config)) = self.config.get()
+            && *of == mtu
+        {
+            return Ok(config.clone());
+        }
+        // ICE has shown that the other end is where it says, which is what a cookie would show.
+        let builder = Config::builder().use_server_cookie(false);
+        let builder = if let Some(mtu) = mtu { builder.mtu(mtu) } else { builder };
+        let config = Arc::new(builder.build().map_err(CryptoError::from)?);
+        // Another one is as good, whoever was first.
+        let _ = self.config.set((mtu, config.clone()));
+        Ok(config)
+    }
+}
 
 impl DtlsProvider for Capturing {
     fn generate_certificate(&self) -> Option<DtlsCert> {
-        self.0.generate_certificate()
+        self.engines.generate_certificate()
     }
 
     fn new_dtls(
@@ -68,16 +92,28 @@ impl DtlsProvider for Capturing {
         version: DtlsVersion,
         mtu: Option<usize>,
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
-        Ok(Box::new(Instance(self.0.new_dtls(certificate, now, version, mtu)?)))
+        let DtlsCert { certificate, private_key } = certificate.clone();
+        let (config, certificate) = (self.config(mtu)?, DtlsCertificate { certificate, private_key });
+        let dtls = match version {
+            DtlsVersion::Dtls13 => Dtls::new_13(config, certificate, now),
+            DtlsVersion::Auto => Dtls::new_auto(config, certificate, now),
+            _ => Dtls::new_12(config, certificate, now),
+        };
+        Ok(Box::new(Instance(dtls)))
     }
 
     fn is_test(&self) -> bool {
-        self.0.is_test()
+        self.engines.is_test()
     }
 }
 
-#[derive(Debug)]
-struct Instance(Box<dyn DtlsInstance>);
+struct Instance(Dtls);
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Instance").finish_non_exhaustive()
+    }
+}
 
 impl DtlsInstance for Instance {
     fn poll_output<'a>(&mut self, buffer: &'a mut [u8]) -> DtlsOutput<'a> {
