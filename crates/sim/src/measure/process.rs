@@ -1,6 +1,6 @@
 //! What the kernel knows of another process: processor time, threads, memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::time::Duration;
 
@@ -72,6 +72,44 @@ impl Usage {
     }
 }
 
+/// How long threads have been kept waiting: they had something to do, and no processor was free for them.
+#[derive(Debug)]
+pub struct Waiting {
+    processes: Vec<u32>,
+    /// Of each thread, up to the last look.
+    before: HashMap<u32, Duration>,
+}
+
+impl Waiting {
+    /// Looks at the threads of these processes, whichever they are from time to time.
+    pub fn new(processes: Vec<u32>) -> Self {
+        let mut waiting = Self { processes, before: HashMap::new() };
+        waiting.since_last_look();
+        waiting
+    }
+
+    /// Time that all threads together have waited since the last look (the second figure of `schedstat`), nothing where
+    /// the kernel does not tell it. A thread counts from the look on that sees it first.
+    pub fn since_last_look(&mut self) -> Duration {
+        let mut now = HashMap::with_capacity(self.before.len());
+        for process in &self.processes {
+            for task in fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten() {
+                let id = task.file_name().to_string_lossy().parse().ok();
+                // A thread may end while it is looked at.
+                let times = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+                let waited = times.split_whitespace().nth(1).and_then(|time| time.parse().ok());
+                if let (Some(id), Some(waited)) = (id, waited) {
+                    now.insert(id, Duration::from_nanos(waited));
+                }
+            }
+        }
+        let waited = |(id, now): (&u32, &Duration)| self.before.get(id).map(|before| now.saturating_sub(*before));
+        let waited = now.iter().filter_map(waited).sum();
+        self.before = now;
+        waited
+    }
+}
+
 /// Packets that the kernel has dropped at the UDP sockets of this network namespace: what sinks do not want, for one.
 pub fn socket_drops() -> u64 {
     let count = |file| {
@@ -106,6 +144,29 @@ mod tests {
         worker.expect("started").join().expect("ended well");
         assert!(usage.processor >= Duration::from_millis(5));
         assert!(usage.resident > 1 << 20 && usage.anonymous <= usage.resident);
+    }
+
+    #[test]
+    fn threads_wait_for_each_other_where_there_are_more_than_processors() {
+        let processors = std::thread::available_parallelism().expect("known").get();
+        let waiting = std::sync::Mutex::new(Waiting::new(vec![std::process::id()]));
+        let is_enough = std::sync::atomic::AtomicBool::new(false);
+        let order = std::sync::atomic::Ordering::Relaxed;
+        std::thread::scope(|scope| {
+            for _ in 0..=2 * processors {
+                scope.spawn(|| {
+                    let mut waited = Duration::ZERO;
+                    while !is_enough.load(order) {
+                        let Ok(mut waiting) = waiting.try_lock() else { continue };
+                        waited += waiting.since_last_look();
+                        if waited > Duration::from_millis(2) {
+                            is_enough.store(true, order);
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(Waiting::new(vec![u32::MAX]).since_last_look(), Duration::ZERO);
     }
 
     #[test]

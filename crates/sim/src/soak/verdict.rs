@@ -51,6 +51,8 @@ const FAULTS: &[&str] = &[
 const IDLE_THREAD: f64 = 0.03;
 /// And all threads together, once a second at most.
 const IDLE_PROCESS: f64 = 0.06;
+/// Lines of its log that are told; one fault mostly brings many.
+const MOST_WRITTEN: usize = 10;
 /// Memory that may come and go between two empty servers: 5 %, and what an allocator keeps for the next wave.
 const MARGIN_SHARE: f64 = 0.05;
 const MARGIN_BYTES: f64 = 4.0 * 1024.0 * 1024.0;
@@ -75,24 +77,24 @@ pub(super) struct Rest {
 }
 
 /// Above [`Rest::row`].
-pub(super) const HEADING: &str = " wave  steps  joins  vanish  players  moves  losses   packets    looks  longest  held  \
-     stalls |  memory  history   files  threads   idle";
+pub(super) const HEADING: &str = " wave  steps  joins  vanish  players  moves  losses   packets    looks   longest  held  \
+       lost |  memory  history   files  threads   idle";
 
 impl Rest {
     /// One line of the table.
     pub(super) fn row(&self, number: usize, steps: usize, tally: &Tally) -> String {
-        let Tally { joins, vanished, players, moves, losses, packets, expected, longest, held_back, stalls, .. } =
-            tally;
+        let Tally { joins, vanished, players, moves, losses, packets, expected, longest, held_back, lost, .. } = tally;
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         format!(
             "{number:>5} {steps:>6} {joins:>6} {vanished:>7} {players:>8} {moves:>6} {losses:>7} {packets:>9} {expected:>8} \
-             {:>6.1} s {held_back:>5} {stalls:>7} | {:>5.1} M {:>6.2} M {:>7} {:>8} {:>5.1}%",
+             {:>6.1} s {held_back:>5} {:>6.1} s | {:>5.1} M {:>6.2} M {:>7} {:>8} {:>5.1}%",
             longest.as_secs_f64(),
+            lost.as_secs_f64(),
             mib(self.memory),
             mib(self.histories),
             self.descriptors,
             self.threads.len(),
-            self.idle.iter().map(|(_, share)| share).sum::<f64>() * 100.0,
+            self.idle.iter().fold(0.0, |all, (_, share)| all + share) * 100.0,
         )
     }
 }
@@ -115,6 +117,26 @@ pub(super) fn dropped(metrics: &Metrics) -> String {
         each.collect::<Vec<_>>().join(", ")
     });
     format!("packets dropped: {}; legs ended: {}", reasons[0], reasons[1])
+}
+
+/// What a server that nobody uses has to do, if that is too much.
+pub(super) fn busy(rest: &Rest) -> Option<String> {
+    let all: f64 = rest.idle.iter().map(|(_, share)| share).sum();
+    let busy = rest.idle.iter().find(|(_, share)| *share > IDLE_THREAD);
+    match busy {
+        Some((name, share)) => Some(format!("thread {name} uses {:.1} % of a core for nobody", share * 100.0)),
+        None if all > IDLE_PROCESS => Some(format!("the server uses {:.1} % of a core for nobody", all * 100.0)),
+        None => None,
+    }
+}
+
+/// Faults that the server has written of itself: each line that tells of one, with the next, which is a panic's message.
+pub(super) fn written(log: &str) -> Vec<String> {
+    let lines: Vec<_> = log.lines().collect();
+    let tells = |line: &&str| line.contains("ERROR") || line.contains("panicked");
+    let found = lines.iter().enumerate().filter(|(_, line)| tells(line));
+    let told = found.map(|(at, line)| format!("the server wrote: {line} {}", lines.get(at + 1).unwrap_or(&"")));
+    told.take(MOST_WRITTEN).collect()
 }
 
 /// Compares the empty servers: that after the first tenth of the run with all later ones.
@@ -143,13 +165,7 @@ pub(super) fn judge(rests: &[Rest], time: Duration, say: &mut impl FnMut(&str)) 
         faults.push(format!("{count} more threads {name} run at the end"));
     }
     for (number, rest) in rests.iter().enumerate() {
-        let all: f64 = rest.idle.iter().map(|(_, share)| share).sum();
-        let busy = rest.idle.iter().find(|(_, share)| *share > IDLE_THREAD);
-        if let Some((name, share)) = busy {
-            faults.push(format!("wave {number}: thread {name} uses {:.1} % of a core for nobody", share * 100.0));
-        } else if all > IDLE_PROCESS {
-            faults.push(format!("wave {number}: the server uses {:.1} % of a core for nobody", all * 100.0));
-        }
+        faults.extend(busy(rest).map(|fault| format!("wave {number}: {fault}")));
     }
     faults
 }
@@ -199,6 +215,17 @@ mod tests {
         );
         last.histories = 9 << 20;
         assert_eq!(faults(&[rest(5, 30), rest(10, 40), last]), [""; 0]);
+    }
+
+    #[test]
+    fn what_the_server_writes_of_its_own_faults_is_told_in_lines() {
+        let log = "WARN slow\nthread 'media-0' panicked at a.rs:1:2:\nno such leg\nnote: x\nERROR a leg failed\n";
+        let told = [
+            "the server wrote: thread 'media-0' panicked at a.rs:1:2: no such leg",
+            "the server wrote: ERROR a leg failed ",
+        ];
+        assert_eq!(written(log), told);
+        assert_eq!(written("WARN slow\n"), [""; 0]);
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use conclave_qos::Time;
 
+use super::machine::Lost;
+
 /// Numbers of stamps of one seat: its microphone, then the layers of its camera.
 pub const STAMPS: u32 = 8;
 /// Loudest voices that everybody hears.
@@ -83,11 +85,11 @@ pub struct Looked {
     pub gaps: Vec<Gap>,
 }
 
-/// Looks at a room. What was before `floor` does not count: then the machine itself stood still.
-pub fn look(now: Time, floor: Time, limit: Duration, seats: &BTreeMap<usize, Occupant>) -> Looked {
+/// Looks at a room. What was lost does not count: then the machine itself stood still.
+pub fn look(now: Time, lost: &Lost, limit: Duration, seats: &BTreeMap<usize, Occupant>) -> Looked {
     let mut looked = Looked::default();
     let mut note = |seat, missing, held_back: bool, since: Time, last: Option<Time>| {
-        let time = now.since(last.map_or(since, |last| last.max(since)).max(floor));
+        let time = lost.given(last.map_or(since, |last| last.max(since)), now);
         looked.expected += 1;
         if !held_back {
             looked.longest = looked.longest.max(time);
@@ -166,9 +168,9 @@ mod tests {
     fn a_picture_and_a_sound_that_stop_are_missed_when_the_limit_is_over() {
         let mut seats = pair();
         heard(&mut seats, 1_000);
-        let early = look(at(6_000), at(0), LIMIT, &seats);
+        let early = look(at(6_000), &Lost::default(), LIMIT, &seats);
         assert_eq!((early.expected, early.longest, early.gaps.len()), (3, LIMIT, 0));
-        let late = look(at(6_001), at(0), LIMIT, &seats);
+        let late = look(at(6_001), &Lost::default(), LIMIT, &seats);
         let missing: Vec<_> = late.gaps.iter().map(|gap| (gap.seat, gap.missing)).collect();
         let all = [(0, Missing::Picture { of: 1 }), (0, Missing::Sound { of: 1 }), (1, Missing::Sound { of: 0 })];
         assert_eq!(missing, all);
@@ -183,24 +185,27 @@ mod tests {
         if let Some(viewer) = seats.get_mut(&0) {
             viewer.microphone = None;
         }
-        assert_eq!(look(at(60_000), at(0), LIMIT, &seats).expected, 0);
+        assert_eq!(look(at(60_000), &Lost::default(), LIMIT, &seats).expected, 0);
         let mut seats = pair();
         if let Some(viewer) = seats.get_mut(&0) {
             viewer.calm = None;
         }
-        assert_eq!(look(at(60_000), at(0), LIMIT, &seats).expected, 0);
+        assert_eq!(look(at(60_000), &Lost::default(), LIMIT, &seats).expected, 0);
     }
 
     #[test]
-    fn waiting_begins_when_the_last_condition_is_met_and_when_the_machine_goes_on() {
+    fn waiting_begins_when_the_last_condition_is_met_and_counts_while_the_machine_goes_on() {
         let mut seats = pair();
         if let Some(source) = seats.get_mut(&1) {
             source.camera = Some(at(50_000));
         }
         heard(&mut seats, 52_000);
-        let looked = look(at(57_500), at(0), Duration::from_secs(6), &seats);
+        let looked = look(at(57_500), &Lost::default(), Duration::from_secs(6), &seats);
         assert_eq!((looked.longest, looked.gaps.len()), (Duration::from_millis(5_500), 0));
-        assert_eq!(look(at(90_000), at(89_000), LIMIT, &seats).longest, Duration::from_secs(1));
+        let mut lost = Lost::default();
+        lost.note(at(53_000), Duration::ZERO);
+        lost.note(at(57_000), Duration::from_secs(4));
+        assert_eq!(look(at(57_500), &lost, LIMIT, &seats).longest, Duration::from_millis(1_500));
     }
 
     #[test]
@@ -211,7 +216,7 @@ mod tests {
             viewer.held_back = vec![1];
             viewer.heard = vec![(STAMPS, at(9_000))];
         }
-        let looked = look(at(10_000), at(0), LIMIT, &seats);
+        let looked = look(at(10_000), &Lost::default(), LIMIT, &seats);
         assert_eq!(looked.longest, Duration::from_secs(1), "what is held back is no gap");
         assert!(matches!(looked.gaps[..], [Gap { seat: 0, held_back: true, .. }]));
     }
@@ -228,6 +233,6 @@ mod tests {
             occupant.heard.push((3 * STAMPS, at(9_900)));
             occupant.heard.push((STAMPS + 1, at(9_900)));
         }
-        assert_eq!(look(at(10_000), at(0), LIMIT, &seats).gaps, []);
+        assert_eq!(look(at(10_000), &Lost::default(), LIMIT, &seats).gaps, []);
     }
 }

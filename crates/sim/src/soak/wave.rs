@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::machine::{Machine, TICK};
 use super::plan::{Act, RoomPlan, SeatPlan, Wave};
 use super::watch::{Missing, Occupant, STAMPS, look};
 use crate::media::{CameraConfig, Clip, VideoCodec};
@@ -25,6 +26,8 @@ pub(super) struct Place {
     pub(super) swarm: Arc<Swarm>,
     pub(super) site: Site,
     pub(super) bearer: Bearer,
+    /// Counts time as the swarm does.
+    pub(super) machine: Machine,
 }
 
 /// What a wave did and showed.
@@ -44,15 +47,11 @@ pub(super) struct Tally {
     pub(super) longest: Duration,
     /// Those that the server held back for want of bandwidth for longer than the limit.
     pub(super) held_back: u64,
-    /// How often the machine stood still.
-    pub(super) stalls: u64,
+    /// Time in which the machine stood still, or had better things to do.
+    pub(super) lost: Duration,
     pub(super) faults: Vec<String>,
 }
 
-/// Between two looks.
-const TICK: Duration = Duration::from_millis(250);
-/// A look that comes so much too late means that the machine has stood still, or had better things to do.
-const STALL: Duration = Duration::from_millis(400);
 /// Faults of one wave that are told; one fault mostly brings many.
 const MOST_FAULTS: usize = 20;
 /// Faults of what is missing: nobody may miss anything for longer. It holds for a picture that comes back after a
@@ -64,6 +63,8 @@ struct Room {
     conclave: ConclaveRoom,
     codec: VideoCodec,
     seats: Mutex<BTreeMap<usize, Seated>>,
+    /// When nobody was there last: a meeting that everybody has left ends, and whoever plays it is sent away.
+    deserted: Mutex<Time>,
     /// Counts who has come and gone.
     changed: watch::Sender<u64>,
 }
@@ -78,6 +79,13 @@ struct Seated {
 /// Everything is whole after each change.
 fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
     value.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Place {
+    /// Whether a request that was made then got no answer because the machine had no time for it.
+    fn excuses(&self, error: &SignalError, since: Time) -> bool {
+        matches!(error, SignalError::Late) && self.machine.given(since) < LIMIT
+    }
 }
 
 /// Lets a wave happen. `number` names its rooms.
@@ -100,6 +108,7 @@ pub(super) async fn run(place: &Place, wave: Wave, number: usize, seed: u64, chu
             },
             codec,
             seats: Mutex::default(),
+            deserted: Mutex::default(),
             changed: watch::Sender::new(0),
         });
         rooms.push(room.clone());
@@ -120,9 +129,7 @@ pub(super) async fn run(place: &Place, wave: Wave, number: usize, seed: u64, chu
 
 /// Looks at the rooms until nobody acts any more.
 async fn observe(place: &Place, rooms: &[Arc<Room>], tally: &Mutex<Tally>, tasks: &mut JoinSet<()>) {
-    let mut floor = place.swarm.now();
     let mut told = Vec::new();
-    let mut before = place.swarm.now();
     let mut packets: BTreeMap<BotId, u64> = BTreeMap::new();
     while !tasks.is_empty() {
         tokio::select! {
@@ -135,17 +142,14 @@ async fn observe(place: &Place, rooms: &[Arc<Room>], tally: &Mutex<Tally>, tasks
             () = tokio::time::sleep(TICK) => {}
         }
         let reports: BTreeMap<_, _> = place.swarm.reports().await.into_iter().collect();
-        let now = place.swarm.now();
+        place.machine.look();
+        let (now, lost) = (place.machine.now(), place.machine.lost());
         let mut tally = lock(tally);
-        if now.since(before) > TICK + STALL {
-            floor = now;
-            tally.stalls += 1;
-        }
-        before = now;
+        tally.lost = lost.total();
         packets.extend(reports.iter().map(|(bot, report)| (*bot, report.packets)));
         for room in rooms {
             let seats = room.occupants(&reports);
-            let looked = look(now, floor, LIMIT, &seats);
+            let looked = look(now, &lost, LIMIT, &seats);
             tally.expected += looked.expected;
             tally.longest = tally.longest.max(looked.longest);
             for gap in looked.gaps {
@@ -199,6 +203,23 @@ impl Room {
         lock(&self.seats).values().any(|Seated { occupant: Occupant { connected, microphone, calm, .. }, .. }| {
             [connected, microphone, calm].into_iter().all(|moment| moment.is_some_and(|moment| moment <= since))
         })
+    }
+
+    /// Somebody is not there any more from now on.
+    fn leaves(&self, seat: usize, now: Time) {
+        let mut seats = lock(&self.seats);
+        seats.remove(&seat);
+        if seats.is_empty() {
+            *lock(&self.deserted) = now;
+        }
+        drop(seats);
+        self.changed.send_modify(|changes| *changes += 1);
+    }
+
+    /// Whether somebody has been there all the time since this moment.
+    fn goes_on_since(&self, since: Time) -> bool {
+        let seats = lock(&self.seats);
+        !seats.is_empty() && *lock(&self.deserted) < since
     }
 
     /// Changes what is known of one who is there.
@@ -308,6 +329,7 @@ impl Seat {
 
     async fn join(&self, plan: &SeatPlan, visits: u64) -> Option<Guest> {
         self.count(|tally| tally.joins += 1);
+        let since = self.now();
         let stamps = self.own as u32 * STAMPS;
         let person = Person {
             number: self.own,
@@ -325,7 +347,9 @@ impl Seat {
         let guest = match self.room.conclave.invite(&self.place.swarm, &person).await {
             Ok(guest) => guest,
             Err(error) => {
-                self.fault(format!("a join failed: {error}"));
+                if !self.place.excuses(&error, since) {
+                    self.fault(format!("a join failed: {error}"));
+                }
                 return None;
             }
         };
@@ -340,8 +364,7 @@ impl Seat {
 
     async fn go(&self, guest: Option<Guest>, politely: bool) {
         let Some(guest) = guest else { return };
-        lock(&self.room.seats).remove(&self.own);
-        self.room.changed.send_modify(|changes| *changes += 1);
+        self.room.leaves(self.own, self.now());
         for trouble in lock(&guest.seen()).troubles.drain(..) {
             self.fault(format!("{}: seat {}: {trouble}", self.room.conclave.room, self.own));
         }
@@ -349,7 +372,10 @@ impl Seat {
             self.count(|tally| tally.vanished += 1);
             return;
         }
-        if let Err(error) = guest.leave().await {
+        let since = self.now();
+        if let Err(error) = guest.leave().await
+            && !self.place.excuses(&error, since)
+        {
             self.fault(format!("a leave failed: {error}"));
         }
     }
@@ -386,7 +412,8 @@ fn camera(codec: VideoCodec, simulcast: bool) -> Sends {
     Sends::Camera { mid: "1".to_owned(), layers }
 }
 
-/// A player that comes and goes. That nothing is live when it comes is no fault.
+/// A player that comes and goes. That nothing is live when it comes is no fault, nor that a meeting which everybody has
+/// left has sent it away.
 async fn play(place: Place, room: Arc<Room>, tally: Arc<Mutex<Tally>>, seed: u64, comes: Instant, goes: Instant) {
     sleep_until(comes).await;
     let config = BotConfig {
@@ -398,25 +425,46 @@ async fn play(place: Place, room: Arc<Room>, tally: Arc<Mutex<Tally>>, seed: u64
         sink: false,
     };
     let name = &room.conclave.room;
+    let fault = |fault: String| lock(&tally).fault(format!("{name}: {fault}"));
     let Ok(site) = place.site.join(&format!("/whep/{name}")) else { return };
-    let site = WhipSite { site, trust: Trust::Anybody, bearer: Some(place.bearer), address: room.conclave.address };
+    let bearer = Some(place.bearer.clone());
+    let site = WhipSite { site, trust: Trust::Anybody, bearer, address: room.conclave.address };
+    let asked = place.machine.now();
     match site.join(&place.swarm, config).await {
         Ok((joined, session)) => {
             lock(&tally).players += 1;
-            let since = place.swarm.now();
-            let patience = LIMIT.min(goes.saturating_duration_since(Instant::now()));
-            let got = place.swarm.watch(joined.bot, Until::Packets(1), patience).await;
-            let is_blind = got.is_none_or(|report| report.packets == 0);
-            if is_blind && patience == LIMIT && room.has_spoken_since(since) {
-                lock(&tally).fault(format!("{name}: a player has got nothing for {:.1} s", LIMIT.as_secs_f64()));
+            let since = place.machine.now();
+            if misses_everything(&place, joined.bot, since, goes).await && room.has_spoken_since(since) {
+                fault(format!("a player has got nothing for {:.1} s", LIMIT.as_secs_f64()));
             }
             sleep_until(goes).await;
-            if let Err(error) = session.end().await {
-                lock(&tally).fault(format!("{name}: a player's end failed: {error}"));
+            let ends = place.machine.now();
+            match session.end().await {
+                Err(SignalError::Refused(status)) if status.starts_with("404") && !room.goes_on_since(since) => {}
+                Err(error) if !place.excuses(&error, ends) => fault(format!("a player's end failed: {error}")),
+                _ => {}
             }
             place.swarm.remove(joined.bot);
         }
         Err(SignalError::Refused(status)) if status.starts_with("409") => {}
-        Err(error) => lock(&tally).fault(format!("{name}: a player was not let in: {error}")),
+        Err(error) if place.excuses(&error, asked) => {}
+        Err(error) => fault(format!("a player was not let in: {error}")),
+    }
+}
+
+/// Whether a bot gets nothing for longer than the limit. One who goes before has missed nothing for so long.
+async fn misses_everything(place: &Place, bot: BotId, since: Time, goes: Instant) -> bool {
+    loop {
+        let left = LIMIT.saturating_sub(place.machine.given(since));
+        if left.is_zero() {
+            return true;
+        }
+        let patience = left.min(goes.saturating_duration_since(Instant::now()));
+        let got = place.swarm.watch(bot, Until::Packets(1), patience).await;
+        if got.is_some_and(|report| report.packets > 0) || Instant::now() >= goes {
+            return false;
+        }
+        // Its connection has ended, or the machine has lost time.
+        tokio::time::sleep(TICK).await;
     }
 }
