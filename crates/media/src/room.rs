@@ -6,7 +6,7 @@ use conclave_proto::{
     CodecPreference, ErrorCode, LegNumber, MediaState, ParticipantId, ProtocolError, SourceKind, View,
 };
 use conclave_qos::Time;
-use conclave_sfu::{AddLegError, Conference, LayerIndex, LegConfig, LegId};
+use conclave_sfu::{AddLegError, Conference, Forward, LayerIndex, LegConfig, LegId};
 
 use crate::counters::Counters;
 use crate::event::RoomKey;
@@ -66,7 +66,7 @@ struct Stream {
 
 /// What a packet's way needs of its shard.
 pub(crate) struct Forwarding<'a> {
-    pub(crate) legs: &'a mut Slab<Leg>,
+    pub(crate) legs: &'a mut Slab<Box<Leg>>,
     pub(crate) stores: &'a mut Stores,
     pub(crate) dirty_legs: &'a mut Vec<u32>,
     pub(crate) counters: &'a Counters,
@@ -222,52 +222,14 @@ impl Room {
         let head = &packet.head;
         let Some(stream) = self.stream(packet.key, head.source, head.layer, to.stores) else { return };
         let rtp = head.rtp(packet.payload, packet.descriptor);
-        let forwards = self.conference.handle_rtp(now, packet.from, head.source, head.layer, &rtp);
-        if forwards.is_empty() {
-            return;
+        let Self { key, conference, ways, forwarding, .. } = self;
+        let mut carrier = Carrier { room: *key, stream, ways, forwarding, level: head.level(), to };
+        let forwards = conference.handle_rtp(now, packet.from, head.source, head.layer, &rtp);
+        carrier.carry(now, packet.payload, forwards);
+        // What waited for this packet, because it was sent after it.
+        while let Some(held) = conference.poll_held(now) {
+            carrier.carry(now, held.payload, held.forwards);
         }
-        let (level, length) = (head.level(), packet.payload.len());
-        let mut forwarded = 0;
-        // Kept here for the legs that are owned here, and elsewhere for those that are there.
-        let mut reference = None;
-        for forward in forwards {
-            let way = self.ways.get(forward.leg.index()).copied().flatten();
-            let Some(way) = way.filter(|way| way.id == forward.leg) else { continue };
-            if way.owner == to.me {
-                let Some(leg) = to.legs.get_mut(way.place).filter(|leg| leg.name.key == way.key) else { continue };
-                *to.blame = Some(Blame::Leg(way.place));
-                if reference.is_none() {
-                    reference = to.stores.push(now, stream.store, packet.payload);
-                }
-                let Some(reference) = reference else { continue };
-                match leg.enqueue(now, forward, reference, length, level) {
-                    Ok(()) => {
-                        forwarded += 1;
-                        leg.touch(way.place, to.dirty_legs);
-                    }
-                    Err(reason) => to.counters.dropped(reason, 1),
-                }
-                continue;
-            }
-            let Some(batch) = self.forwarding.get_mut(way.owner.index()) else { continue };
-            let batch = batch.get_or_insert_with(|| match to.spent.pop() {
-                Some(mut batch) => {
-                    batch.reuse(self.key);
-                    batch
-                }
-                None => Box::new(ForwardBatch::new(self.key, to.me)),
-            });
-            batch.add(
-                stream.number,
-                packet.payload,
-                level,
-                ForwardItem { place: way.place, key: way.key, forward: *forward },
-            );
-        }
-        for batch in self.forwarding.iter_mut().flatten() {
-            batch.end_packet();
-        }
-        to.counters.forwarded(forwarded);
     }
 
     /// It is no more: its payloads are given up.
@@ -370,6 +332,63 @@ impl Room {
                 links.tell(member.owner, crate::shard::Message::Order(leg, Order::Demand(demand)));
             }
         }
+    }
+}
+
+/// Takes the packets of one stream to their receivers.
+struct Carrier<'a, 'b> {
+    room: RoomKey,
+    stream: Stream,
+    ways: &'a [Option<Way>],
+    forwarding: &'a mut [Option<Box<ForwardBatch>>],
+    level: Option<(u8, bool)>,
+    to: &'a mut Forwarding<'b>,
+}
+
+impl Carrier<'_, '_> {
+    fn carry(&mut self, now: Time, payload: &[u8], forwards: &[Forward]) {
+        if forwards.is_empty() {
+            return;
+        }
+        let Self { room, stream, level, .. } = *self;
+        let to = &mut *self.to;
+        let mut forwarded = 0;
+        // Kept here for the legs that are owned here, and elsewhere for those that are there.
+        let mut reference = None;
+        for forward in forwards {
+            let way = self.ways.get(forward.leg.index()).copied().flatten();
+            let Some(way) = way.filter(|way| way.id == forward.leg) else { continue };
+            if way.owner == to.me {
+                let Some(leg) = to.legs.get_mut(way.place).filter(|leg| leg.name.key == way.key) else { continue };
+                *to.blame = Some(Blame::Leg(way.place));
+                if reference.is_none() {
+                    reference = to.stores.push(now, stream.store, payload);
+                }
+                let Some(reference) = reference else { continue };
+                match leg.enqueue(now, forward, reference, payload.len(), level) {
+                    Ok(()) => {
+                        forwarded += 1;
+                        leg.touch(way.place, to.dirty_legs);
+                    }
+                    Err(reason) => to.counters.dropped(reason, 1),
+                }
+                continue;
+            }
+            let Some(batch) = self.forwarding.get_mut(way.owner.index()) else { continue };
+            let batch = batch.get_or_insert_with(|| match to.spent.pop() {
+                Some(mut batch) => {
+                    batch.reuse(room);
+                    batch
+                }
+                None => Box::new(ForwardBatch::new(room, to.me)),
+            });
+            let item = ForwardItem { place: way.place, key: way.key, forward: *forward };
+            batch.add(stream.number, payload, level, item);
+        }
+        for batch in self.forwarding.iter_mut().flatten() {
+            batch.end_packet();
+        }
+        to.counters.forwarded(forwarded);
     }
 }
 

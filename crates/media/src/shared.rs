@@ -258,12 +258,28 @@ impl Shared {
                 let local = Some(path.local.ip()).filter(|ip| self.local.contains(ip));
                 self.runs.push(Run { destination, local, packets });
             }
-            Remote::Stream(..) | Remote::Relay(_) => {
-                // Streams and relays frame each packet, so it is copied anyway.
-                for index in packets {
-                    let contents = self.arena.contiguous(index..index + 1).to_vec();
-                    self.transmit(now, path, contents);
+            _ if self.front.is_none() => {
+                for packet in self.arena.packets(packets) {
+                    self.links.tell(ShardId::FRONT, Message::Transmit { path, contents: packet.to_vec() });
                 }
+            }
+            Remote::Stream(stream, _) => {
+                let Some(front) = &mut self.front else { return };
+                for packet in self.arena.packets(packets) {
+                    match front.streams.send(stream, packet) {
+                        Ok(()) => self.counters.packet_out(packet.len()),
+                        Err(_) => self.counters.dropped(Dropped::Stream, 1),
+                    }
+                }
+            }
+            Remote::Relay(to) => {
+                let Some(front) = &mut self.front else { return };
+                for packet in self.arena.packets(packets) {
+                    if !front.relay.handle_peer_packet(now, path.local, to, packet) {
+                        self.counters.dropped(Dropped::Relay, 1);
+                    }
+                }
+                self.empty_relay();
             }
         }
     }

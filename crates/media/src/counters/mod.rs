@@ -35,6 +35,8 @@ pub(crate) enum Dropped {
     Streams,
     /// Too much waits to be sent to a leg.
     Backlog,
+    /// It waited too long to be sent to a leg.
+    Late,
     /// A forwarded packet does not fit what the receiver agreed to.
     Unsendable,
     /// Too much waits for the socket.
@@ -64,7 +66,7 @@ pub(crate) enum Dropped {
 }
 
 impl Dropped {
-    const ALL: [(Self, &'static str); 21] = [
+    const ALL: [(Self, &'static str); 22] = [
         (Self::Alien, "alien"),
         (Self::UnknownStun, "unknown-stun"),
         (Self::ForgedStun, "forged-stun"),
@@ -73,6 +75,7 @@ impl Dropped {
         (Self::Budget, "budget"),
         (Self::Streams, "streams"),
         (Self::Backlog, "backlog"),
+        (Self::Late, "late"),
         (Self::Unsendable, "unsendable"),
         (Self::Socket, "socket"),
         (Self::ForgedRelay, "forged-relay"),
@@ -233,10 +236,11 @@ impl Counters {
         self.update_shard(|shard| shard.busy += time);
     }
 
-    /// Packets of a leg were asked for again.
+    /// Packets of a leg were asked for again, or not sent.
     pub(crate) fn repeats(&self, repeats: Repeats) {
         self.nacks_out.increment(repeats.asked);
         self.nacks_in.increment(repeats.wanted);
+        self.dropped(Dropped::Late, repeats.late);
     }
 
     /// Tells the recorder what was counted since the last time.

@@ -56,13 +56,15 @@ pub(crate) struct Leg {
     budget: Budget,
 }
 
-/// Packets that were asked for again.
+/// Packets that were asked for again, or waited too long to be sent.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Repeats {
     /// By the server.
     pub(crate) asked: u64,
     /// By the client.
     pub(crate) wanted: u64,
+    /// Not sent.
+    pub(crate) late: u64,
 }
 
 /// Under which name the leg reports what it receives.
@@ -324,11 +326,15 @@ impl Leg {
     pub(crate) fn count(&mut self) -> Repeats {
         let streams = self.plan.streams().filter_map(|(index, ..)| self.rtp.receiver().stats(index));
         let slots = self.plan.slots().filter_map(|(index, _)| self.rtp.sender().stats(index));
-        let now =
-            Repeats { asked: streams.map(|stats| stats.asked).sum(), wanted: slots.map(|stats| stats.nacked).sum() };
+        let (wanted, late) = slots.fold((0, 0), |(wanted, late), stats| (wanted + stats.nacked, late + stats.late));
+        let now = Repeats { asked: streams.map(|stats| stats.asked).sum(), wanted, late };
         let before = std::mem::replace(&mut self.counted, now);
         // Another description can leave streams out, and what they counted.
-        Repeats { asked: now.asked.saturating_sub(before.asked), wanted: now.wanted.saturating_sub(before.wanted) }
+        Repeats {
+            asked: now.asked.saturating_sub(before.asked),
+            wanted: now.wanted.saturating_sub(before.wanted),
+            late: now.late.saturating_sub(before.late),
+        }
     }
 
     /// What there is to see of it.

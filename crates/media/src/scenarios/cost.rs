@@ -51,9 +51,9 @@ fn call(shards: usize, people: usize, senders: usize, size: (u16, u16)) -> World
     world
 }
 
-/// What the engine asks for in a second for one person, who has up to 32 sections: it looks at each of them whenever
-/// time passes for it. Packets of one person are thousands in a second.
-const PER_PERSON_AND_SECOND: usize = 100;
+/// What the engine asks for in a second for one person, who has up to 32 sections: it looks at each of them when
+/// a check comes and once a second. Packets of one person are thousands in a second.
+const PER_PERSON_AND_SECOND: usize = 20;
 
 #[track_caller]
 fn judge(cost: &Cost, people: usize, seconds: usize) {

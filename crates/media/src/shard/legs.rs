@@ -28,7 +28,7 @@ const COUNT: Duration = Duration::from_secs(1);
 
 impl Shard {
     /// Owns a leg from now on.
-    pub(super) fn own_leg(&mut self, leg: Leg) -> Local {
+    pub(super) fn own_leg(&mut self, leg: Box<Leg>) -> Local {
         let (key, ufrag) = (leg.name.key, leg.connection.ufrag().to_owned());
         let place = self.legs.insert(leg);
         let local = Local { place, key };
@@ -46,7 +46,7 @@ impl Shard {
         let Some(mut leg) = self.disown(local) else { return };
         leg.is_dirty = false;
         self.moved.insert(leg.connection.ufrag().to_owned(), (leg.name, to));
-        self.shared.links.tell(to, Message::Leg(Box::new(leg), check));
+        self.shared.links.tell(to, Message::Leg(leg, check));
     }
 
     /// Adds up what legs count, while there are any.
@@ -60,7 +60,7 @@ impl Shard {
     }
 
     /// A leg comes, with the check that brought it.
-    pub(super) fn leg_arrived(&mut self, now: Instant, leg: Leg, check: &Handed) {
+    pub(super) fn leg_arrived(&mut self, now: Instant, leg: Box<Leg>, check: &Handed) {
         let (name, home) = (leg.name, leg.home);
         let local = self.own_leg(leg);
         let owner = self.shared.links.me;
@@ -76,7 +76,7 @@ impl Shard {
         }
     }
 
-    fn disown(&mut self, local: Local) -> Option<Leg> {
+    fn disown(&mut self, local: Local) -> Option<Box<Leg>> {
         self.legs.get(local.place).filter(|leg| leg.name.key == local.key)?;
         let leg = self.legs.remove(local.place)?;
         self.leg_places.remove(&local.key);

@@ -33,7 +33,7 @@ impl Shard {
                 self.take_relayed(now);
             }
             Message::Revoke(participant) => self.shared.revoke_now(now, &participant),
-            Message::Leg(leg, check) => self.leg_arrived(now, *leg, &check),
+            Message::Leg(leg, check) => self.leg_arrived(now, leg, &check),
             Message::Order(leg, order) => self.order(now, leg, order),
             Message::Word(leg, word) => self.word(now, leg, word),
             Message::Media(batch) => {

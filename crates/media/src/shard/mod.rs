@@ -44,7 +44,8 @@ pub(crate) use worker::{Desk, run};
 pub(crate) struct Shard {
     rooms: Slab<Room>,
     room_places: HashMap<RoomKey, u32>,
-    legs: Slab<Leg>,
+    /// Boxed: a leg is large, and moves from shard to shard.
+    legs: Slab<Box<Leg>>,
     leg_places: HashMap<u64, u32>,
     /// Legs of rooms at home here that another shard owns, by the name that checks ask for.
     moved: HashMap<String, (LegRef, ShardId)>,

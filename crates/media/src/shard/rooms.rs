@@ -151,7 +151,7 @@ impl Shard {
             room.conference.set_hearing(time, id, hears);
         }
         let name = LegRef { room: room.key, key };
-        let leg = Leg::new(now, &common, name, me, id, connection, &agreed);
+        let leg = Box::new(Leg::new(now, &common, name, me, id, connection, &agreed));
         self.shared.counters.legs.set(common.legs() as f64);
         let local = self.own_leg(leg);
         if let Some(room) = self.rooms.get_mut(place) {

@@ -19,9 +19,9 @@ use conclave_turn::demux::{DatagramKind, classify};
 use str0m::change::SdpOffer;
 use str0m::config::{CryptoProvider, DtlsCert};
 use str0m::format::{Codec, FormatParams};
-use str0m::media::Frequency;
+use str0m::media::{Frequency, Mid};
 use str0m::net::Receive;
-use str0m::rtp::{Extension, ExtensionSerializer, ExtensionValues};
+use str0m::rtp::{Extension, ExtensionSerializer, ExtensionValues, Ssrc};
 use str0m::{Event, IceConnectionState, IceCreds, Input, Output, Rtc};
 
 use crate::check::Check;
@@ -57,6 +57,8 @@ pub(crate) struct Connection {
     home: ShardId,
     connected: bool,
     faulty: bool,
+    /// The streams that the answer names for our slots.
+    sends: Vec<(Mid, Ssrc, Option<Ssrc>)>,
 }
 
 /// The dependency descriptor (AV1 RTP payload specification, appendix A), which the engine knows only
@@ -129,7 +131,7 @@ impl Connection {
             ice::add_candidates(&mut rtc, announced);
             rtc
         })?;
-        Ok(Self { rtc, ice, home, connected: false, faulty: false })
+        Ok(Self { rtc, ice, home, connected: false, faulty: false, sends: Vec::new() })
     }
 
     /// The name under which the client's STUN checks ask for this connection.
@@ -144,12 +146,40 @@ impl Connection {
                 return Err(ProtocolError::new(ErrorCode::BadSdp, "the description cannot be parsed"));
             };
             let refused = "the description contradicts itself, the last one, or what the server can do";
+            this.declare_streams();
             let answer = this.rtc.sdp_api().accept_offer(sdp);
             let answer = answer.map_err(|_| ProtocolError::new(ErrorCode::BadSdp, refused))?;
             let answer = formats_in_order(&offer.sdp, &this.keep_credentials(answer.to_sdp_string()));
-            Ok((offer.answer(answer), Agreed::read(&mut this.rtc, offer, &dependency_descriptor())))
+            let agreed = Agreed::read(&mut this.rtc, offer, &dependency_descriptor());
+            this.forget_streams(&agreed);
+            Ok((offer.answer(answer), agreed))
         });
         answer.unwrap_or_else(|_| Err(ProtocolError::new(ErrorCode::BadSdp, "the description cannot be processed")))
+    }
+
+    /// The engine gives what it sends the names that it knows already.
+    fn declare_streams(&mut self) {
+        for (mid, ssrc, rtx) in &self.sends {
+            if self.rtc.media(*mid).is_some() {
+                self.rtc.direct_api().declare_stream_tx(*ssrc, *rtx, *mid, None);
+            }
+        }
+    }
+
+    /// The engine sends and receives no RTP, so it needs no streams, of which each takes more than 10 KB: they are
+    /// there only while it answers.
+    fn forget_streams(&mut self, agreed: &Agreed) {
+        let slots = agreed.slots.iter();
+        self.sends = slots.map(|slot| (slot.mid.as_str().into(), slot.ssrc.into(), slot.rtx.map(Ssrc::from))).collect();
+        let mut engine = self.rtc.direct_api();
+        for (_, ssrc, _) in &self.sends {
+            engine.remove_stream_tx(*ssrc);
+        }
+        for section in &agreed.sections {
+            if let Some((media, _)) = section.streams.ssrc {
+                engine.remove_stream_rx(media.into());
+            }
+        }
     }
 
     /// The engine answers an ICE restart with credentials that are not made for secrets, and name no
