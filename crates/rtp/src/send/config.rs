@@ -105,6 +105,8 @@ pub struct SlotStats {
     pub padding_bytes: u64,
     /// Packets that were dropped here: they had waited too long, were refused, or their payload was gone.
     pub dropped: u64,
+    /// Of those, packets that had waited too long, or made room for newer ones.
+    pub late: u64,
     /// Packets that were asked for again.
     pub nacked: u64,
     /// Of those, packets that were no longer there.

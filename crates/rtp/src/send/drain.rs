@@ -1,5 +1,7 @@
 //! Sending: what leaves in one turn.
 
+use std::time::Duration;
+
 use conclave_qos::{ProbeId, SentPacket, Time, Turn};
 
 use super::compose::{self, Numbers, Sealed};
@@ -36,6 +38,7 @@ impl Sender {
     ///
     /// Packets whose payload is gone are dropped and counted.
     pub fn drain(&mut self, now: Time, payloads: &impl Payloads, srtp: &mut Outbound, arena: &mut Arena) {
+        self.queue.pause(self.wake.map_or(Duration::ZERO, |wake| now.since(wake)));
         self.handle_timeout(now);
         let mut out = Out { now, send_time: compose::send_time(now), payloads, srtp, arena };
         while let Some(waiting) = self.queue.pop_audio() {
@@ -68,9 +71,10 @@ impl Sender {
         Some(out.now)
     }
 
-    fn drop_audio(&mut self, slot: u16) {
+    pub(super) fn drop_audio(&mut self, slot: u16) {
         if let Some(slot) = self.slots.get_mut(usize::from(slot)) {
             slot.counters.dropped += 1;
+            slot.counters.late += 1;
         }
     }
 
@@ -82,6 +86,7 @@ impl Sender {
                 break;
             }
             slot.counters.dropped += 1;
+            slot.counters.late += 1;
             slot.keyframes.request();
             self.keyframes_due = earliest(self.keyframes_due, slot.keyframes.due());
             self.queue.drop_video();

@@ -159,12 +159,10 @@ impl Sender {
         let slot = self.slots.get_mut(usize::from(packet.slot)).ok_or(NotQueued::NotNegotiated)?;
         slot.admit(packet)?;
         if slot.config.is_audio {
-            if self.queue.is_full_of_audio() {
-                slot.counters.dropped += 1;
-                return Err(NotQueued::Full);
+            if let Some(oldest) = self.queue.push_audio(now, packet) {
+                self.drop_audio(oldest.packet.slot);
             }
-            self.queue.push_audio(now, packet);
-            self.wake = Some(now);
+            self.wake = earliest(self.wake, Some(now));
             return Ok(());
         }
         if slot.is_refused(packet.timestamp) || self.queue.is_full_of_video() {

@@ -9,13 +9,17 @@ use super::outgoing::{Descriptor, Outgoing, Packet};
 
 /// At most so many packets of video wait.
 const MOST_VIDEO: usize = 1_024;
-/// At most so many packets of audio, which leave at the next turn: more than any turn brings.
+/// At most so many packets of audio, which leave at the next turn: more than a turn brings, unless the machine was busy
+/// elsewhere for long before it.
 const MOST_AUDIO: usize = 256;
 /// At most so many bytes of descriptors.
 const MOST_DESCRIPTORS: usize = 32 * 1_024;
 /// What waited longer is of no use: the receiver plays something newer instead. Audio waits only while nobody drains, as
-/// before there are keys.
+/// before there are keys. Video waits for the pacer; while the pacer is kept from running, the video's time stands still:
+/// what comes after the pause would leave at once, so what came before it does, too.
 const LONGEST_WAIT: Duration = Duration::from_millis(500);
+/// Beyond this, a pause counts.
+const LONGEST_PAUSE: Duration = Duration::from_millis(1_500);
 /// Memory for more packets than this is given back when nothing waits.
 const KEPT: usize = 64;
 
@@ -31,6 +35,8 @@ pub(super) struct Queue {
     descriptors: VecDeque<u8>,
     /// Payload bytes of the video.
     bytes: u64,
+    /// By how much the video's time is behind.
+    paused: Duration,
 }
 
 /// A packet, and since when it waits.
@@ -46,17 +52,24 @@ pub(super) struct Waiting {
 pub(super) struct DescriptorLength(u8);
 
 impl Queue {
-    pub fn is_full_of_audio(&self) -> bool {
-        self.audio.len() >= MOST_AUDIO
-    }
-
     pub fn is_full_of_video(&self) -> bool {
         self.video.len() >= MOST_VIDEO || self.descriptors.len() + Descriptor::CAPACITY > MOST_DESCRIPTORS
     }
 
-    /// Queues a packet that leaves at the next turn; for who asked [`is_full_of_audio`](Self::is_full_of_audio).
-    pub fn push_audio(&mut self, now: Time, packet: &Outgoing<'_>) {
+    /// Queues a packet that leaves at the next turn. Where there is no room, the oldest makes some, and is returned.
+    pub fn push_audio(&mut self, now: Time, packet: &Outgoing<'_>) -> Option<Waiting> {
+        let oldest = if self.audio.len() >= MOST_AUDIO { self.audio.pop_front() } else { None };
         self.audio.push_back(Waiting { packet: packet.into(), descriptor: DescriptorLength(0), since: now });
+        oldest
+    }
+
+    /// The pacer ran so much later than it had asked for.
+    pub fn pause(&mut self, late: Duration) {
+        self.paused += late.min(LONGEST_PAUSE);
+    }
+
+    fn video_time(&self, now: Time) -> Time {
+        Time::since_start(now.to_duration().saturating_sub(self.paused))
     }
 
     /// Queues a packet that is paced; for who asked [`is_full_of_video`](Self::is_full_of_video).
@@ -66,7 +79,7 @@ impl Queue {
         self.bytes += u64::from(packet.length);
         // At most `Descriptor::CAPACITY`.
         let descriptor = DescriptorLength(descriptor.len() as u8);
-        self.video.push_back(Waiting { packet: packet.into(), descriptor, since: now });
+        self.video.push_back(Waiting { packet: packet.into(), descriptor, since: self.video_time(now) });
     }
 
     pub fn pop_audio(&mut self) -> Option<Waiting> {
@@ -112,6 +125,7 @@ impl Queue {
 
     /// The next video packet, if it has waited too long.
     pub fn overdue(&self, now: Time) -> Option<&Packet> {
+        let now = self.video_time(now);
         self.video.front().filter(|next| next.is_overdue(now)).map(|next| &next.packet)
     }
 
@@ -143,6 +157,7 @@ impl Queue {
 }
 
 impl Waiting {
+    /// By the time that it was queued in.
     pub fn is_overdue(&self, now: Time) -> bool {
         now.since(self.since) > LONGEST_WAIT
     }

@@ -22,7 +22,8 @@ pub struct Scripted(Arc<Mutex<Script>>);
 impl Scripted {
     pub fn at(target: Bitrate) -> Self {
         let scripted = Self::default();
-        scripted.script().control = Control { target, pacing: target.percent(250), padding: Bitrate::ZERO, is_ample: false };
+        scripted.script().control =
+            Control { target, pacing: target.percent(250), padding: Bitrate::ZERO, is_ample: false };
         scripted
     }
 

@@ -37,17 +37,25 @@ fn sound_that_nobody_could_send_for_a_while_does_not_come_late() {
     let mut world = World::new();
     for sequence in 1..=300 {
         let audio = world.packet(AUDIO, sequence, sequence as u32 * 960, b"sound");
-        let _ = world.sender.enqueue(world.now, &audio);
+        world.sender.enqueue(world.now, &audio).expect("the oldest makes room");
         world.pass(20);
     }
-    let last = world.packet(AUDIO, 301, 301 * 960, b"sound");
-    assert_eq!(world.sender.enqueue(world.now, &last), Err(NotQueued::Full));
-    assert_eq!(world.drain(), [], "the newest of the 256 has waited for 900 ms");
-    assert_eq!(world.sender.stats(AUDIO).expect("exists").dropped, 301);
-    let next = world.packet(AUDIO, 302, 302 * 960, b"sound");
-    world.sender.enqueue(world.now, &next).expect("there is room");
-    assert_eq!(world.drain().len(), 1);
+    let indices = world.drain().iter().map(|packet| packet.index).collect::<Vec<_>>();
+    assert_eq!(indices, (276..=300).collect::<Vec<_>>(), "the others have waited for more than 500 ms");
+    let stats = world.sender.stats(AUDIO).expect("exists");
+    assert_eq!((stats.dropped, stats.late), (275, 275));
     assert_eq!(world.keyframes_wanted(), []);
+}
+
+#[test]
+fn of_more_sound_than_there_is_room_for_the_newest_is_heard() {
+    let mut world = World::new();
+    for sequence in 1..=300 {
+        let audio = world.packet(AUDIO, sequence, sequence as u32 * 960, b"sound");
+        world.sender.enqueue(world.now, &audio).expect("the oldest makes room");
+    }
+    let indices = world.drain().iter().map(|packet| packet.index).collect::<Vec<_>>();
+    assert_eq!(indices, (45..=300).collect::<Vec<_>>());
 }
 
 #[test]
@@ -72,19 +80,59 @@ fn a_frame_without_room_is_refused_whole_and_a_key_frame_asked_for() {
 
 #[test]
 fn video_that_waited_too_long_goes_by_whole_frames() {
-    let mut world = World::at(Bitrate::kbps(100));
-    world.frame(VIDEO, 1, 0, 10);
-    assert!(!world.drain().is_empty(), "the first frame is begun");
-    world.frame(SECOND_VIDEO, 1, 0, 10);
-    // Nobody drains for a while.
-    world.pass(600);
-    world.frame(SECOND_VIDEO, 11, 3_000, 2);
-    let arrived = world.run(Duration::from_millis(400));
+    let mut world = World::at(Bitrate::kbps(10));
+    world.frame_of(VIDEO, 1, 0, 2, 300);
+    let mut arrived = world.drain();
+    assert_eq!(arrived.len(), 1, "the first frame is begun");
+    world.frame_of(SECOND_VIDEO, 1, 0, 2, 300);
+    // Sound that takes all there is: pictures get no turn.
+    for sequence in 1..=30 {
+        let audio = world.packet(AUDIO, sequence, sequence as u32 * 960, &[0; 300]);
+        world.sender.enqueue(world.now, &audio).expect("there is room");
+        arrived.extend(world.run(Duration::from_millis(20)));
+    }
+    world.frame_of(SECOND_VIDEO, 3, 3_000, 2, 300);
+    arrived.extend(world.run(Duration::from_secs(2)));
     let of = |ssrc| arrived.iter().filter(|packet| packet.ssrc == ssrc).map(|packet| packet.index).collect::<Vec<_>>();
-    assert_eq!(of(VIDEO_SSRC).last(), Some(&10), "what was begun is finished");
-    assert_eq!(of(crate::world::SECOND_SSRC), [11, 12], "what was not begun is dropped whole");
-    assert_eq!(world.sender.stats(SECOND_VIDEO).expect("exists").dropped, 10);
+    assert_eq!(of(VIDEO_SSRC), [1, 2], "what was begun is finished");
+    assert_eq!(of(crate::world::SECOND_SSRC), [3, 4], "what was not begun is dropped whole");
+    let stats = world.sender.stats(SECOND_VIDEO).expect("exists");
+    assert_eq!((stats.dropped, stats.late), (2, 2));
     assert_eq!(world.keyframes_wanted(), [SECOND_VIDEO]);
+}
+
+#[test]
+fn video_is_not_too_late_because_the_machine_was_busy_with_something_else() {
+    let mut world = World::at(Bitrate::kbps(1_000));
+    let mut next = world.frame(VIDEO, 1, 0, 10);
+    let mut arrived = world.drain();
+    assert!(arrived.len() < 10, "the rest waits for the pacer");
+    for stall in 1..=2 {
+        // Longer than anything may wait. What comes meanwhile is as fresh to the sender as it was before.
+        world.pass(700);
+        let audio = world.packet(AUDIO, stall, stall as u32 * 960, b"sound");
+        world.sender.enqueue(world.now, &audio).expect("there is room");
+        next = world.frame(VIDEO, next, stall as u32 * 3_000, 4);
+        arrived.extend(world.drain());
+    }
+    arrived.extend(world.run(Duration::from_secs(2)));
+    let video = arrived.iter().filter(|packet| packet.ssrc == VIDEO_SSRC).map(|packet| packet.index);
+    assert_eq!(video.collect::<Vec<_>>(), (1..next).collect::<Vec<_>>());
+    assert_eq!(world.sender.stats(VIDEO).expect("exists").dropped, 0);
+    assert_eq!(world.keyframes_wanted(), []);
+}
+
+#[test]
+fn video_that_nobody_could_send_for_seconds_is_not_sent() {
+    let mut world = World::at(Bitrate::kbps(100));
+    world.frame(VIDEO, 1, 0, 1);
+    world.drain();
+    world.frame(VIDEO, 2, 3_000, 5);
+    world.pass(5_000);
+    let next = world.frame(VIDEO, 7, 6_000, 1);
+    let arrived = world.run(Duration::from_secs(1));
+    assert_eq!(arrived.iter().map(|packet| packet.index).collect::<Vec<_>>(), [next - 1]);
+    assert_eq!(world.keyframes_wanted(), [VIDEO]);
 }
 
 #[test]

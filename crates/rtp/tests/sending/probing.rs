@@ -83,7 +83,8 @@ fn without_a_stream_of_retransmissions_there_is_no_padding() {
 fn what_media_leaves_free_is_padded_where_it_is_asked_for() {
     let mut world = World::new();
     let rate = Bitrate::kbps(800);
-    world.controller.script().control = Control { target: rate, pacing: rate.percent(250), padding: rate, is_ample: false };
+    world.controller.script().control =
+        Control { target: rate, pacing: rate.percent(250), padding: rate, is_ample: false };
     world.sender.set_demand(world.now, Demand::default());
     world.frame(VIDEO, 1, 0, 2);
     let arrived = world.run(Duration::from_secs(2));
