@@ -1,7 +1,7 @@
 /** Pictures of every screen, for whoever wants to look: web/screenshots. */
 import { join } from 'node:path';
 import { openChat, sendChat } from './support/chat.ts';
-import type { ChromiumDriver } from './support/driver.ts';
+import type { ChromiumDriver, ChromiumOptions } from './support/driver.ts';
 import { test } from './support/fixtures.ts';
 import { testId, type Participant } from './support/participant.ts';
 import { screenshots } from './support/paths.ts';
@@ -9,6 +9,8 @@ import { ada, bo, chen, people } from './support/people.ts';
 
 const WIDE = { width: 1280, height: 800 };
 const PHONE = { width: 390, height: 844 };
+/** How some of five people look at the meeting. */
+const FIVE: Record<string, ChromiumOptions> = { [chen.name]: { viewport: PHONE, phone: true } };
 
 async function shoot({ driver: { page } }: Participant<ChromiumDriver>, name: string): Promise<void> {
   await page.mouse.move(WIDE.width / 2, 300);
@@ -72,11 +74,14 @@ test('five people and a shared screen', async ({ server, guests }) => {
   test.setTimeout(240_000);
   const everybody = [];
   for (const person of people)
-    everybody.push(await guests.chromium(person, person === ada ? { viewport: WIDE } : {}));
+    everybody.push(await guests.chromium(person, person === ada ? { viewport: WIDE } : FIVE[person.name]));
   for (const guest of everybody) await guest.join(server.origin, 'planning');
   const [first, second] = everybody as [Participant<ChromiumDriver>, Participant<ChromiumDriver>];
   await first.expectToSee(people);
   await shoot(first, 'meeting-5');
+  const [, , phone] = everybody as [unknown, unknown, Participant<ChromiumDriver>];
+  await phone.expectToSee(people);
+  await shoot(phone, 'meeting-5-phone');
   await second.driver.click(testId('share-screen'));
   await first.expectMovingPicture(bo, 'screen');
   await shoot(first, 'screen-sharing');

@@ -119,7 +119,7 @@ describe('any stage and any people', () => {
 });
 
 describe('grid', () => {
-  it('shows tiles as 16:9 or 4:3, all alike', () => {
+  it('shows tiles all alike, as 16:9 or 4:3, and taller only on a stage held upright', () => {
     for (const [width, height] of SIZES.slice(0, 8)) {
       for (const count of [1, 3, 4, 5, 9, 16, 25]) {
         const { placed } = arrange(people(count), { size: { width, height } });
@@ -128,8 +128,9 @@ describe('grid', () => {
           expect(rect.width).toBe(first?.rect.width);
           expect(rect.height).toBe(first?.rect.height);
           const ratio = rect.width / rect.height;
-          const off = Math.min(Math.abs(ratio - 16 / 9), Math.abs(ratio - 4 / 3));
-          expect(off).toBeLessThan(0.05);
+          const upright = height > width ? [1, 4 / 5, 2 / 3] : [];
+          const off = [16 / 9, 4 / 3, ...upright].map((allowed) => Math.abs(ratio - allowed));
+          expect(Math.min(...off)).toBeLessThan(0.05);
         }
       }
     }
@@ -152,6 +153,32 @@ describe('grid', () => {
           expect(tile * count).toBeLessThanOrEqual(covered);
         }
       }
+    }
+  });
+
+  it('fills a phone held upright: three below each other, more in two columns', () => {
+    const size = { width: 374, height: 690 };
+    for (const [count, columns, share] of [
+      [3, 1, 0.9],
+      [4, 2, 0.75],
+      [5, 2, 0.75],
+      [6, 2, 0.9],
+      [7, 2, 0.6],
+      [8, 2, 0.75],
+    ] as const) {
+      const { placed, pages } = arrange(people(count), { size });
+      expect(pages).toBe(1);
+      expect(new Set(placed.slice(0, columns).map(({ rect }) => rect.y)).size).toBe(1);
+      expect(placed[columns]?.rect.y).toBeGreaterThan(placed[0]?.rect.y ?? 0);
+      const covered = placed.reduce((sum, { rect }) => sum + rect.width * rect.height, 0);
+      expect(covered / (size.width * size.height), `${count} people`).toBeGreaterThan(share);
+    }
+  });
+
+  it('does not make tiles narrow for the sake of being tall', () => {
+    for (let count = 3; count <= 40; count += 1) {
+      const { placed } = arrange(people(count), { size: { width: 374, height: 690 } });
+      for (const { rect } of placed) expect(rect.width).toBeGreaterThanOrEqual(148);
     }
   });
 

@@ -76,6 +76,9 @@ export const MAX_PER_PAGE = 25;
 const WIDE = 16 / 9;
 const CLASSIC = 4 / 3;
 
+/** On a stage that is taller than wide, tiles may be square and taller: a face fits, and two columns fill a phone. */
+const UPRIGHT = [WIDE, CLASSIC, 1, 4 / 5, 2 / 3] as const;
+
 /** Below this width a face is no longer read; more people become another page. */
 const MIN_TILE_WIDTH = { narrow: 148, wide: 200 } as const;
 const NARROW_STAGE = 640;
@@ -124,16 +127,17 @@ function mainTiles(tiles: readonly LayoutTile[], input: LayoutInput): LayoutTile
 function grid(size: Size, tiles: readonly LayoutTile[], wantedPage: number): Layout {
   const area: Rect = { x: 0, y: 0, ...size };
   const smallest = size.width < NARROW_STAGE ? MIN_TILE_WIDTH.narrow : MIN_TILE_WIDTH.wide;
-  const { pages, perPage, page } = paginate(tiles.length, capacity(area, smallest), wantedPage);
+  const shapes = size.height > size.width ? { ratios: UPRIGHT, narrowest: smallest } : {};
+  const { pages, perPage, page } = paginate(tiles.length, capacity(area, smallest, shapes), wantedPage);
   const shown = tiles.slice(page * perPage, (page + 1) * perPage);
-  const rects = pack(area, shown.length);
+  const rects = pack(area, shown.length, shapes);
   return { kind: 'grid', placed: place(shown, rects, 'grid'), page, pages, perPage };
 }
 
 /** How many tiles no narrower than `smallest` fit; at least 1. */
-function capacity(area: Rect, smallest: number): number {
+function capacity(area: Rect, smallest: number, shapes: Shapes = {}): number {
   for (let count = MAX_PER_PAGE; count > 1; count -= 1) {
-    if (best(area, count).width >= smallest) return count;
+    if (best(area, count, shapes).width >= smallest) return count;
   }
   return 1;
 }
@@ -161,13 +165,15 @@ interface Shapes {
   ratios?: readonly number[];
   /** No cell is wider. */
   widest?: number;
+  /** No cell that is taller than usual is narrower. */
+  narrowest?: number;
 }
 
 /** The columns and the shape, usually 16:9 or 4:3, that leave the fewest pixels of `area` unused. */
 function best(
   area: Size,
   count: number,
-  { ratios = [WIDE, CLASSIC], widest = Infinity }: Shapes = {},
+  { ratios = [WIDE, CLASSIC], widest = Infinity, narrowest = 0 }: Shapes = {},
 ): Cells {
   let found: Cells = { columns: 1, rows: Math.max(1, count), width: 0, height: 0 };
   for (let columns = 1; columns <= count; columns += 1) {
@@ -176,6 +182,7 @@ function best(
     const roomHigh = (area.height - GAP * (rows - 1)) / rows;
     for (const ratio of ratios) {
       const width = Math.min(roomWide, roomHigh * ratio, widest);
+      if (ratio < CLASSIC && width < narrowest) continue;
       const cells = {
         columns,
         rows,
