@@ -133,7 +133,7 @@ impl Server {
             signal: Signal::default(),
             streams: Streams::default(),
             checks: Checks::default(),
-            monitor: Monitor::default(),
+            monitor: Monitor::new(config.remember_participants),
             feeds: Feeds::default(),
             stop: stop.clone(),
             tasks: tasks.clone(),

@@ -150,6 +150,10 @@ pub(super) struct Serve {
     #[arg(long, env = "CONCLAVE_RESUME_GRACE", value_name = "SECONDS")]
     pub resume_grace: Option<Bounded<1, 300>>,
 
+    /// Participants who have left that the administrator still sees for an hour, 0 to 100000 [default: 2000]
+    #[arg(long, env = "CONCLAVE_REMEMBER_PARTICIPANTS", value_name = "NUMBER")]
+    pub remember_participants: Option<Bounded<0, 100_000>>,
+
     /// Days after which a room that nobody entered is forgotten with its chat, 1 to 36500 [default: 90]
     #[arg(long, env = "CONCLAVE_FORGET_ROOMS_AFTER", value_name = "DAYS")]
     pub forget_rooms_after: Option<Days>,

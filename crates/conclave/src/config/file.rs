@@ -37,6 +37,7 @@ pub(super) struct File {
     pub max_rooms: Option<Bounded<1, 100_000>>,
     pub mesh_limit: Option<Bounded<2, 16>>,
     pub resume_grace: Option<Bounded<1, 300>>,
+    pub remember_participants: Option<Bounded<0, 100_000>>,
     pub forget_rooms_after: Option<Days>,
 }
 

@@ -62,6 +62,8 @@ pub struct Config {
     pub mesh_limit: u32,
     /// How long a lost session can be resumed.
     pub resume_grace: Duration,
+    /// Participants who have left that the administrator still sees, for an hour at most.
+    pub remember_participants: u32,
     /// Rooms that nobody has entered for so long are forgotten, chat included.
     pub forget_rooms_after: Days,
 }
@@ -155,6 +157,8 @@ impl Invocation {
 const DEFAULT_LISTEN: &str = "[::]:8443";
 /// Default of [`Config::relay_mbits`]: as much as one leg of the media plane may send.
 const RELAY_MBITS: u32 = 25;
+/// Participants who have left that the administrator still sees.
+const REMEMBERED: u32 = 2_000;
 
 /// Default of [`Config::media_threads`].
 fn cores() -> NonZeroUsize {
@@ -190,6 +194,7 @@ impl Config {
             max_rooms: 100,
             mesh_limit: 4,
             resume_grace: Duration::from_secs(10),
+            remember_participants: REMEMBERED,
             forget_rooms_after: Days::DEFAULT,
         }
     }
@@ -244,6 +249,10 @@ impl Config {
             resume_grace: Duration::from_secs(
                 given.resume_grace.or(file.resume_grace).map_or(10, |bounded| u64::from(bounded.0)),
             ),
+            remember_participants: given
+                .remember_participants
+                .or(file.remember_participants)
+                .map_or(REMEMBERED, |bounded| bounded.0),
             forget_rooms_after: given.forget_rooms_after.or(file.forget_rooms_after).unwrap_or(Days::DEFAULT),
         })
     }

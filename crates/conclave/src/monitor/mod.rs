@@ -47,14 +47,13 @@ struct Shared {
     looks: channel::Sender<u64>,
 }
 
-impl Default for Monitor {
-    fn default() -> Self {
-        let watch = Mutex::new(Watch::new(unix_ms(), Bounds::default()));
-        Self(Arc::new(Shared { watch, looks: channel::Sender::new(0) }))
-    }
-}
-
 impl Monitor {
+    /// Nothing has been seen yet. `remembered`: so many participants who have left are shown at most.
+    pub(crate) fn new(remembered: u32) -> Self {
+        let watch = Watch::new(unix_ms(), Bounds { gone: remembered as usize, ..Bounds::default() });
+        Self(Arc::new(Shared { watch: Mutex::new(watch), looks: channel::Sender::new(0) }))
+    }
+
     /// Looks once a second, for ever.
     pub(crate) async fn run(self, media: MediaHandle, rooms: Rooms) {
         let start = Instant::now();

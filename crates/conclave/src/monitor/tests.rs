@@ -284,6 +284,17 @@ fn those_who_left_longest_ago_are_dropped_first() {
 }
 
 #[test]
+fn where_nobody_is_to_be_remembered_whoever_leaves_is_forgotten() {
+    let mut world = World::new(Bounds { gone: 0, ..Bounds::default() });
+    world.second(vec![participant("ann", 0), participant("bo", 1)], vec![leg("bo", 1, 2)]);
+    let both = world.watch.bytes();
+    world.second(vec![participant("ann", 0)], vec![]);
+    let room = world.watch.room_now(&name("team")).expect("known");
+    assert_eq!(room.participants.iter().map(|p| p.id.as_str()).collect::<Vec<_>>(), ["ann"]);
+    assert!(world.watch.bytes() < both);
+}
+
+#[test]
 fn all_histories_together_take_no_more_than_is_stated() {
     let of_a_thousand = 1_000 * super::person::LegHistory::BYTES + 6_000 * super::person::StreamHistory::BYTES;
     assert!(of_a_thousand < 29 << 20, "{of_a_thousand}");

@@ -5,5 +5,5 @@ mod process;
 mod report;
 
 pub use histogram::Histogram;
-pub use process::{ProcessUse, Usage, Waiting, socket_drops};
+pub use process::{ProcessUse, Starvation, Usage, socket_drops};
 pub use report::{Figure, Results, median};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a process has used so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,41 +72,65 @@ impl Usage {
     }
 }
 
-/// How long threads have been kept waiting: they had something to do, and no processor was free for them.
+/// For how long processes could not do what they had to: looks at their threads now and then.
 #[derive(Debug)]
-pub struct Waiting {
+pub struct Starvation {
     processes: Vec<u32>,
-    /// Of each thread, up to the last look.
-    before: HashMap<u32, Duration>,
+    looked: Instant,
+    /// Of each thread: how long it has run and waited by then.
+    before: HashMap<u32, Schedule>,
 }
 
-impl Waiting {
+/// How long a thread has run, and how long it had something to do while no processor was free for it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Schedule {
+    ran: Duration,
+    waited: Duration,
+}
+
+/// A thread that rests for less of the time than this is behind with its work. One that rests has done all of it, so that
+/// nothing was late for longer than between two looks, however often it had to wait.
+const REST: f64 = 0.05;
+
+impl Starvation {
     /// Looks at the threads of these processes, whichever they are from time to time.
     pub fn new(processes: Vec<u32>) -> Self {
-        let mut waiting = Self { processes, before: HashMap::new() };
-        waiting.since_last_look();
-        waiting
+        let mut starvation = Self { processes, looked: Instant::now(), before: HashMap::new() };
+        starvation.since_last_look();
+        starvation
     }
 
-    /// Time that all threads together have waited since the last look (the second figure of `schedstat`), nothing where
-    /// the kernel does not tell it. A thread counts from the look on that sees it first.
+    /// For how long, since the last look, threads that were behind with their work waited for a processor, all together:
+    /// nothing where the kernel does not tell it. A thread counts from the look on that sees it first.
     pub fn since_last_look(&mut self) -> Duration {
-        let mut now = HashMap::with_capacity(self.before.len());
-        for process in &self.processes {
-            for task in fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten() {
-                let id = task.file_name().to_string_lossy().parse().ok();
-                // A thread may end while it is looked at.
-                let times = fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-                let waited = times.split_whitespace().nth(1).and_then(|time| time.parse().ok());
-                if let (Some(id), Some(waited)) = (id, waited) {
-                    now.insert(id, Duration::from_nanos(waited));
-                }
-            }
-        }
-        let waited = |(id, now): (&u32, &Duration)| self.before.get(id).map(|before| now.saturating_sub(*before));
-        let waited = now.iter().filter_map(waited).sum();
+        let now = self.schedules();
+        let time = std::mem::replace(&mut self.looked, Instant::now()).elapsed();
+        let behind = |(id, now): (&u32, &Schedule)| self.before.get(id).map(|before| now.behind(before, time));
+        let behind = now.iter().filter_map(behind).sum();
         self.before = now;
-        waited
+        behind
+    }
+
+    fn schedules(&self) -> HashMap<u32, Schedule> {
+        let tasks = self.processes.iter().map(|process| fs::read_dir(format!("/proc/{process}/task")));
+        let tasks = tasks.flatten().flatten().flatten();
+        let schedules = tasks.filter_map(|task| {
+            let id = task.file_name().to_string_lossy().parse().ok()?;
+            // A thread may end while it is looked at.
+            let times = fs::read_to_string(task.path().join("schedstat")).ok()?;
+            let mut times = times.split_whitespace().map(|time| time.parse().map(Duration::from_nanos));
+            Some((id, Schedule { ran: times.next()?.ok()?, waited: times.next()?.ok()? }))
+        });
+        schedules.collect()
+    }
+}
+
+impl Schedule {
+    /// How long it has waited since then, if it was behind with its work for all that time.
+    fn behind(&self, before: &Self, time: Duration) -> Duration {
+        // The kernel counts a wait when it is over: it may have been longer than the time between two looks.
+        let (ran, waited) = (self.ran.saturating_sub(before.ran), self.waited.saturating_sub(before.waited));
+        if ran + waited >= time.mul_f64(1.0 - REST) { waited } else { Duration::ZERO }
     }
 }
 
@@ -147,26 +171,38 @@ mod tests {
     }
 
     #[test]
-    fn threads_wait_for_each_other_where_there_are_more_than_processors() {
+    fn only_who_never_rests_is_behind_and_only_for_as_long_as_it_waits() {
+        let ms = Duration::from_millis;
+        let behind = |ran: u64, waited: u64| {
+            let now = Schedule { ran: ms(1_000 + ran), waited: ms(500 + waited) };
+            now.behind(&Schedule { ran: ms(1_000), waited: ms(500) }, ms(250))
+        };
+        assert_eq!(behind(10, 200), ms(0), "it rested for 40 ms");
+        assert_eq!(behind(10, 235), ms(235));
+        assert_eq!(behind(250, 0), ms(0), "it works all the time, and may");
+        assert_eq!(behind(0, 2_000), ms(2_000), "it waited since before the last look");
+    }
+
+    #[test]
+    fn threads_are_behind_where_there_are_more_than_processors() {
         let processors = std::thread::available_parallelism().expect("known").get();
-        let waiting = std::sync::Mutex::new(Waiting::new(vec![std::process::id()]));
+        let starvation = std::sync::Mutex::new(Starvation::new(vec![std::process::id()]));
         let is_enough = std::sync::atomic::AtomicBool::new(false);
         let order = std::sync::atomic::Ordering::Relaxed;
         std::thread::scope(|scope| {
             for _ in 0..=2 * processors {
                 scope.spawn(|| {
-                    let mut waited = Duration::ZERO;
                     while !is_enough.load(order) {
-                        let Ok(mut waiting) = waiting.try_lock() else { continue };
-                        waited += waiting.since_last_look();
-                        if waited > Duration::from_millis(2) {
-                            is_enough.store(true, order);
+                        let Ok(mut starvation) = starvation.try_lock() else { continue };
+                        // Long enough that each had its turn.
+                        if starvation.looked.elapsed() > Duration::from_millis(50) {
+                            is_enough.fetch_or(!starvation.since_last_look().is_zero(), order);
                         }
                     }
                 });
             }
         });
-        assert_eq!(Waiting::new(vec![u32::MAX]).since_last_look(), Duration::ZERO);
+        assert_eq!(Starvation::new(vec![u32::MAX]).since_last_look(), Duration::ZERO);
     }
 
     #[test]

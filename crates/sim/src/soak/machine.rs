@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use conclave_qos::Time;
 
-use crate::measure::Waiting;
+use crate::measure::Starvation;
 
 /// Between two looks at the machine.
 pub(super) const TICK: Duration = Duration::from_millis(250);
@@ -16,16 +16,18 @@ const KEPT: Duration = Duration::from_secs(60);
 /// Time that was lost to whoever is judged. Without I/O.
 #[derive(Clone, Debug, Default)]
 pub struct Lost {
+    /// The first look.
+    began: Option<Time>,
     /// Looks, oldest first, each with all that was lost until then.
     looks: VecDeque<(Time, Duration)>,
 }
 
 impl Lost {
-    /// At this moment it was seen that so much has been lost since the last look: of the time in between, that is all at
-    /// most.
+    /// At this moment it was seen that so much has been lost. Together that is never more than all the time since the
+    /// first look.
     pub fn note(&mut self, now: Time, lost: Duration) {
-        let (before, all) = self.looks.back().copied().unwrap_or_default();
-        self.looks.push_back((now, all + lost.min(now.since(before))));
+        let began = *self.began.get_or_insert(now);
+        self.looks.push_back((now, (self.total() + lost).min(now.since(began))));
         while self.looks.get(1).is_some_and(|(at, _)| now.since(*at) > KEPT) {
             self.looks.pop_front();
         }
@@ -55,7 +57,7 @@ pub(super) struct Machine {
 
 #[derive(Debug)]
 struct Looked {
-    waiting: Waiting,
+    starvation: Starvation,
     at: Time,
     lost: Lost,
 }
@@ -63,11 +65,11 @@ struct Looked {
 impl Machine {
     /// `server`: its process. Time counts from `epoch` on.
     pub(super) fn new(epoch: Instant, server: u32) -> Self {
-        let waiting = Waiting::new(vec![server, std::process::id()]);
+        let starvation = Starvation::new(vec![server, std::process::id()]);
         let at = Time::since_start(epoch.elapsed());
         let mut lost = Lost::default();
         lost.note(at, Duration::ZERO);
-        Self { epoch, looked: Arc::new(Mutex::new(Looked { waiting, at, lost })) }
+        Self { epoch, looked: Arc::new(Mutex::new(Looked { starvation, at, lost })) }
     }
 
     /// Now, since the epoch.
@@ -76,13 +78,14 @@ impl Machine {
     }
 
     /// Looks, [`TICK`] after the last time if the machine allows it: what comes later than that was lost, and so was the
-    /// time for which threads have waited, one after the other, since what one waits for another may have to send.
+    /// time for which threads that were behind with their work have waited, of one after the other, since what one waits
+    /// for another may have to send.
     pub(super) fn look(&self) {
         let now = self.now();
         let mut looked = self.looked();
         let late = now.since(looked.at).saturating_sub(TICK);
-        let waited = looked.waiting.since_last_look();
-        looked.lost.note(now, late.max(waited));
+        let behind = looked.starvation.since_last_look();
+        looked.lost.note(now, late.max(behind));
         looked.at = now;
     }
 
@@ -118,6 +121,7 @@ mod tests {
     fn what_was_lost_is_taken_off_what_went_by_and_nothing_else() {
         let mut lost = Lost::default();
         assert_eq!(lost.given(at(100), at(700)), ms(600));
+        lost.note(at(0), ms(0));
         for (now, taken) in [(250, 0), (500, 100), (750, 0), (1_000, 250), (1_250, 0)] {
             lost.note(at(now), ms(taken));
         }

@@ -106,7 +106,7 @@ impl Soak {
             // Whoever has vanished stays so: their sockets are closed.
             drop(place);
             let counted = empty(&server, &mut faults, number).await?;
-            let rest = self.rest(&server, &counted, began).await?;
+            let rest = self.rest(&server, &counted, tally.packets, began).await?;
             say(&rest.row(number, steps, &tally));
             faults.extend(faults_of(&before, &counted).map(|fault| format!("wave {number}: {fault}")));
             faults.extend(tally.faults.iter().map(|fault| format!("wave {number}: {fault}")));
@@ -124,7 +124,7 @@ impl Soak {
     }
 
     /// What the server holds, and does, when nobody is there.
-    async fn rest(&self, server: &Server, counted: &Metrics, began: Instant) -> Result<Rest, SoakError> {
+    async fn rest(&self, server: &Server, counted: &Metrics, packets: u64, began: Instant) -> Result<Rest, SoakError> {
         tokio::time::sleep(SETTLING).await;
         let mut looks = 0;
         loop {
@@ -135,6 +135,7 @@ impl Soak {
             let idle = idle.into_iter().map(|(name, ran)| (name, ran.as_secs_f64() / time.as_secs_f64()));
             let rest = Rest {
                 at: began.elapsed(),
+                packets,
                 memory: after.process.anonymous,
                 histories: counted.sum(verdict::HISTORIES) as u64,
                 descriptors: after.descriptors,

@@ -35,6 +35,9 @@ pub(super) struct Holds {
 const STARTING: Duration = Duration::from_secs(20);
 /// Seconds after which somebody who vanished is given up: waves are short.
 const RESUME_GRACE: &str = "1";
+/// Participants who have left that it remembers for its administrator: fewer than one wave brings, so that from the first
+/// wave on this is the same memory.
+const REMEMBERED: &str = "10";
 
 impl Server {
     /// Starts the program with so many media threads (its own choice without).
@@ -45,6 +48,7 @@ impl Server {
         let log = fs::File::create(folder.path().join("log"))?;
         let mut command = Command::new(program);
         command.args(["serve", "--log", "warn", "--resume-grace", RESUME_GRACE]);
+        command.args(["--remember-participants", REMEMBERED]);
         command.args(["--listen", &format!("127.0.0.1:{port}"), "--public-address", "127.0.0.1"]);
         command.arg("--data").arg(folder.path().join("data"));
         if let Some(threads) = media_threads {
