@@ -65,9 +65,10 @@ pub enum SoakError {
 const FORGETTING: Duration = Duration::from_secs(15);
 /// Between that and the look at what it does when nobody is there.
 const SETTLING: Duration = Duration::from_millis(1_000);
-/// How long it is looked at, and how often: work that ends is no fault, however long a slow machine takes for it.
+/// How long it is looked at, and how often: work that ends is no fault, however long a slow machine takes for it, nor are
+/// files and threads that are needed for it.
 const IDLING: Duration = Duration::from_millis(1_500);
-const MOST_LOOKS: usize = 5;
+const MOST_LOOKS: usize = 8;
 /// What a wave takes besides its churn, about.
 const AROUND: Duration = Duration::from_millis(4_500);
 /// A run of ten minutes has waves of this length; shorter runs have shorter ones, to have some.
@@ -106,7 +107,7 @@ impl Soak {
             // Whoever has vanished stays so: their sockets are closed.
             drop(place);
             let counted = empty(&server, &mut faults, number).await?;
-            let rest = self.rest(&server, &counted, tally.packets, began).await?;
+            let rest = self.rest(&server, &counted, tally.packets, began, rests.last()).await?;
             say(&rest.row(number, steps, &tally));
             faults.extend(faults_of(&before, &counted).map(|fault| format!("wave {number}: {fault}")));
             faults.extend(tally.faults.iter().map(|fault| format!("wave {number}: {fault}")));
@@ -123,15 +124,22 @@ impl Soak {
         Ok(faults)
     }
 
-    /// What the server holds, and does, when nobody is there.
-    async fn rest(&self, server: &Server, counted: &Metrics, packets: u64, began: Instant) -> Result<Rest, SoakError> {
+    /// What the server holds, and does, when nobody is there; `before`: after the wave before.
+    async fn rest(
+        &self,
+        server: &Server,
+        counted: &Metrics,
+        packets: u64,
+        began: Instant,
+        before: Option<&Rest>,
+    ) -> Result<Rest, SoakError> {
         tokio::time::sleep(SETTLING).await;
         let mut looks = 0;
         loop {
-            let (before, since) = (server.holds()?, Instant::now());
+            let (first, since) = (server.holds()?, Instant::now());
             tokio::time::sleep(IDLING).await;
             let (after, time) = (server.holds()?, since.elapsed());
-            let idle = after.process.since(&before.process).threads;
+            let idle = after.process.since(&first.process).threads;
             let idle = idle.into_iter().map(|(name, ran)| (name, ran.as_secs_f64() / time.as_secs_f64()));
             let rest = Rest {
                 at: began.elapsed(),
@@ -143,7 +151,7 @@ impl Soak {
                 idle: idle.collect(),
             };
             looks += 1;
-            if looks == MOST_LOOKS || verdict::busy(&rest).is_none() {
+            if looks == MOST_LOOKS || verdict::is_at_rest(&rest, before) {
                 return Ok(rest);
             }
         }

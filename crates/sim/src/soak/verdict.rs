@@ -122,6 +122,13 @@ pub(super) fn dropped(metrics: &Metrics) -> String {
     format!("packets dropped: {}; legs ended: {}", reasons[0], reasons[1])
 }
 
+/// Whether there is nothing left that may still come to an end.
+pub(super) fn is_at_rest(rest: &Rest, before: Option<&Rest>) -> bool {
+    let is_as_before =
+        |before: &Rest| rest.descriptors <= before.descriptors && rest.threads.len() <= before.threads.len();
+    busy(rest).is_none() && before.is_none_or(is_as_before)
+}
+
 /// What a server that nobody uses has to do, if that is too much.
 pub(super) fn busy(rest: &Rest) -> Option<String> {
     let all: f64 = rest.idle.iter().map(|(_, share)| share).sum();

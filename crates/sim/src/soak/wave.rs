@@ -54,6 +54,8 @@ pub(super) struct Tally {
 
 /// Faults of one wave that are told; one fault mostly brings many.
 const MOST_FAULTS: usize = 20;
+/// The server gives up who has not asked for anything after this time; bots have more patience.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Faults of what is missing: nobody may miss anything for longer. It holds for a picture that comes back after a
 /// change of network, too: bots check connectivity again after some seconds.
 pub(super) const LIMIT: Duration = Duration::from_secs(6);
@@ -82,9 +84,10 @@ fn lock<T>(value: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Place {
-    /// Whether a request that was made then got no answer because the machine had no time for it.
-    fn excuses(&self, error: &SignalError, since: Time) -> bool {
-        matches!(error, SignalError::Late) && self.machine.given(since) < LIMIT
+    /// Whether a request that was made then has failed because the machine had no time for it: one side or the other has
+    /// lost patience, whatever the error says.
+    fn excuses(&self, since: Time) -> bool {
+        self.machine.now().since(since) >= PATIENCE && self.machine.given(since) < LIMIT
     }
 }
 
@@ -347,7 +350,7 @@ impl Seat {
         let guest = match self.room.conclave.invite(&self.place.swarm, &person).await {
             Ok(guest) => guest,
             Err(error) => {
-                if !self.place.excuses(&error, since) {
+                if !self.place.excuses(since) {
                     self.fault(format!("a join failed: {error}"));
                 }
                 return None;
@@ -374,7 +377,7 @@ impl Seat {
         }
         let since = self.now();
         if let Err(error) = guest.leave().await
-            && !self.place.excuses(&error, since)
+            && !self.place.excuses(since)
         {
             self.fault(format!("a leave failed: {error}"));
         }
@@ -441,13 +444,13 @@ async fn play(place: Place, room: Arc<Room>, tally: Arc<Mutex<Tally>>, seed: u64
             let ends = place.machine.now();
             match session.end().await {
                 Err(SignalError::Refused(status)) if status.starts_with("404") && !room.goes_on_since(since) => {}
-                Err(error) if !place.excuses(&error, ends) => fault(format!("a player's end failed: {error}")),
+                Err(error) if !place.excuses(ends) => fault(format!("a player's end failed: {error}")),
                 _ => {}
             }
             place.swarm.remove(joined.bot);
         }
         Err(SignalError::Refused(status)) if status.starts_with("409") => {}
-        Err(error) if place.excuses(&error, asked) => {}
+        Err(_) if place.excuses(asked) => {}
         Err(error) => fault(format!("a player was not let in: {error}")),
     }
 }
