@@ -47,6 +47,11 @@ impl Compaction {
         self.removed - since as u64
     }
 
+    /// The newest packet's number, or the last before it if it was left out.
+    pub fn last(&self) -> u64 {
+        self.newest.wrapping_sub(self.removed)
+    }
+
     fn mark(&mut self, sequence: u64, removed: bool) {
         let word = &mut self.is_removed[(sequence % SIZE / 64) as usize];
         let bit = 1 << (sequence % 64);

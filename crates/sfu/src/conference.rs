@@ -9,6 +9,7 @@ mod look;
 mod video;
 mod wishes;
 
+pub use forward::HeldForwards;
 pub use look::Carried;
 
 use std::collections::{HashMap, VecDeque};
@@ -123,6 +124,8 @@ pub struct Conference {
     sounding: Vec<SourceId>,
     /// Streams of which a key frame is waited for.
     awaited: Vec<StreamId>,
+    /// The stream of which packets that were held go out now.
+    replayed: Option<StreamId>,
     /// Counts the ticks.
     turn: usize,
     // Work, see the module's description.
@@ -165,6 +168,7 @@ impl Conference {
             awake: Vec::new(),
             sounding: Vec::new(),
             awaited: Vec::new(),
+            replayed: None,
             turn: 0,
             assign: Vec::new(),
             allocate: Vec::new(),

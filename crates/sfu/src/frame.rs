@@ -72,27 +72,43 @@ pub(crate) struct Role {
 /// The frames that a frame is predicted from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct References {
-    /// Bit `n`: the frame whose number is smaller by `n + 1`.
-    pub near: u64,
-    /// There are others, further back or not told.
-    pub far: bool,
+    distances: [u16; Self::CAPACITY],
+    count: u8,
+    /// There are others, which are not told.
+    pub untold: bool,
 }
 
 impl References {
+    /// AV1 has 7 references (AV1 specification, section 3, `REFS_PER_FRAME`); VP9 has 3, and the layer below.
+    const CAPACITY: usize = 7;
+
+    /// One more: the frame whose number is smaller by this.
     pub fn add(&mut self, distance: u32) {
-        match distance {
-            1..=64 => self.near |= 1 << (distance - 1),
-            _ => self.far = true,
+        match (self.distances.get_mut(usize::from(self.count)), u16::try_from(distance)) {
+            (Some(place), Ok(distance)) => {
+                *place = distance;
+                self.count += 1;
+            }
+            _ => self.untold = true,
         }
+    }
+
+    /// By how much their numbers are smaller than the frame's own.
+    pub fn distances(&self) -> &[u16] {
+        &self.distances[..usize::from(self.count)]
+    }
+
+    /// The frame is predicted from nothing.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0 && !self.untold
     }
 }
 
 impl Frame {
-    /// A frame of which nothing is known, because what would tell it has not come: as with other
-    /// packets, what is missing is the receivers' business.
+    /// A frame of which nothing is known but its number, because what would tell more has not come.
     pub fn unknown(number: u16, starts: bool, ends: bool) -> Self {
         let role = Role { needed: Levels::ALL, ..Role::default() };
-        let references = References { near: 0, far: true };
+        let references = References { untold: true, ..References::default() };
         Self { layer: LayerIndex::HIGH, number, starts, ends, role, references, is_known: false }
     }
 }

@@ -12,6 +12,10 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// shall see a picture soon. Encoders give about three key frames a second (libwebrtc waits 300 ms).
 const INTERVAL_ANSWERED: Duration = Duration::from_millis(250);
 
+/// The same when the key frame came but could not be used, because its beginning came too late. It was answered, so
+/// whoever waits asks again; the tenth of a second is about a round trip, in which more of what is late may come.
+const INTERVAL_MISSED: Duration = Duration::from_millis(100);
+
 /// After this many requests in vain the interval is doubled, and again after as many.
 const PATIENCE: u32 = 6;
 
@@ -24,6 +28,8 @@ pub(crate) struct KeyframeRequests {
     asked_at: Option<Time>,
     unanswered: u32,
     for_receivers: u8,
+    /// The last key frame was of no use to somebody who waits.
+    is_missed: bool,
     /// Among the streams that are looked at with time.
     pub is_watched: bool,
 }
@@ -43,11 +49,18 @@ impl KeyframeRequests {
     pub fn arrived(&mut self) {
         self.unanswered = 0;
         self.for_receivers = 0;
+        self.is_missed = false;
+    }
+
+    /// The key frame that came was of no use to somebody who waits for one.
+    pub fn missed(&mut self) {
+        self.is_missed = true;
     }
 
     /// Whether to ask now; if so, it is taken as asked. `waiting`: a slot waits for a key frame.
     pub fn take(&mut self, now: Time, waiting: bool) -> bool {
         let interval = match self.unanswered {
+            0 if waiting && self.is_missed => INTERVAL_MISSED,
             0 if waiting => INTERVAL_ANSWERED,
             unanswered => INTERVAL * (1 << (unanswered / PATIENCE).min(2)),
         };

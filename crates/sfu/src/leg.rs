@@ -167,6 +167,8 @@ pub(crate) struct Showing {
     pub target: Option<Target>,
     /// Which layers of a scalable stream are forwarded; none while nothing is, or if it is not one.
     pub selector: Option<Selector>,
+    /// What was forwarded before that, or before the pause: what of it comes late still goes where it belongs.
+    pub before: Option<(Current, Option<Selector>)>,
 }
 
 impl Showing {
@@ -177,16 +179,21 @@ impl Showing {
         Some(selector.map_or(lane.layer(), Selector::level))
     }
 
-    /// Whether this packet of the current stream is forwarded. `wanted`: how much of it is wanted now.
-    pub fn select(&mut self, packet: &Incoming, wanted: Option<LayerIndex>) -> Verdict {
-        let (Some(frame), Some(selector)) = (&packet.frame, &mut self.selector) else { return Verdict::FORWARD };
-        if packet.is_newest {
-            let wanted = wanted.unwrap_or(selector.level());
-            selector.newest(packet.sequence, packet.timestamp, frame, wanted)
-        } else {
-            selector.late(packet.sequence, frame)
+    /// Nothing new of the current stream is forwarded from here on.
+    pub fn end_current(&mut self) {
+        if let Some(current) = self.current.take() {
+            self.before = Some((current, self.selector.take()));
         }
     }
+}
+
+/// Whether a packet of a stream is forwarded. `wanted`: how much of the stream is wanted now.
+pub(crate) fn select(selector: Option<&mut Selector>, packet: &Incoming, wanted: Option<LayerIndex>) -> Verdict {
+    let (Some(frame), Some(selector)) = (&packet.frame, selector) else { return Verdict::FORWARD };
+    if let Some(top) = packet.lower_top {
+        selector.cut_above(top);
+    }
+    selector.select(packet.sequence, packet.timestamp, frame, wanted.unwrap_or(selector.level()))
 }
 
 impl<T> Slot<T> {

@@ -44,6 +44,8 @@ pub(crate) struct Rewriter {
     /// misses it does not take its ids for the old ones.
     free_template: u8,
     mapping: Option<Mapping>,
+    /// The one before it, for what of it comes late.
+    previous: Option<Mapping>,
 }
 
 #[derive(Clone, Debug)]
@@ -83,6 +85,7 @@ impl Rewriter {
             frame_number: (random >> 24) as u16,
             free_template: 0,
             mapping: None,
+            previous: None,
         }
     }
 
@@ -91,9 +94,12 @@ impl Rewriter {
         self.sent_at.map(|_| self.timestamp)
     }
 
-    /// Nothing is sent until the next [`Self::switch`].
+    /// Nothing new is sent until the next [`Self::switch`].
     pub fn stop(&mut self) {
-        self.mapping = None;
+        let Some(mapping) = self.mapping.take() else { return };
+        // What is missing keeps its numbers free, though nothing after it was forwarded.
+        self.sequence = self.sequence.max(mapping.compaction.last().wrapping_add(mapping.sequence));
+        self.previous = Some(mapping);
     }
 
     /// From this packet on the stream goes through this slot.
@@ -103,6 +109,7 @@ impl Rewriter {
             Some(at) => self.timestamp.plus(ticks(now.since(at), packet).max(1)),
             None => self.timestamp,
         };
+        self.stop();
         self.mapping = Some(Mapping {
             from: packet.sequence,
             newest: packet.sequence,
@@ -120,6 +127,33 @@ impl Rewriter {
         });
     }
 
+    /// Whether a packet of the current stream is later than all before it in this slot.
+    pub fn is_news(&self, sequence: u64) -> bool {
+        self.mapping.as_ref().is_some_and(|mapping| sequence > mapping.newest)
+    }
+
+    /// Whether a packet of the stream before the last switch or stop belongs to what was sent of it: it was sent before
+    /// the end, or goes on with the picture in which that came.
+    pub fn completes(&self, packet: &Incoming) -> bool {
+        self.previous.as_ref().is_some_and(|previous| {
+            let goes_on = self.mapping.is_none() && packet.timestamp == previous.newest_timestamp;
+            packet.sequence >= previous.from && (packet.sequence < previous.newest || goes_on)
+        })
+    }
+
+    /// Whether a packet is from before the last switch.
+    pub fn is_before(&self, sequence: u64) -> bool {
+        self.mapping.as_ref().is_some_and(|mapping| sequence < mapping.from)
+    }
+
+    /// As [`Self::map`], for a packet that [`Self::completes`] what was sent before.
+    pub fn complete(&mut self, now: Time, packet: &Incoming, forward: bool) -> Option<Rewritten> {
+        std::mem::swap(&mut self.mapping, &mut self.previous);
+        let out = self.map(now, packet, forward);
+        std::mem::swap(&mut self.mapping, &mut self.previous);
+        out
+    }
+
     /// A moment of the current stream in the slot's clock; none while there is no stream.
     pub fn map_timestamp(&self, timestamp: Timestamp) -> Option<Timestamp> {
         self.mapping.as_ref().map(|mapping| timestamp.plus(mapping.timestamp))
@@ -135,6 +169,8 @@ impl Rewriter {
         }
         if packet.sequence > mapping.newest && mapping.jumps(now, packet) {
             self.switch(now, packet);
+            // It is the same stream, of which nobody remembers what was sent before.
+            self.previous = None;
         }
         let mapping = self.mapping.as_mut()?;
         let is_newest = packet.sequence > mapping.newest || packet.sequence == mapping.from;
@@ -207,6 +243,9 @@ impl Mapping {
 
     /// Whether the packet's timestamp is not where the time that passed would put it.
     fn jumps(&self, now: Time, packet: &Incoming) -> bool {
+        if packet.timestamp == self.newest_timestamp {
+            return false;
+        }
         let advanced = i64::from(packet.timestamp - self.newest_timestamp);
         let expected = i64::from(ticks(now.since(self.newest_at), packet));
         (advanced - expected).unsigned_abs() > u64::from(ticks(MAX_TIMESTAMP_DRIFT, packet))
@@ -250,7 +289,10 @@ mod tests {
             dependency: None,
             red: None,
             is_newest: true,
+            after_gap: None,
             entry: true,
+            explains: false,
+            lower_top: None,
             epoch: 0,
         }
     }

@@ -1,5 +1,6 @@
 //! Which packets of a scalable stream a slot forwards.
 
+use crate::fates::{Fate, Fates};
 use crate::frame::{Frame, Levels};
 use crate::rtp::{LayerIndex, Timestamp};
 
@@ -13,118 +14,255 @@ pub(crate) struct Verdict {
     pub forward: bool,
     /// It is the last of its picture that is forwarded.
     pub ends_picture: bool,
+    /// The level can go on only with a frame that the sender has to be asked for.
+    pub is_stuck: bool,
 }
 
 impl Verdict {
     /// Of a packet about which there is nothing to decide.
-    pub const FORWARD: Self = Self { forward: true, ends_picture: false };
+    pub const FORWARD: Self = Self { forward: true, ends_picture: false, is_stuck: false };
 }
 
-/// Forwards the frames that a level needs, and moves to another level where a decoder can follow.
+/// Forwards the frames that a level needs and that a decoder can follow, and moves to another level where it can.
 ///
-/// A level is *intact* while every frame that it needs was forwarded: then a receiver can be given that
-/// level from the next frame on. A frame that is lost on the way here counts as forwarded: as with other
-/// streams, what is missing is asked for by whoever misses it.
+/// It knows of each frame whether it was forwarded ([`Fates`]); one that is predicted from a frame that was not is
+/// left out as well. A frame of which nothing has come may still come, and is forwarded then: as with other streams,
+/// what is missing is asked for by whoever misses it.
+///
+/// A level is *intact* while every frame that it needs was forwarded or may still be: then a receiver can be given
+/// that level from the next frame on.
 #[derive(Clone, Debug)]
 pub(crate) struct Selector {
-    /// The levels, newest first, each with the first packet that it held for.
-    log: [(u64, LayerIndex); LOG],
-    /// Since which packet each level is intact; none if it is not.
-    intact: [Option<u64>; LayerIndex::COUNT],
-    /// The newest frame, and as bits those before it that were forwarded, itself in bit 0.
-    newest_frame: u16,
-    forwarded: u128,
+    /// The stays in a level, newest first.
+    log: [Stay; LOG],
+    chains: [Chain; LayerIndex::COUNT],
+    fates: Fates,
+    /// Packets from this one on are later than all before them.
+    next: u64,
+    /// Of the newest packet.
     timestamp: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Stay {
+    /// The first packet that was decided about by it.
+    from: u64,
+    /// Since when the level was intact: it needs what was missing then and comes now.
+    since: u64,
+    level: LayerIndex,
+}
+
+/// How far what a level needs was forwarded.
+#[derive(Clone, Copy, Debug, Default)]
+struct Chain {
+    /// Since which packet it is intact; none if it is not.
+    since: Option<u64>,
+    /// The first packet that it needed and did not get after it was intact the last time before that, and the latest.
+    broken: Option<(u64, u64)>,
+}
+
+impl Chain {
+    /// With this packet a decoder can begin.
+    fn opens_at(&mut self, sequence: u64) {
+        if self.since.is_none() && self.broken.is_none_or(|(_, last)| last < sequence) {
+            self.since = Some(sequence);
+        }
+    }
+
+    /// It needed this packet and does not get it.
+    fn breaks_at(&mut self, sequence: u64) {
+        let before = self.broken.filter(|_| self.since.is_none_or(|since| since > sequence));
+        self.broken =
+            before.map(|(first, last)| (first.min(sequence), last.max(sequence))).or(Some((sequence, sequence)));
+        self.since = self.since.filter(|since| *since > sequence);
+    }
+
+    /// Whether it was intact when a packet was sent.
+    fn is_intact_at(&self, sequence: u64) -> bool {
+        self.since.is_some_and(|since| since <= sequence) || self.broken.is_none_or(|(first, _)| sequence < first)
+    }
+}
+
+/// What became of the frames that a frame is predicted from; the worst of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Basis {
+    Forwarded,
+    /// Some are not told.
+    Untold,
+    /// Some may still come.
+    Unseen,
+    LeftOut,
 }
 
 impl Selector {
     /// Begins with a packet that begins a frame at which decoders can begin.
     pub fn enter(sequence: u64, timestamp: Timestamp, frame: &Frame, target: LayerIndex) -> Self {
-        let switches = frame.role.switches;
+        let switches = if frame.role.switches == Levels::NONE { frame.role.needed } else { frame.role.switches };
         let level = switches.iter().rfind(|level| *level <= target).or_else(|| switches.iter().next());
+        let stay = Stay { from: sequence, since: sequence, level: level.unwrap_or(frame.layer) };
+        let chain = |level| {
+            let opens = switches.has(level);
+            Chain { since: opens.then_some(sequence), broken: (!opens).then_some((sequence, sequence)) }
+        };
         Self {
-            log: [(sequence, level.unwrap_or(frame.layer)); LOG],
-            intact: LayerIndex::ALL.map(|level| switches.has(level).then_some(sequence)),
-            newest_frame: frame.number,
-            forwarded: 0,
+            log: [stay; LOG],
+            chains: LayerIndex::ALL.map(chain),
+            fates: Fates::begin(frame.number),
+            next: sequence,
             timestamp,
         }
     }
 
     /// What is forwarded now.
     pub fn level(&self) -> LayerIndex {
-        self.log[0].1
+        self.log[0].level
     }
 
-    /// Whether the target can be reached only by a frame that the sender has to be asked for.
+    /// Whether the target can be reached, or held, only by a frame that the sender has to be asked for.
     pub fn needs_switch(&self, target: LayerIndex) -> bool {
-        let level = self.level();
-        target > level || target < level && self.intact[target.index()].is_none()
+        target > self.level() || !self.is_intact(target)
     }
 
-    /// Decides about the stream's newest packet.
-    pub fn newest(&mut self, sequence: u64, timestamp: Timestamp, frame: &Frame, target: LayerIndex) -> Verdict {
-        let begins_picture = timestamp != std::mem::replace(&mut self.timestamp, timestamp);
-        self.turn_to(frame.number);
-        if frame.starts && (frame.role.needed.has(self.level()) || self.has_references(frame)) {
-            for level in frame.role.switches.iter() {
-                self.intact[level.index()].get_or_insert(sequence);
-            }
+    /// Decides about a packet. One that comes later than others that were sent after it is decided about as it
+    /// would have been in time.
+    pub fn select(&mut self, sequence: u64, timestamp: Timestamp, frame: &Frame, target: LayerIndex) -> Verdict {
+        let is_newest = sequence >= self.next;
+        let mut begins_picture = false;
+        if is_newest {
+            self.next = sequence + 1;
+            begins_picture = timestamp != std::mem::replace(&mut self.timestamp, timestamp);
         }
-        let best = LayerIndex::ALL.into_iter().rfind(|level| *level <= target && self.intact[level.index()].is_some());
-        // Only with a frame's first packet, so that none is forwarded in part.
-        if let Some(best) = best
-            && frame.starts
-            && (best > self.level() || best < self.level() && begins_picture)
+        let fate = match self.fates.get(frame.number) {
+            // Its sender has begun to count anew since.
+            Some(_) if !is_newest && self.fates.is_ahead(frame.number) => Fate::LeftOut,
+            Some(fate) => fate,
+            None => self.begin_again(is_newest, frame),
+        };
+        let forward = match fate {
+            Fate::Forwarded => true,
+            Fate::LeftOut => false,
+            Fate::Unseen if is_newest => self.decide(sequence, frame, target, begins_picture),
+            Fate::Unseen => self.decide_late(sequence, frame),
+        };
+        let level = if is_newest { Some(self.level()) } else { self.level_at(sequence) };
+        let ends_picture = frame.ends && Some(frame.layer) == level && frame.layer != LayerIndex::HIGH;
+        Verdict { forward, ends_picture, is_stuck: fate == Fate::Unseen && !self.is_intact(self.level()) }
+    }
+
+    /// It is told late that the stream has no layers above this one: whoever was to have them should have got what the
+    /// highest has.
+    pub fn cut_above(&mut self, top: LayerIndex) {
+        let chain = self.chains[top.index()];
+        self.chains[top.index()..].fill(chain);
+    }
+
+    /// A frame whose number is far behind the others is too late, or its sender has begun to count anew.
+    fn begin_again(&mut self, is_newest: bool, frame: &Frame) -> Fate {
+        if !(is_newest && frame.references.is_empty() && frame.role.switches != Levels::NONE) {
+            return Fate::LeftOut;
+        }
+        self.fates = Fates::begin(frame.number);
+        Fate::Unseen
+    }
+
+    /// Decides about a frame of which this packet is the first that came, and the stream's newest.
+    fn decide(&mut self, sequence: u64, frame: &Frame, target: LayerIndex, begins_picture: bool) -> bool {
+        if !frame.is_known {
+            self.settle(sequence, frame, false);
+            return false;
+        }
+        let basis = self.basis(frame);
+        if basis == Basis::Forwarded || basis < Basis::LeftOut && self.is_given(frame, basis) {
+            self.open(sequence, frame);
+        }
+        let is_open = |level: LayerIndex| {
+            let chain = self.chains[level.index()];
+            // To a level that goes on with a frame of which a part may not come nobody is moved.
+            let follows = !frame.role.needed.has(level) || basis <= Basis::Untold || self.is_given(frame, basis);
+            chain.since.filter(|_| follows)
+        };
+        let best = LayerIndex::ALL.into_iter().rev().filter(|level| *level <= target);
+        let best = best.filter_map(|level| Some((level, is_open(level)?))).next();
+        if let Some((level, since)) = best
+            && (level > self.level() || level < self.level() && begins_picture)
         {
             self.log.rotate_right(1);
-            self.log[0] = (sequence, best);
+            self.log[0] = Stay { from: sequence, since, level };
         }
-        let level = self.level();
-        let forward = frame.role.needed.has(level);
+        let forward = self.is_given(frame, basis);
+        self.settle(sequence, frame, forward);
+        forward
+    }
+
+    /// Decides about a frame that comes late as a whole.
+    fn decide_late(&mut self, sequence: u64, frame: &Frame) -> bool {
+        let level = self.level_at(sequence);
+        // Or one that was turned to in the hope that this would come.
+        let later = self.log.iter().take_while(|stay| stay.from > sequence);
+        let later = later.filter(|stay| stay.since <= sequence).map(|stay| stay.level);
+        let wanted = later.chain(level).find(|level| frame.role.needed.has(*level));
+        let forward = match (wanted, self.basis(frame)) {
+            // Of a frame that nobody can tell any more what it was, the rest was forwarded only with all layers.
+            (Some(_), _) if !frame.is_known => level == Some(LayerIndex::HIGH),
+            (None, _) | (_, Basis::LeftOut) => false,
+            (Some(level), Basis::Untold) => self.chains[level.index()].is_intact_at(sequence),
+            (_, Basis::Forwarded | Basis::Unseen) => true,
+        };
         if forward {
-            self.forwarded |= 1;
-        } else {
-            self.leave_out(sequence, frame);
+            self.open(sequence, frame);
         }
-        Verdict { forward, ends_picture: frame.ends && frame.layer == level && level != LayerIndex::HIGH }
+        self.settle(sequence, frame, forward);
+        forward
     }
 
-    /// Decides about a packet that comes later than others that were sent after it, as it would have
-    /// been decided in time.
-    pub fn late(&mut self, sequence: u64, frame: &Frame) -> Verdict {
-        let level = self.log.iter().find(|(from, _)| *from <= sequence).map(|(_, level)| *level);
-        // Of a frame that nobody can tell any more what it was, the rest was forwarded only with all layers.
-        let forward = level
-            .is_some_and(|level| if frame.is_known { frame.role.needed.has(level) } else { level == LayerIndex::HIGH });
+    /// The level that held when a packet was sent; none if that is forgotten.
+    fn level_at(&self, sequence: u64) -> Option<LayerIndex> {
+        self.log.iter().find(|stay| stay.from <= sequence).map(|stay| stay.level)
+    }
+
+    /// Whether a receiver of the present level gets a frame with this basis.
+    fn is_given(&self, frame: &Frame, basis: Basis) -> bool {
+        let level = self.level();
+        frame.role.needed.has(level)
+            && match basis {
+                Basis::Forwarded | Basis::Unseen => true,
+                Basis::Untold => self.is_intact(level),
+                Basis::LeftOut => false,
+            }
+    }
+
+    fn is_intact(&self, level: LayerIndex) -> bool {
+        self.chains[level.index()].since.is_some()
+    }
+
+    fn open(&mut self, sequence: u64, frame: &Frame) {
+        for level in frame.role.switches.iter() {
+            self.chains[level.index()].opens_at(sequence);
+        }
+    }
+
+    fn settle(&mut self, sequence: u64, frame: &Frame, forward: bool) {
+        self.fates.set(frame.number, forward);
         if !forward {
-            self.leave_out(sequence, frame);
-        }
-        let ends_picture = frame.ends && Some(frame.layer) == level && frame.layer != LayerIndex::HIGH;
-        Verdict { forward, ends_picture }
-    }
-
-    fn leave_out(&mut self, sequence: u64, frame: &Frame) {
-        let broken: Levels = frame.role.needed.without(frame.role.discardable);
-        for level in broken.iter() {
-            let intact = &mut self.intact[level.index()];
-            *intact = intact.filter(|since| *since > sequence);
+            frame
+                .role
+                .needed
+                .without(frame.role.discardable)
+                .iter()
+                .for_each(|level| self.chains[level.index()].breaks_at(sequence));
         }
     }
 
-    /// Makes a frame the newest, unless it is an older one.
-    fn turn_to(&mut self, number: u16) {
-        let ahead = number.wrapping_sub(self.newest_frame);
-        if ahead < 1 << 15 {
-            self.forwarded = self.forwarded.checked_shl(u32::from(ahead)).unwrap_or(0);
-            self.newest_frame = number;
-        }
-    }
-
-    /// Whether everything that the newest frame is predicted from was forwarded.
-    fn has_references(&self, frame: &Frame) -> bool {
-        let near = u128::from(frame.references.near) << 1;
-        frame.number == self.newest_frame && !frame.references.far && self.forwarded & near == near
+    fn basis(&self, frame: &Frame) -> Basis {
+        let told = frame.references.distances().iter().map(|distance| {
+            match self.fates.get(frame.number.wrapping_sub(*distance)) {
+                Some(Fate::Forwarded) => Basis::Forwarded,
+                Some(Fate::Unseen) => Basis::Unseen,
+                Some(Fate::LeftOut) => Basis::LeftOut,
+                None => Basis::Untold,
+            }
+        });
+        told.fold(if frame.references.untold { Basis::Untold } else { Basis::Forwarded }, Basis::max)
     }
 }
 

@@ -6,6 +6,7 @@ use conclave_proto::SourceKind;
 
 use crate::dependency::{Dependency, Place};
 use crate::frame::Frame;
+use crate::held::{Held, Taken};
 use crate::keyframes::KeyframeRequests;
 use crate::picture::Counters;
 use crate::rate::RateMeter;
@@ -41,17 +42,34 @@ pub(crate) struct Incoming {
     pub dependency: Option<Place>,
     /// The blocks of [`Codec::OpusRed`].
     pub red: Option<Redundant>,
-    /// Later than all before it.
+    /// Later than all before it that could be read.
     pub is_newest: bool,
-    /// A decoder can begin here, and nothing of what follows has come before.
+    /// The packet before the gap, if it is the first after one.
+    pub after_gap: Option<u64>,
+    /// A decoder can begin here.
     pub entry: bool,
+    /// It tells how packets are to be read that came before it though they were sent after it.
+    pub explains: bool,
+    /// It tells too late that the stream has no spatial layers above this one.
+    pub lower_top: Option<LayerIndex>,
     /// Counts the times the stream began anew (or changed its codec).
     pub epoch: u32,
+}
+
+impl Incoming {
+    /// What it is was told, by itself or by what came before it.
+    pub fn is_known(&self) -> bool {
+        self.frame.is_none_or(|frame| frame.is_known)
+    }
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Stream {
     window: ReceiveWindow,
+    /// What waits for a packet that is missing before it.
+    pub held: Held,
+    /// The latest packet that could be read.
+    pub read_to: Option<u64>,
     meter: RateMeter,
     pub keyframes: KeyframeRequests,
     codec: Option<Codec>,
@@ -83,6 +101,8 @@ struct Reading {
     dependency: Option<Place>,
     red: Option<Redundant>,
     entry: bool,
+    explains: bool,
+    lower_top: Option<LayerIndex>,
 }
 
 impl Stream {
@@ -90,6 +110,8 @@ impl Stream {
         let window = if kind == SourceKind::Screen { SCREEN_WINDOW } else { CAMERA_WINDOW };
         Self {
             window: ReceiveWindow::default(),
+            held: Held::default(),
+            read_to: None,
             meter: RateMeter::new(window),
             keyframes: KeyframeRequests::default(),
             codec: None,
@@ -109,46 +131,49 @@ impl Stream {
             return None;
         }
         let payload = self.parse(packet)?;
+        let before = self.window.highest();
         let arrival = self.window.insert(packet.sequence);
         if arrival == Arrival::Refused {
             return None;
         }
-        let is_newest = arrival != Arrival::Late;
+        let is_latest = arrival != Arrival::Late;
         let codec = family(packet.codec);
-        if is_newest && (arrival == Arrival::Start || self.codec != Some(codec)) {
+        if is_latest && (arrival == Arrival::Start || self.codec != Some(codec)) {
             self.epoch = self.epoch.wrapping_add(1);
             self.codec = Some(codec);
+            self.read_to = None;
+            self.held.clear();
             self.layers.restart();
         } else if self.codec != Some(codec) {
             return None;
         }
-        let reading = self.read(now, packet, payload, arrival);
-        if reading.entry {
-            self.keyframes.arrived();
-        }
-        if is_newest {
-            self.newest_timestamp = packet.timestamp;
-            self.is_redundant = packet.codec == Codec::OpusRed;
-        }
+        let after_gap = match arrival {
+            Arrival::Start => Some(0),
+            Arrival::Newest { contiguous: false } => before,
+            _ => None,
+        };
         self.last_arrival = self.last_arrival.max(Some(now));
         self.meter.add(now, packet.payload.len());
-        if let Some(frame) = &reading.frame {
-            self.layers.count(now, frame, packet.payload.len());
+        Some(self.read(now, packet, payload, after_gap))
+    }
+
+    /// Reads a packet again that could not be read when it came. `None` if that is still so.
+    pub fn read_held(&mut self, now: Time, taken: &Taken) -> Option<Incoming> {
+        let Taken { mut incoming, descriptor, .. } = *taken;
+        if !incoming.is_known() {
+            let sequence = incoming.sequence;
+            let dependency = Dependency::parse(descriptor?.as_bytes(), self.layers.structure(sequence))?;
+            if !dependency.frame.is_known {
+                return None;
+            }
+            incoming.is_newest = self.read_to.is_none_or(|to| sequence > to);
+            self.read_to = self.read_to.max(Some(sequence));
+            let reading = self.read_dependency(now, sequence, incoming.is_newest, dependency);
+            self.layers.count(now, reading.frame.as_ref(), self.held.payload(taken).len());
+            (incoming.frame, incoming.dependency) = (reading.frame, reading.dependency);
         }
-        Some(Incoming {
-            sequence: packet.sequence,
-            timestamp: packet.timestamp,
-            marker: packet.marker,
-            codec: packet.codec,
-            counters: reading.counters,
-            frame: reading.frame,
-            is_scalable: self.is_scalable(),
-            dependency: reading.dependency,
-            red: reading.red,
-            is_newest,
-            entry: reading.entry,
-            epoch: self.epoch,
-        })
+        incoming.is_scalable = self.is_scalable();
+        Some(incoming)
     }
 
     fn parse(&self, packet: &RtpPacket<'_>) -> Option<Payload> {
@@ -172,10 +197,11 @@ impl Stream {
         })
     }
 
-    fn read(&mut self, now: Time, packet: &RtpPacket<'_>, payload: Payload, arrival: Arrival) -> Reading {
-        let is_newest = arrival != Arrival::Late;
+    fn read(&mut self, now: Time, packet: &RtpPacket<'_>, payload: Payload, after_gap: Option<u64>) -> Incoming {
+        let sequence = packet.sequence;
+        let is_newest = self.read_to.is_none_or(|to| sequence > to);
         let begins_picture = is_newest && packet.timestamp != self.newest_timestamp;
-        let place = scalability::Place { sequence: packet.sequence, is_newest, begins_picture };
+        let place = scalability::Place { sequence, is_newest };
         let mut reading = Reading::default();
         match payload {
             Payload::Padding => {}
@@ -187,41 +213,68 @@ impl Stream {
                 let resolution = descriptor.keyframe(packet.payload);
                 self.resolution = resolution.or(self.resolution);
                 reading.counters = descriptor.counters;
-                reading.entry = is_newest && resolution.is_some();
+                reading.entry = resolution.is_some();
             }
             Payload::H264(contents) => {
                 self.resolution = contents.resolution.or(self.resolution);
-                let contiguous = !matches!(arrival, Arrival::Newest { contiguous: false });
                 // Without parameter sets of its own an IDR picture is an entry only if they cannot
                 // have been in a packet before it that is missing.
-                reading.entry = is_newest && (contents.parameters || contents.idr && begins_picture && contiguous);
+                reading.entry =
+                    contents.parameters || contents.idr && begins_picture && after_gap.is_none_or(|at| at == 0);
             }
             Payload::Vp9(descriptor) => {
                 let resolution = descriptor.keyframe(packet.payload);
                 self.resolution = resolution.or(self.resolution);
                 reading.counters = descriptor.counters;
-                reading.entry = is_newest && resolution.is_some();
-                if self.layers.is_refuted(place, &descriptor) {
-                    // All begin again with the next key frame.
-                    self.epoch = self.epoch.wrapping_add(1);
-                    self.layers.restart();
-                }
-                reading.frame = Some(self.layers.vp9(now, place, &descriptor, reading.entry));
+                reading.entry = resolution.is_some();
+                reading.lower_top = self.layers.lower_top(place, &descriptor);
+                reading.frame = self.layers.vp9(now, place, &descriptor, reading.entry);
             }
             Payload::Av1(contents, None) => {
                 self.resolution = contents.resolution.or(self.resolution);
-                reading.entry = is_newest && contents.begins_sequence;
+                reading.entry = contents.begins_sequence;
             }
-            Payload::Av1(_, Some(mut dependency)) => {
-                let begins_sequence = dependency.structure.is_some() && dependency.frame.starts;
-                reading.entry = is_newest && begins_sequence;
-                self.layers.dependency(now, place, &mut dependency);
-                self.resolution =
-                    self.layers.structure(packet.sequence).and_then(|s| s.size(s.top())).or(self.resolution);
-                (reading.frame, reading.dependency) = (Some(dependency.frame), Some(dependency.place));
-            }
+            Payload::Av1(_, Some(dependency)) => reading = self.read_dependency(now, sequence, is_newest, dependency),
         }
-        reading
+        if reading.entry {
+            self.keyframes.arrived();
+        }
+        let incoming = Incoming {
+            sequence,
+            timestamp: packet.timestamp,
+            marker: packet.marker,
+            codec: packet.codec,
+            counters: reading.counters,
+            frame: reading.frame,
+            is_scalable: self.is_scalable(),
+            dependency: reading.dependency,
+            red: reading.red,
+            is_newest,
+            after_gap,
+            entry: reading.entry,
+            explains: reading.explains,
+            lower_top: reading.lower_top,
+            epoch: self.epoch,
+        };
+        if is_newest && incoming.is_known() {
+            (self.read_to, self.newest_timestamp) = (Some(sequence), packet.timestamp);
+            self.is_redundant = packet.codec == Codec::OpusRed;
+        }
+        self.layers.count(now, reading.frame.as_ref(), packet.payload.len());
+        incoming
+    }
+
+    fn read_dependency(&mut self, now: Time, sequence: u64, is_newest: bool, mut dependency: Dependency) -> Reading {
+        let explains = dependency.structure.is_some();
+        self.layers.dependency(now, scalability::Place { sequence, is_newest }, &mut dependency);
+        self.resolution = self.layers.structure(sequence).and_then(|s| s.size(s.top())).or(self.resolution);
+        Reading {
+            frame: Some(dependency.frame),
+            dependency: Some(dependency.place),
+            entry: explains && dependency.frame.starts,
+            explains,
+            ..Reading::default()
+        }
     }
 
     /// The source was turned off: what it sends next is news.
@@ -362,13 +415,15 @@ mod tests {
     }
 
     #[test]
-    fn a_key_frame_whose_later_parts_came_first_is_no_entry() {
+    fn a_key_frame_whose_later_parts_came_first_is_an_entry_and_known_to_be_late() {
         let mut stream = Stream::new(SourceKind::Camera);
         stream.receive(at(0), &packet(1, 0, Codec::Vp8, &VP8_DELTA));
-        stream.receive(at(1), &packet(3, 3_000, Codec::Vp8, &[0x00, 0x55]));
+        let second = stream.receive(at(1), &packet(3, 3_000, Codec::Vp8, &[0x00, 0x55])).expect("taken");
+        assert_eq!((second.entry, second.after_gap), (false, Some(1)));
         let late = stream.receive(at(2), &packet(2, 3_000, Codec::Vp8, &VP8_KEY)).expect("taken");
-        assert!(!late.entry);
-        assert!(stream.receive(at(3), &packet(4, 6_000, Codec::Vp8, &VP8_KEY)).expect("taken").entry);
+        assert!(late.entry && !late.is_newest);
+        let next = stream.receive(at(3), &packet(4, 6_000, Codec::Vp8, &VP8_KEY)).expect("taken");
+        assert!(next.entry && next.is_newest);
         assert_eq!(stream.resolution(), Some(Resolution { width: 320, height: 180 }));
     }
 

@@ -5,7 +5,7 @@ use crate::bits::Bits;
 use crate::picture::{Counters, PictureId, Tl0};
 use crate::rtp::{LayerIndex, Resolution};
 
-/// Pictures of a group that a scalability structure describes: `N_G` has 8 bits.
+/// Most pictures that a frame is predicted from (`P_DIFF`).
 const MAX_REFERENCES: usize = 3;
 
 /// A parsed payload descriptor.
@@ -14,8 +14,12 @@ pub(crate) struct Descriptor {
     pub counters: Counters,
     /// Spatial layer; those above the third count with the third.
     pub layer: LayerIndex,
+    /// The spatial layer as it is numbered (`SID`), 0 to 7.
+    pub spatial: u8,
     /// The frame is predicted from earlier pictures (`P`).
     pub inter_picture: bool,
+    /// Which (`P_DIFF`), by how many pictures earlier; none where the descriptor does not say.
+    pub earlier: [Option<u8>; MAX_REFERENCES],
     /// The frame is predicted from the layer below it in the same picture (`D`).
     pub inter_layer: bool,
     /// The packet is the first of its frame (`B`).
@@ -70,34 +74,36 @@ impl Descriptor {
             counters.picture_id = Some(id);
             reader.at += usize::from(id.length());
         }
-        let (mut layer, mut inter_layer) = (LayerIndex::LOW, false);
+        let (mut spatial, mut inter_layer) = (0, false);
         if has_layers {
             let layers = reader.byte()?;
-            layer = LayerIndex::new(layers >> 1 & 0x07).unwrap_or(LayerIndex::HIGH);
+            spatial = layers >> 1 & 0x07;
             inter_layer = layers & 0x01 != 0;
             if !flexible {
                 let at = reader.at as u8;
                 counters.tl0 = Some(Tl0 { value: reader.byte()?, at });
             }
         }
+        let mut earlier = [None; MAX_REFERENCES];
         if flexible && inter_picture {
             if !has_id {
                 return None;
             }
-            for reference in 1.. {
-                if reader.byte()? & 0x01 == 0 {
+            for count in 0.. {
+                let reference = reader.byte()?;
+                *earlier.get_mut(count)? = Some(reference >> 1);
+                if reference & 0x01 == 0 {
                     break;
-                }
-                if reference == MAX_REFERENCES {
-                    return None;
                 }
             }
         }
         let structure = if flag(0x02) { Some(Structure::parse(&mut reader)?) } else { None };
         let descriptor = Self {
             counters,
-            layer,
+            layer: LayerIndex::new(spatial).unwrap_or(LayerIndex::HIGH),
+            spatial,
             inter_picture,
+            earlier,
             inter_layer,
             starts: flag(0x08),
             ends: flag(0x04),

@@ -33,6 +33,11 @@ pub(crate) struct ReceiveWindow {
 }
 
 impl ReceiveWindow {
+    /// The latest that was taken.
+    pub fn highest(&self) -> Option<u64> {
+        self.highest
+    }
+
     pub fn insert(&mut self, sequence: u64) -> Arrival {
         let Some(highest) = self.highest else { return self.start(sequence) };
         if sequence > highest {

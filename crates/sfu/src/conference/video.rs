@@ -1,5 +1,7 @@
 //! Which picture is in which video slot, and which layer of it.
 
+use std::time::Duration;
+
 use conclave_proto::SourceKind;
 
 use super::{Conference, Output};
@@ -20,6 +22,10 @@ const STAGE_TOLERANCE_PERCENT: u64 = 140;
 
 /// What such a screen is counted with at most, in percent of what may be used.
 const STAGE_SHARE_PERCENT: u64 = 85;
+
+/// What says how a stream is to be read is asked for with a key frame after this time without it: before, it may
+/// come by being repeated.
+const UNREAD_TIME: Duration = Duration::from_millis(250);
 
 /// The highest priority: a shared screen on the stage.
 const STAGE: u8 = 3;
@@ -100,6 +106,7 @@ impl Conference {
             current: None,
             target: None,
             selector: None,
+            before: None,
         });
         self.must_tell_slots(key);
     }
@@ -173,7 +180,8 @@ impl Conference {
             let paused = allocated.is_none() && best.is_some();
             changed |= std::mem::replace(&mut showing.paused, paused) != paused;
             if paused {
-                (showing.current, showing.target) = (None, None);
+                showing.end_current();
+                showing.target = None;
                 slot.rewriter.stop();
                 continue;
             }
@@ -286,10 +294,13 @@ impl Conference {
     /// Asks again for the key frames that have not come.
     pub(super) fn repeat_keyframe_requests(&mut self, now: Time) {
         for id in std::mem::take(&mut self.awaited) {
-            let waits = self.is_waited_for(id);
+            let is_waited_for = self.is_waited_for(id);
             let Some(leg) = self.legs.get_mut(id.leg) else { continue };
-            let keyframes = &mut leg.streams[id.lane.index()].keyframes;
-            keyframes.is_watched = waits || keyframes.is_wanted();
+            let stream = &mut leg.streams[id.lane.index()];
+            let unread_since = stream.held.unread_since();
+            let waits = is_waited_for || unread_since.is_some_and(|since| now.since(since) >= UNREAD_TIME);
+            let keyframes = &mut stream.keyframes;
+            keyframes.is_watched = waits || unread_since.is_some() || keyframes.is_wanted();
             if keyframes.is_watched {
                 self.awaited.push(id);
                 self.request_keyframe(now, id, waits);

@@ -40,7 +40,7 @@ fn later_packets_are_read_by_the_structure_that_came_before() {
     assert_eq!(frames.map(|frame| frame.number), [0x173, 0x173, 0x175, 0x176, 0x176, 0x178]);
     assert_eq!(frames.map(|frame| frame.layer.index()), [1, 1, 0, 1, 1, 0]);
     assert_eq!(frames.map(|frame| frame.starts), [true, false, true, true, false, true]);
-    assert!(frames.iter().all(|frame| frame.references.near != 0 && !frame.references.far));
+    assert!(frames.iter().all(|frame| !frame.references.is_empty() && !frame.references.untold));
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn sequence(picture: u16, layer: LayerIndex) -> u64 {
 fn picture(selector: &mut Selector, number: u16, is_key: bool, target: LayerIndex) -> Vec<LayerIndex> {
     let forwarded = |layer: &LayerIndex| {
         let at = Timestamp(u32::from(number) * 3_000);
-        selector.newest(sequence(number, *layer), at, &frame(number, *layer, is_key), target).forward
+        selector.select(sequence(number, *layer), at, &frame(number, *layer, is_key), target).forward
     };
     LayerIndex::ALL.into_iter().filter(forwarded).collect()
 }
@@ -72,7 +72,8 @@ fn a_late_packet_is_decided_about_as_it_would_have_been_in_time() {
     picture(&mut selector, 1, false, LayerIndex::LOW);
     picture(&mut selector, 2, true, LayerIndex::HIGH);
     let late = |selector: &mut Selector, number, layer| {
-        selector.late(sequence(number, layer), &frame(number, layer, false)).forward
+        let at = Timestamp(u32::from(number) * 3_000);
+        selector.select(sequence(number, layer), at, &frame(number, layer, false), LayerIndex::HIGH).forward
     };
     assert!(late(&mut selector, 1, LayerIndex::LOW));
     assert!(!late(&mut selector, 1, LayerIndex::HIGH));

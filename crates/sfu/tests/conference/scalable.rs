@@ -34,8 +34,6 @@ pub struct Sent {
     pub marker: bool,
     pub payload: Vec<u8>,
     pub descriptor: Option<Vec<u8>>,
-    /// It tells which layers there are from here on.
-    pub tells_layers: bool,
 }
 
 /// Two temporal layers: every other picture is predicted from, and no picture from those between.
@@ -55,7 +53,7 @@ pub struct Encoder {
     pub key_wanted: bool,
     /// Counts frames, over all layers.
     pub frame: u32,
-    picture: u32,
+    pub picture: u32,
     /// The last frame of each layer that others are predicted from, with its picture.
     anchors: [Option<(u32, u32)>; 3],
     is_between: bool,
@@ -125,8 +123,7 @@ impl Encoder {
                 tag.write(&mut payload);
                 let marker = layer + 1 == self.layers && part + 1 == parts;
                 let (sequence, timestamp) = (self.sequence, self.timestamp);
-                let tells_layers = is_key && layer == 0 && part == 0;
-                packets.push(Sent { sequence, timestamp, marker, payload, descriptor, tells_layers });
+                packets.push(Sent { sequence, timestamp, marker, payload, descriptor });
             }
             if !self.is_between {
                 self.anchors[usize::from(layer)] = Some((self.frame, self.picture));
