@@ -4,6 +4,7 @@
 mod crowd;
 mod hearing;
 mod hostile;
+mod late;
 mod layers;
 mod moving;
 mod redundancy;

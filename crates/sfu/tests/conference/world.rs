@@ -57,6 +57,8 @@ pub struct Encoder {
     pub key_wanted: bool,
     /// Does not answer requests for a key frame.
     pub deaf: bool,
+    /// The first packet of its key frames comes so much later than the rest.
+    pub key_start_late_ms: Option<u64>,
     pub keys_sent: usize,
     pub keys_asked: Vec<u64>,
 }
@@ -80,7 +82,12 @@ pub struct World {
     pub wishes: Vec<(u64, String, PublishWish)>,
     pub follow_wishes: bool,
     pub estimates: BTreeMap<LegId, Bitrate>,
+    /// Packets that come late, with the time.
+    underway: Vec<(u64, LegId, SourceKind, u8, Late)>,
 }
+
+/// Sequence number, timestamp, marker, codec and payload.
+type Late = (u64, u32, bool, Codec, Vec<u8>);
 
 pub fn id(name: &str) -> ParticipantId {
     ParticipantId::parse(name).expect("valid")
@@ -121,6 +128,7 @@ impl World {
             wishes: Vec::new(),
             follow_wishes: true,
             estimates: BTreeMap::new(),
+            underway: Vec::new(),
         }
     }
 
@@ -190,6 +198,12 @@ impl World {
             self.conference.handle_timeout(self.now());
             self.drain();
         }
+        let (due, still) = std::mem::take(&mut self.underway).into_iter().partition(|late| late.0 <= self.now_ms);
+        self.underway = still;
+        let due: Vec<_> = due;
+        for (_, leg, kind, layer, packet) in due {
+            self.hand_over(leg, kind, layer, packet, 0);
+        }
         let legs: Vec<LegId> = self.senders.keys().copied().collect();
         for leg in legs {
             let keys: Vec<(SourceKind, u8)> = self.senders[&leg].encoders.keys().copied().collect();
@@ -225,19 +239,27 @@ impl World {
             let payload = payload(encoder, tag, bytes / count);
             packets.push((encoder.sequence, encoder.timestamp, number + 1 == count, encoder.codec, payload));
         }
-        for (sequence, timestamp, marker, codec, payload) in packets {
-            let packet = RtpPacket {
-                sequence,
-                timestamp: Timestamp(timestamp),
-                marker,
-                codec,
-                payload: &payload,
-                audio_level: kind.is_audio().then(|| AudioLevel::from_minus_dbov(level)),
-                voice_activity: kind.is_audio().then_some(true),
-                descriptor: None,
-            };
-            self.deliver(leg, kind, layer, &packet);
+        if let Some(late_ms) = encoder.key_start_late_ms.filter(|_| key) {
+            self.underway.push((now_ms + late_ms, leg, kind, layer, packets.remove(0)));
         }
+        for packet in packets {
+            self.hand_over(leg, kind, layer, packet, level);
+        }
+    }
+
+    fn hand_over(&mut self, leg: LegId, kind: SourceKind, layer: u8, packet: Late, level: u8) {
+        let (sequence, timestamp, marker, codec, payload) = packet;
+        let packet = RtpPacket {
+            sequence,
+            timestamp: Timestamp(timestamp),
+            marker,
+            codec,
+            payload: &payload,
+            audio_level: kind.is_audio().then(|| AudioLevel::from_minus_dbov(level)),
+            voice_activity: kind.is_audio().then_some(true),
+            descriptor: None,
+        };
+        self.deliver(leg, kind, layer, &packet);
     }
 
     /// Hands a packet to the conference, and what becomes of it to the receivers.
@@ -249,6 +271,13 @@ impl World {
             let tag = read_tag(packet.payload);
             let received = Received { at_ms: self.now_ms, forward, tag };
             self.received.entry((forward.leg, forward.slot)).or_default().push(received);
+        }
+        while let Some(held) = self.conference.poll_held(now) {
+            let tag = read_tag(held.payload);
+            for forward in held.forwards {
+                let received = Received { at_ms: self.now_ms, forward: *forward, tag };
+                self.received.entry((forward.leg, forward.slot)).or_default().push(received);
+            }
         }
         self.drain();
     }
@@ -381,6 +410,7 @@ impl Sender {
                     frame: 0,
                     key_wanted: true,
                     deaf: false,
+                    key_start_late_ms: None,
                     keys_sent: 0,
                     keys_asked: Vec::new(),
                 });
