@@ -29,6 +29,17 @@ export interface Report {
   arrivedAt: number;
 }
 
+/** All sounds that arrive, counted since each began. */
+export interface SoundStreams {
+  /** Those of which anything has come. */
+  voices: number;
+  samples: number;
+  /** Samples that were made up for want of packets; silence that nothing was sent for is left out. */
+  concealed: number;
+  /** Everything that came, pictures too. */
+  allBytes: number;
+}
+
 /** One encoding that is sent. */
 export interface SentEncoding {
   codec: string;
@@ -62,6 +73,10 @@ interface Stat {
   remoteTimestamp?: number;
   rid?: string;
   scalabilityMode?: string;
+  bytesReceived?: number;
+  concealedSamples?: number;
+  silentConcealedSamples?: number;
+  totalSamplesReceived?: number;
 }
 
 /** What arrives for the picture of `selector`, a video element; null while nothing does. */
@@ -90,6 +105,23 @@ export async function pictureStream(selector: string): Promise<PictureStream | n
     }
   }
   return null;
+}
+
+/** What arrives for the ear. */
+export async function soundStreams(): Promise<SoundStreams> {
+  const all: SoundStreams = { voices: 0, samples: 0, concealed: 0, allBytes: 0 };
+  for (const connection of window.conclaveProbe.connections) {
+    if (connection.connectionState !== 'connected') continue;
+    const report = (await connection.getStats()) as unknown as ReadonlyMap<string, Stat>;
+    for (const stat of report.values()) {
+      if (stat.type === 'transport') all.allBytes += stat.bytesReceived ?? 0;
+      if (stat.type !== 'inbound-rtp' || stat.kind !== 'audio' || (stat.bytesReceived ?? 0) === 0) continue;
+      all.voices += 1;
+      all.samples += stat.totalSamplesReceived ?? 0;
+      all.concealed += (stat.concealedSamples ?? 0) - (stat.silentConcealedSamples ?? 0);
+    }
+  }
+  return all;
 }
 
 /** The last sender report of each stream. */

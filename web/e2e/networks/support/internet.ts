@@ -96,6 +96,19 @@ class Uplink {
     this.router.filter(rules(network, this.#inside, except));
   }
 
+  /** A line that carries so little to the person, behind a queue of 300 ms; what does not fit in there is lost. */
+  narrow(kbitPerSecond: number): void {
+    this.router.run('tc', [
+      ...['qdisc', 'replace', 'dev', 'lan', 'root'],
+      ...['tbf', 'rate', `${kbitPerSecond}kbit`, 'burst', '4kb', 'latency', '300ms'],
+    ]);
+  }
+
+  widen(): void {
+    // Says no if it is wide already.
+    this.router.run('sh', ['-c', 'tc qdisc delete dev lan root 2>/dev/null || true']);
+  }
+
   limited(): number {
     const [, packets] =
       /packets (\d+)/.exec(this.router.run('nft', ['list', 'counter', 'ip', 'site', 'limited'])) ?? [];
@@ -131,6 +144,12 @@ export class Home {
   /** What kind of network the Wi-Fi is from now on; new flows are treated so. */
   use(network: Network, except?: string): void {
     this.#wifi.use(network, except);
+  }
+
+  /** How much the Wi-Fi brings to the person from now on; null: all there is. */
+  narrow(kbitPerSecond: number | null): void {
+    if (kbitPerSecond === null) this.#wifi.widen();
+    else this.#wifi.narrow(kbitPerSecond);
   }
 
   /** Packets that the Wi-Fi's limit has dropped since the network was chosen. */
