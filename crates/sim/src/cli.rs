@@ -81,6 +81,9 @@ enum Command {
         /// Packets that go to one receiver in one piece
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=40))]
         run: u8,
+        /// Frames that each receiver gets in a second, instead of as many as can be sent
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+        frames: Option<u32>,
         /// Processor time to spend, in seconds
         #[arg(long, default_value_t = 2.0, value_parser = seconds)]
         seconds: f64,
@@ -150,6 +153,9 @@ impl Access {
 
 #[derive(Debug, Args)]
 struct Load {
+    /// Rooms, each of which has all of these bots
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    rooms: u16,
     /// Bots that send
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(0..=5_000))]
     publishers: u16,
@@ -239,12 +245,13 @@ impl Cli {
             Command::Janus { url, room, access, load } => {
                 load.run(&Target::Janus { site: url, trust: access.trust(), room })
             }
-            Command::Floor { profile, destinations, payload, run, seconds, to, bare } => {
+            Command::Floor { profile, destinations, payload, run, frames, seconds, to, bare } => {
                 let floor = Floor {
                     profile: profile.into(),
                     destinations: destinations.into(),
                     payload_bytes: payload.into(),
                     run: run.into(),
+                    frames_per_second: frames,
                     time: Duration::from_secs_f64(seconds),
                 };
                 let cost = match to.as_slice() {
@@ -313,6 +320,7 @@ impl Load {
             ..CameraPlan::default()
         };
         Ok(Scenario {
+            rooms: self.rooms.into(),
             publishers: self.publishers.into(),
             subscribers: self.subscribers.into(),
             publishers_watch: self.meet,

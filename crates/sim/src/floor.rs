@@ -27,6 +27,9 @@ pub struct Floor {
     pub payload_bytes: usize,
     /// Packets of a frame, which go to one receiver in one run; 1 to 40.
     pub run: usize,
+    /// How many frames a second each receiver gets; `None`: as many as can be sent. Whoever sends at the pace of media
+    /// begins each frame with caches that others have used meanwhile, as a server does.
+    pub frames_per_second: Option<u32>,
     /// How long, in processor time.
     pub time: Duration,
 }
@@ -93,6 +96,8 @@ pub fn send(floor: &Floor, to: &[SocketAddr]) -> io::Result<FloorCost> {
     let mut arena = Arena::with_capacity(40);
     let (mut sequence, mut packets) = (0, 0);
     let (began, deadline) = (processor_time(), Instant::now() + LONGEST);
+    let pause = floor.frames_per_second.map(|frames| Duration::from_secs(1) / frames.max(1));
+    let mut next = Instant::now();
     loop {
         for (to, outbound) in &mut receivers {
             arena.clear();
@@ -108,6 +113,10 @@ pub fn send(floor: &Floor, to: &[SocketAddr]) -> io::Result<FloorCost> {
             packets += run;
         }
         sequence += run;
+        if let Some(pause) = pause {
+            next += pause;
+            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+        }
         let processor = processor_time().saturating_sub(began);
         if processor >= floor.time || Instant::now() >= deadline {
             return Ok(FloorCost { packets, processor });
@@ -147,10 +156,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_floor_at_the_pace_of_media_takes_as_long_as_its_frames() {
+        let floor = Floor {
+            profile: Profile::AeadAes128Gcm,
+            destinations: 2,
+            payload_bytes: 100,
+            run: 1,
+            frames_per_second: Some(1_000),
+            time: Duration::from_micros(500),
+        };
+        let began = Instant::now();
+        let cost = measure(&floor, [127, 0, 0, 1].into()).expect("loopback has ports");
+        // The last frame's pause is part of it.
+        assert!(began.elapsed() >= Duration::from_millis(cost.packets / 2), "{cost:?}");
+    }
+
+    #[test]
     fn every_profile_has_a_floor() {
         for profile in Profile::ALL {
-            let floor =
-                Floor { profile, destinations: 3, payload_bytes: 1_170, run: 4, time: Duration::from_millis(5) };
+            let floor = Floor {
+                profile,
+                destinations: 3,
+                payload_bytes: 1_170,
+                run: 4,
+                frames_per_second: None,
+                time: Duration::from_millis(5),
+            };
             let cost = measure(&floor, [127, 0, 0, 1].into()).expect("loopback has ports");
             assert!(cost.packets >= 12 && cost.packets.is_multiple_of(4) && cost.per_packet() > 0.0, "{cost:?}");
         }

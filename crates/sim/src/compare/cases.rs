@@ -25,20 +25,32 @@ pub(super) struct Stretch {
     pub(super) destinations: usize,
     pub(super) payload_bytes: usize,
     pub(super) run: usize,
+    /// Of all sources together.
+    pub(super) runs_per_second: u32,
 }
 
 impl Case {
     /// Sound goes packet by packet, pictures frame by frame.
     pub(super) fn stretches(&self) -> Vec<Stretch> {
         let scenario = &self.scenario;
+        // At most some thousand bots.
+        let sources = scenario.publishers.max(1) as u32;
         let destinations = scenario.subscribers + if scenario.publishers_watch { scenario.publishers } else { 0 };
         let video = scenario.camera.as_ref().and_then(|plan| {
             let frame = plan.rate?.as_bps() as usize / 8 / plan.frames_per_second as usize;
             let run = frame.div_ceil(plan.payload_bytes).clamp(1, 40);
-            Some(Stretch { is_video: true, destinations, payload_bytes: (frame / run).max(1), run })
+            let runs_per_second = sources * plan.frames_per_second;
+            Some(Stretch { is_video: true, destinations, payload_bytes: (frame / run).max(1), run, runs_per_second })
         });
         // Between speech and silence.
-        let audio = scenario.talkative.map(|_| Stretch { is_video: false, destinations, payload_bytes: 80, run: 1 });
+        let audio = scenario.talkative.map(|_| Stretch {
+            is_video: false,
+            destinations,
+            payload_bytes: 80,
+            run: 1,
+            // Three are heard at most.
+            runs_per_second: 50 * sources.min(3),
+        });
         video.into_iter().chain(audio).collect()
     }
 }
@@ -64,6 +76,12 @@ fn even_camera(packets: u64, height: u16) -> Option<CameraPlan> {
 /// One publisher of H.264 and Opus, 0.4 Mbit/s and about 100 packets a second for each subscriber.
 pub(super) fn ordinary(subscribers: usize, quick: bool) -> Scenario {
     Scenario { subscribers: if quick { subscribers / 5 } else { subscribers }, camera: camera(350), ..timed(quick) }
+}
+
+/// Meetings of five, one of whom sends: what waits behind the other packets of one fan-out is no delay of the server's.
+pub(super) fn meetings(quick: bool) -> Scenario {
+    let rooms = if quick { 2 } else { 20 };
+    Scenario { rooms, subscribers: 4, sample_every: 2, camera: camera(350), ..timed(quick) }
 }
 
 /// More than one core can send.

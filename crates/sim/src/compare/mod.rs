@@ -66,8 +66,19 @@ pub enum CompareError {
 
 /// Processor time that a floor is measured for.
 const FLOOR_TIME: Duration = Duration::from_millis(500);
+/// The same at the pace of media, when most of the time nothing is to be sent.
+const PACED_FLOOR_TIME: Duration = Duration::from_millis(150);
 /// Share of a core that the server is to be busy with when its own delay is measured.
 const HALF_A_CORE: f64 = 0.5;
+
+/// What the packets of a stretch cost at least, in microseconds for each.
+struct StretchFloor {
+    is_video: bool,
+    /// As fast as can be, with everything in the caches.
+    flat_out: f64,
+    /// When frames are due.
+    paced: f64,
+}
 
 impl Comparison {
     /// Runs everything and prints as it goes: this takes minutes.
@@ -117,13 +128,20 @@ impl Comparison {
         outcome.map_err(|error| CompareError::Load { server: kind.name(), case, error })
     }
 
-    /// The floor of each kind of stretch that the case has, protected as the server has chosen.
-    fn floors(&self, case: &Case, profile: Profile) -> Result<Vec<(Stretch, f64)>, CompareError> {
-        let stretches = case.stretches().into_iter();
-        stretches.map(|stretch| Ok((stretch, self.floor(stretch, profile)?))).collect()
+    /// The floors of each kind of stretch that the case has, protected as the server has chosen.
+    fn floors(&self, case: &Case, profile: Profile) -> Result<Vec<StretchFloor>, CompareError> {
+        let floors = case.stretches().into_iter().map(|stretch| {
+            Ok(StretchFloor {
+                is_video: stretch.is_video,
+                flat_out: self.floor(stretch, profile, None)?,
+                paced: self.floor(stretch, profile, Some(stretch.runs_per_second))?,
+            })
+        });
+        floors.collect()
     }
 
-    fn floor(&self, stretch: Stretch, profile: Profile) -> Result<f64, CompareError> {
+    /// Microseconds for each packet.
+    fn floor(&self, stretch: Stretch, profile: Profile, frames: Option<u32>) -> Result<f64, CompareError> {
         let profile = match profile {
             Profile::AeadAes128Gcm => "aes128-gcm",
             Profile::AeadAes256Gcm => "aes256-gcm",
@@ -136,7 +154,13 @@ impl Comparison {
             let mut command = self.in_namespace(&self.load_program);
             command.args(["floor", "--profile", profile, "--bare", "--to", &to.join(",")]);
             command.args(["--payload", &stretch.payload_bytes.to_string(), "--run", &stretch.run.to_string()]);
-            command.args(["--seconds", &FLOOR_TIME.as_secs_f64().to_string()]);
+            match frames {
+                None => command.args(["--seconds", &FLOOR_TIME.as_secs_f64().to_string()]),
+                Some(frames) => {
+                    let seconds = PACED_FLOOR_TIME.as_secs_f64().to_string();
+                    command.args(["--seconds", &seconds, "--frames", &frames.to_string()])
+                }
+            };
             let output = command.stdin(Stdio::null()).output().map_err(|error| failed(&error))?;
             let text = String::from_utf8_lossy(&output.stdout);
             text.trim().parse::<f64>().map_err(|_| failed(&String::from_utf8_lossy(&output.stderr)))
@@ -159,7 +183,7 @@ impl Comparison {
     fn tell(
         &self,
         case: &Case,
-        floors: &BTreeMap<ServerKind, Vec<(Stretch, f64)>>,
+        floors: &BTreeMap<ServerKind, Vec<StretchFloor>>,
         measured: &BTreeMap<ServerKind, Vec<Outcome>>,
         results: &mut Results,
         print: &mut impl FnMut(&str),
@@ -174,11 +198,15 @@ impl Comparison {
             }
             // Sound and pictures have a floor each; how much there is of either, the server decides.
             let floors = floors.get(kind).map_or(&[][..], Vec::as_slice);
-            if let Some(floor) = median(outcomes.iter().map(|outcome| mixed_floor(floors, outcome)).collect()) {
-                rows.entry((0, "floor of these packets".to_owned(), "us")).or_default().insert(kind.name(), floor);
-                let cpu = median(outcomes.iter().filter_map(Outcome::cpu_per_packet).collect());
-                if let Some(cpu) = cpu.filter(|_| floor > 0.0) {
-                    let row = rows.entry((0, "server cpu, floors".to_owned(), "x floor")).or_default();
+            let cpu = median(outcomes.iter().filter_map(Outcome::cpu_per_packet).collect());
+            type Kind = fn(&StretchFloor) -> f64;
+            let kinds: [(&str, Kind); 2] = [("floor", |floor| floor.flat_out), ("paced floor", |floor| floor.paced)];
+            for (name, of) in kinds {
+                let mixed = outcomes.iter().map(|outcome| mixed_floor(floors, of, outcome)).collect();
+                let Some(floor) = median(mixed).filter(|floor| *floor > 0.0) else { continue };
+                rows.entry((0, format!("{name} of these packets"), "us")).or_default().insert(kind.name(), floor);
+                if let Some(cpu) = cpu {
+                    let row = rows.entry((0, format!("server cpu by {name}"), "ratio")).or_default();
                     row.insert(kind.name(), cpu / floor);
                 }
             }
@@ -202,19 +230,20 @@ impl Comparison {
     /// Conclave's own delay where one core is half busy.
     async fn delay(&self, results: &mut Results, print: &mut impl FnMut(&str)) -> Result<(), CompareError> {
         const CASE: &str = "delay";
-        let ordinary = cases::ordinary(50, self.quick);
-        let probe = self.measure(ServerKind::Conclave, CASE, &ordinary).await?;
+        let meetings = cases::meetings(self.quick);
+        let probe = self.measure(ServerKind::Conclave, CASE, &meetings).await?;
         let busy =
             probe.usage.as_ref().map_or(0.0, |usage| usage.processor.as_secs_f64() / probe.elapsed.as_secs_f64());
-        let most = if self.quick { 100.0 } else { 1_500.0 };
-        let subscribers = (50.0 * HALF_A_CORE / busy.max(1e-3)).clamp(10.0, most) as usize;
-        let scenario = Scenario { subscribers, ..ordinary };
+        let most = if self.quick { 10.0 } else { 150.0 };
+        let rooms = (meetings.rooms as f64 * HALF_A_CORE / busy.max(1e-3)).clamp(2.0, most) as usize;
+        let scenario = Scenario { rooms, ..meetings };
         let mut outcomes = Vec::new();
         for _ in 0..self.runs.max(1) {
             outcomes.push(self.measure(ServerKind::Conclave, CASE, &scenario).await?);
         }
         print(&format!(
-            "\ndelay: from the publisher's send to the kernel's stamp at the receiver, {subscribers} receivers"
+            "\ndelay: from the publisher's send to the kernel's stamp at the receiver, {rooms} meetings of five, one of \
+             whom sends"
         ));
         for metric in ["server cpu", "latency p50", "latency p95", "latency p99", "loss"] {
             let unit = outcomes.iter().flat_map(Outcome::figures).find(|figure| figure.metric == metric);
@@ -277,8 +306,8 @@ fn find(outcome: &Outcome, metric: &str) -> Option<f64> {
 }
 
 /// The floor of what has arrived, weighted by how much of it was sound and pictures.
-fn mixed_floor(floors: &[(Stretch, f64)], outcome: &Outcome) -> f64 {
-    let of = |is_video| floors.iter().find(|(stretch, _)| stretch.is_video == is_video).map(|(_, cost)| *cost);
+fn mixed_floor(floors: &[StretchFloor], cost: impl Fn(&StretchFloor) -> f64, outcome: &Outcome) -> f64 {
+    let of = |is_video| floors.iter().find(|floor| floor.is_video == is_video).map(&cost);
     let traffic = &outcome.traffic;
     let video = traffic.video_packets as f64 / (traffic.packets as f64).max(1.0);
     match (of(true), of(false)) {

@@ -18,7 +18,7 @@ use crate::signal::{Joined, SignalError};
 use crate::swarm::{Swarm, Until};
 
 pub use outcome::{JoinTimes, Outcome};
-pub use scenario::{CameraPlan, Scenario};
+pub use scenario::{CameraPlan, MOST_BOTS, Scenario};
 pub use target::Target;
 use target::{Entered, Part};
 
@@ -57,12 +57,16 @@ const FIRST_PICTURE: Duration = Duration::from_secs(5);
 /// If there is nothing to measure: no way to the server, or bots that it does not serve.
 pub async fn run(target: &Target, scenario: &Scenario, pid: Option<u32>) -> Result<Outcome, LoadError> {
     let swarm = Arc::new(Swarm::start(scenario.threads)?);
-    let mut site = target.open(scenario).await?;
     let mut entered = Vec::new();
-    for part in scenario.parts() {
-        entered.extend(let_in(&swarm, &mut site, scenario, part).await?);
+    for room in 0..scenario.rooms.clamp(1, MOST_BOTS) {
+        let mut site = target.open(scenario, room).await?;
+        let mut people = Vec::new();
+        for part in scenario.parts(room) {
+            people.extend(let_in(&swarm, &mut site, scenario, part).await?);
+        }
+        site.meet(&swarm, scenario, &mut people).await?;
+        entered.extend(people);
     }
-    site.meet(&swarm, scenario, &mut entered).await?;
     let joined: Vec<_> = entered.iter().flat_map(|one| &one.bots).collect();
     first_pictures(&swarm, &entered).await;
     tokio::time::sleep(scenario.warm_up).await;

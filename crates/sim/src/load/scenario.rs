@@ -33,6 +33,8 @@ pub struct CameraPlan {
 /// What a run consists of.
 #[derive(Clone, Debug)]
 pub struct Scenario {
+    /// Rooms, all alike, of which each has as many bots as the following says. WHIP and WHEP know one only.
+    pub rooms: usize,
     /// Bots that send.
     pub publishers: usize,
     /// Bots that only receive.
@@ -71,6 +73,7 @@ pub const MOST_BOTS: usize = 5_000;
 impl Default for Scenario {
     fn default() -> Self {
         Self {
+            rooms: 1,
             publishers: 1,
             subscribers: 1,
             publishers_watch: false,
@@ -115,13 +118,15 @@ impl Scenario {
         self.camera.as_ref().map_or(VideoCodec::H264, |plan| plan.codec)
     }
 
-    /// Who comes in, in this order.
-    pub(super) fn parts(&self) -> [Part; 2] {
-        let publishers = self.publishers.min(MOST_BOTS);
-        let subscribers = self.subscribers.min(MOST_BOTS - publishers);
+    /// Who comes into a room, in this order.
+    pub(super) fn parts(&self, room: usize) -> [Part; 2] {
+        let most = (MOST_BOTS / self.rooms.max(1)).max(1);
+        let publishers = self.publishers.min(most);
+        let subscribers = self.subscribers.min(most - publishers);
+        let first = room * (publishers + subscribers);
         [
-            Part { sends: true, watches: self.publishers_watch, first: 0, count: publishers },
-            Part { sends: false, watches: true, first: publishers, count: subscribers },
+            Part { sends: true, watches: self.publishers_watch, first, count: publishers },
+            Part { sends: false, watches: true, first: first + publishers, count: subscribers },
         ]
     }
 

@@ -24,7 +24,7 @@ pub enum Target {
         trust: Trust,
         /// A token, if it asks for one.
         bearer: Option<Bearer>,
-        /// The room, made if it is not there.
+        /// The room, made if it is not there; further ones have a number behind this.
         room: String,
     },
     /// Any server by WHIP and WHEP.
@@ -44,7 +44,7 @@ pub enum Target {
         site: Site,
         /// Which certificates are taken.
         trust: Trust,
-        /// The room, which is made.
+        /// The room, which is made; further ones have the next numbers.
         room: u64,
     },
 }
@@ -88,14 +88,14 @@ impl Entered {
 }
 
 impl Target {
-    pub(super) async fn open(&self, scenario: &Scenario) -> Result<Opened, LoadError> {
+    pub(super) async fn open(&self, scenario: &Scenario, number: usize) -> Result<Opened, LoadError> {
         match self.clone() {
             Self::Conclave { site, trust, bearer, room } => Ok(Opened::Conclave(Box::new(ConclaveRoom {
                 address: site.local_address().await?,
                 site,
                 trust,
                 bearer,
-                room,
+                room: if number == 0 { room } else { format!("{room}-{number}") },
                 capacity: (scenario.publishers + scenario.subscribers).clamp(2, 5_000) as u32,
                 stage: watch::Sender::new(Vec::new()),
             }))),
@@ -108,6 +108,7 @@ impl Target {
                 Ok(Opened::Whip { publish: endpoint(whip).await?, play: endpoint(whep).await? })
             }
             Self::Janus { site, trust, room } => {
+                let room = room + number as u64;
                 let room = JanusRoom { address: site.local_address().await?, site, trust, room };
                 room.create(scenario.publishers, scenario.codec()).await?;
                 Ok(Opened::Janus { room, feeds: Vec::new() })
