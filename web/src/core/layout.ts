@@ -77,7 +77,7 @@ const WIDE = 16 / 9;
 const CLASSIC = 4 / 3;
 
 /** On a stage that is taller than wide, tiles may be square and taller: a face fits, and two columns fill a phone. */
-const UPRIGHT = [WIDE, CLASSIC, 1, 4 / 5, 2 / 3] as const;
+const UPRIGHT = [WIDE, CLASSIC, 1, 4 / 5, 3 / 5] as const;
 
 /** Below this width a face is no longer read; more people become another page. */
 const MIN_TILE_WIDTH = { narrow: 148, wide: 200 } as const;
