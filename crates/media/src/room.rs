@@ -13,7 +13,7 @@ use crate::event::RoomKey;
 use crate::leg::Leg;
 use crate::routes::LegRef;
 use crate::shard::{
-    Arrived, Blame, ForwardBatch, ForwardItem, Links, Order, ShardId, Slab, StoreId, Stores, StreamNumber, Word,
+    Arrived, Blame, ForwardBatch, ForwardItem, Links, Order, Pool, ShardId, Slab, StoreId, Stores, StreamNumber, Word,
 };
 use crate::stats::{self, LegSnapshot, SlotSnapshot, SourceSnapshot, Traffic};
 
@@ -70,8 +70,7 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) stores: &'a mut Stores,
     pub(crate) dirty_legs: &'a mut Vec<u32>,
     pub(crate) counters: &'a Counters,
-    #[expect(clippy::vec_box, reason = "a box comes from a message of another shard, and goes into the next one")]
-    pub(crate) spent: &'a mut Vec<Box<ForwardBatch>>,
+    pub(crate) spent: &'a mut Pool<ForwardBatch>,
     pub(crate) me: ShardId,
     /// Set to the leg that is being given a packet.
     pub(crate) blame: &'a mut Option<Blame>,
@@ -375,7 +374,7 @@ impl Carrier<'_, '_> {
                 continue;
             }
             let Some(batch) = self.forwarding.get_mut(way.owner.index()) else { continue };
-            let batch = batch.get_or_insert_with(|| match to.spent.pop() {
+            let batch = batch.get_or_insert_with(|| match to.spent.take() {
                 Some(mut batch) => {
                     batch.reuse(room);
                     batch

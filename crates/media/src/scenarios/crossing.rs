@@ -39,6 +39,16 @@ fn each_leg_belongs_to_the_shard_that_its_client_reaches_wherever_its_room_is() 
 }
 
 #[test]
+fn what_shards_keep_to_carry_packets_to_each_other_is_given_back_when_everybody_has_gone() {
+    const PEOPLE: &[Person] = &[Person::at(0, &[1]), Person::at(1, &[0])];
+    let mut world = play_well(&Scenario::of(PEOPLE), &[]);
+    assert!(world.shards.iter().any(|shard| shard.kept_bytes() > 0));
+    world.command(RoomKey(1), Command::CloseRoom { room: RoomKey(1) });
+    world.run(Duration::from_secs(1));
+    assert!(world.shards.iter().all(|shard| shard.kept_bytes() == 0));
+}
+
+#[test]
 fn losses_are_repaired_across_shards_too() {
     const LOSSY: Person = Person { up: Conditions::losing(50), down: Conditions::losing(50), ..Person::at(0, &[1]) };
     const PEOPLE: &[Person] = &[LOSSY, Person { reach: Reach::Udp(1), sees: &[0], ..LOSSY }];

@@ -62,6 +62,11 @@ impl MediaBatch {
         self.packets.clear();
     }
 
+    /// Bytes that it takes, used or not.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.0.capacity() + self.packets.capacity() * size_of::<MediaPacket>()
+    }
+
     pub(crate) fn push(&mut self, packet: &Arrived<'_>) {
         let payload = self.bytes.push(packet.payload);
         // No descriptor is empty.
@@ -136,6 +141,13 @@ impl ForwardBatch {
         self.packets.clear();
         self.forwards.clear();
         self.is_open = false;
+    }
+
+    /// Bytes that it takes, used or not.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.0.capacity()
+            + self.packets.capacity() * size_of::<ForwardPacket>()
+            + self.forwards.capacity() * size_of::<ForwardItem>()
     }
 
     /// A receiver of a packet. All receivers of one are put in before [`Self::end_packet`].

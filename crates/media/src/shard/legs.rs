@@ -388,7 +388,7 @@ impl Shard {
     /// The batch of this turn for a room that is at home elsewhere.
     fn media_batch(&mut self, room: crate::RoomKey) -> &mut super::MediaBatch {
         let (spent, me) = (&mut self.spent_media, self.shared.links.me);
-        self.media.entry(room).or_insert_with(|| match spent.pop() {
+        self.media.entry(room).or_insert_with(|| match spent.take() {
             Some(mut batch) => {
                 batch.reuse(room);
                 batch

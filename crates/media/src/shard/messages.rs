@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use conclave_turn::demux::DatagramKind;
 
-use super::{Handed, MOST_SPENT, Message, Shard};
+use super::{Handed, Message, Shard};
 use crate::datagram::Packet;
 use crate::routes::LegRef;
 
@@ -47,9 +47,8 @@ impl Shard {
                 self.take_forwards(now, &batch);
                 self.shared.links.tell(batch.origin, Message::SpentForward(batch));
             }
-            Message::SpentMedia(batch) if self.spent_media.len() < MOST_SPENT => self.spent_media.push(batch),
-            Message::SpentForward(batch) if self.spent_forwards.len() < MOST_SPENT => self.spent_forwards.push(batch),
-            Message::SpentMedia(_) | Message::SpentForward(_) => {}
+            Message::SpentMedia(batch) => self.spent_media.keep(batch),
+            Message::SpentForward(batch) => self.spent_forwards.keep(batch),
         }
     }
 

@@ -10,6 +10,7 @@ mod ingress;
 mod legs;
 mod links;
 mod messages;
+mod pool;
 mod rooms;
 mod slab;
 mod stores;
@@ -34,6 +35,7 @@ use crate::stream::Packets;
 
 pub(crate) use batch::{Arrived, ForwardBatch, ForwardItem, MediaBatch, StreamNumber, Understood};
 pub(crate) use links::{Handed, Inbox, Links, Message, Negotiation, Order, ShardId, Word};
+pub(crate) use pool::Pool;
 pub(crate) use slab::Slab;
 pub(crate) use stores::{StoreId, Stores};
 pub(crate) use wake::Waker;
@@ -60,10 +62,8 @@ pub(crate) struct Shard {
     /// Where payloads of rooms that are at home elsewhere are kept.
     foreign_stores: HashMap<(RoomKey, StreamNumber), ForeignStore>,
     /// Batches to be used again.
-    #[expect(clippy::vec_box, reason = "a box comes from a message of another shard, and goes into the next one")]
-    spent_media: Vec<Box<MediaBatch>>,
-    #[expect(clippy::vec_box, reason = "as above")]
-    spent_forwards: Vec<Box<ForwardBatch>>,
+    spent_media: Pool<MediaBatch>,
+    spent_forwards: Pool<ForwardBatch>,
     pub(crate) shared: Shared,
     quic_refusals: Refusals,
     /// Room for what streams bring, used again and again.
@@ -90,9 +90,6 @@ pub(crate) enum Blame {
 /// Answers to QUIC per second. Each could be forged: they are shorter than what they answer, and few.
 const QUIC_REFUSALS: u32 = 100;
 
-/// Batches that are kept to be used again.
-const MOST_SPENT: usize = 64;
-
 /// What was settled can cause more to settle (a request for a key frame); what is still open after this
 /// many rounds waits for the next turn.
 const ROUNDS: usize = 8;
@@ -110,8 +107,8 @@ impl Shard {
             last_room: None,
             media: HashMap::new(),
             foreign_stores: HashMap::new(),
-            spent_media: Vec::new(),
-            spent_forwards: Vec::new(),
+            spent_media: Pool::default(),
+            spent_forwards: Pool::default(),
             shared,
             quic_refusals: Refusals::new(now, QUIC_REFUSALS),
             packets: Packets::default(),
@@ -150,6 +147,16 @@ impl Shard {
             }
         }
         self.shared.settle();
+        if self.legs.len() == 0 && self.rooms.len() == 0 {
+            self.spent_media.clear();
+            self.spent_forwards.clear();
+        }
+    }
+
+    /// Bytes of batches that are kept to be used again.
+    #[cfg(test)]
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.spent_media.bytes() + self.spent_forwards.bytes()
     }
 
     /// Whether nothing is left to do before something happens.
