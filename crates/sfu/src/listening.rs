@@ -21,15 +21,19 @@ pub(crate) struct Sound<K> {
     /// Smoothed, with the bonus for a shared screen.
     pub loudness: f32,
     pub speaking: bool,
+    /// It does not tell how loud it is, and makes sounds: its turn among those like it, the lowest first.
+    pub turn: Option<usize>,
     pub spoke_at: Option<Time>,
 }
 
 /// Fills a leg's audio slots, changing as little as possible.
 ///
 /// Whoever has a slot keeps it while it is on. A free slot goes to the loudest without one; if none
-/// is free, one who speaks takes the slot of one who is silent, or else of one who is clearly quieter.
+/// is free, one who speaks takes the slot of one who is silent, or of one who does not tell how loud it is, or else of
+/// one who is clearly quieter. Those who do not tell take the slots of the silent, and if there are too many of them,
+/// each other's by turns.
 ///
-/// `sounds`: all that the leg may hear, those who speak first, then the loudest first.
+/// `sounds`: all that the leg may hear, those who speak first, then those who do not tell, then the loudest first.
 /// `find`: one of them by its key, none if it is off.
 pub(crate) fn fill<'a, K: Copy + PartialEq + 'a>(
     now: Time,
@@ -48,18 +52,30 @@ pub(crate) fn fill<'a, K: Copy + PartialEq + 'a>(
             *free = Some(sound.key);
             continue;
         }
-        if !sound.speaking {
+        if !sound.speaking && sound.turn.is_none() {
             // Nor do those after it.
             break;
         }
-        let is_silent = |held: &Sound<K>| !held.speaking && held.spoke_at.is_none_or(|at| now.since(at) >= SILENCE);
+        let is_silent = |held: &Sound<K>| {
+            !held.speaking && held.turn.is_none() && held.spoke_at.is_none_or(|at| now.since(at) >= SILENCE)
+        };
+        let gives_way = |held: &Sound<K>| match (held.turn.filter(|_| !held.speaking), sound.speaking) {
+            (Some(_), true) => true,
+            (Some(turn), false) => sound.turn.is_some_and(|own| own < turn),
+            (None, true) => held.loudness + CLEARLY_LOUDER < sound.loudness,
+            (None, false) => false,
+        };
         let victim = slots
             .iter_mut()
             .filter_map(|slot| (*slot).and_then(&find).map(|held| (slot, held)))
-            .filter(|(_, held)| is_silent(held) || held.loudness + CLEARLY_LOUDER < sound.loudness)
-            // The silent first, of those the longest silent; then the quietest.
+            .filter(|(_, held)| is_silent(held) || gives_way(held))
+            // The silent first, of those the longest silent; then those who do not tell, the last in turn first; then
+            // the quietest.
             .min_by(|(_, a), (_, b)| {
-                let rank = |held: &Sound<K>| (!is_silent(held), is_silent(held).then_some(held.spoke_at));
+                let rank = |held: &Sound<K>| {
+                    let silent = is_silent(held);
+                    (!silent, silent.then_some(held.spoke_at), held.turn.is_none(), std::cmp::Reverse(held.turn))
+                };
                 rank(a).cmp(&rank(b)).then(a.loudness.total_cmp(&b.loudness))
             });
         if let Some((slot, _)) = victim {
@@ -81,11 +97,11 @@ mod tests {
     }
 
     fn speaking(key: char, loudness: f32) -> Sound<char> {
-        Sound { key, loudness, speaking: true, spoke_at: Some(at(10_000)) }
+        Sound { key, loudness, speaking: true, turn: None, spoke_at: Some(at(10_000)) }
     }
 
     fn silent(key: char, spoke_at: Option<u64>) -> Sound<char> {
-        Sound { key, loudness: 20.0, speaking: false, spoke_at: spoke_at.map(at) }
+        Sound { key, loudness: 20.0, speaking: false, turn: None, spoke_at: spoke_at.map(at) }
     }
 
     #[test]
@@ -121,6 +137,32 @@ mod tests {
         // And then it does not swing back.
         fill(at(10_100), &mut slots, &[&[speaking('d', 84.0)], &three[..]].concat());
         assert_eq!(slots, ['a', 'b', 'd'].map(Some));
+    }
+
+    fn untold(key: char, turn: usize) -> Sound<char> {
+        Sound { key, loudness: 65.0, speaking: false, turn: Some(turn), spoke_at: None }
+    }
+
+    #[test]
+    fn who_does_not_tell_how_loud_it_is_comes_after_those_who_speak_and_before_the_silent() {
+        let mut slots = ['a', 'b', 'c'].map(Some);
+        let sounds = [speaking('a', 70.0), untold('x', 0), silent('b', Some(9_000)), silent('c', Some(9_100))];
+        fill(at(10_000), &mut slots, &sounds);
+        assert_eq!(slots, ['a', 'x', 'c'].map(Some));
+        let sounds = [speaking('a', 70.0), speaking('c', 70.0), speaking('d', 60.0), untold('x', 0)];
+        fill(at(10_000), &mut slots, &sounds);
+        assert_eq!(slots, ['a', 'd', 'c'].map(Some), "a quieter speaker displaces it all the same");
+        fill(at(10_100), &mut slots, &sounds);
+        assert_eq!(slots, ['a', 'd', 'c'].map(Some), "and it displaces no speaker");
+    }
+
+    #[test]
+    fn those_who_do_not_tell_are_heard_by_turns() {
+        let mut slots = ['w', 'x'].map(Some);
+        fill(at(0), &mut slots, &[untold('w', 0), untold('x', 1), untold('y', 2)]);
+        assert_eq!(slots, ['w', 'x'].map(Some));
+        fill(at(10_000), &mut slots, &[untold('x', 0), untold('y', 1), untold('w', 2)]);
+        assert_eq!(slots, ['y', 'x'].map(Some));
     }
 
     #[test]

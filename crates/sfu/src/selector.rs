@@ -202,11 +202,11 @@ impl Selector {
         let later = later.filter(|stay| stay.since <= sequence).map(|stay| stay.level);
         let wanted = later.chain(level).find(|level| frame.role.needed.has(*level));
         let forward = match (wanted, self.basis(frame)) {
-            // Of a frame that nobody can tell any more what it was, the rest was forwarded only with all layers.
-            (Some(_), _) if !frame.is_known => level == Some(LayerIndex::HIGH),
             (None, _) | (_, Basis::LeftOut) => false,
-            (Some(level), Basis::Untold) => self.chains[level.index()].is_intact_at(sequence),
-            (_, Basis::Forwarded | Basis::Unseen) => true,
+            // Nobody can tell any more what it is, nor was anything forwarded that builds on it.
+            _ if !frame.is_known => false,
+            (Some(level), Basis::Untold | Basis::Unseen) => self.chains[level.index()].is_intact_at(sequence),
+            (_, Basis::Forwarded) => true,
         };
         if forward {
             self.open(sequence, frame);
@@ -225,8 +225,9 @@ impl Selector {
         let level = self.level();
         frame.role.needed.has(level)
             && match basis {
-                Basis::Forwarded | Basis::Unseen => true,
-                Basis::Untold => self.is_intact(level),
+                Basis::Forwarded => true,
+                // What it is predicted from may be left out in its turn.
+                Basis::Untold | Basis::Unseen => self.is_intact(level),
                 Basis::LeftOut => false,
             }
     }

@@ -31,6 +31,8 @@ const ABOVE_BACKGROUND: f32 = 9.0;
 const NOT_VOICE: f32 = 50.0;
 /// A sender that does not tell its level: heard where there is room, but no speaker.
 const UNKNOWN: f32 = 65.0;
+/// A payload of no more bytes says that there is nothing to hear (RFC 7587 section 3.1.3: discontinuous transmission).
+const NOTHING_BYTES: usize = 3;
 /// From this loudness on (−67 dBov) there is something to be heard; below it is a quiet room.
 const AUDIBLE: f32 = 60.0;
 /// One speaker goes before another when it is this much louder (in dB, over the medium time)…
@@ -64,6 +66,8 @@ pub(crate) struct Activity {
     awake: bool,
     /// The last that is known is that nothing came.
     is_paused: bool,
+    /// It goes on, and its sender does not tell how loud it is.
+    is_untold: bool,
     updated_at: Time,
     spoke_at: Option<Time>,
 }
@@ -81,11 +85,14 @@ impl Activity {
     /// Time over which loudness is smoothed, in seconds.
     const SMOOTHING: f32 = 0.5;
 
-    /// A packet came.
-    pub fn packet(&mut self, now: Time, level: Option<AudioLevel>, voice: Option<bool>) -> Heard {
-        let loudness = level.map_or(UNKNOWN, |level| f32::from(AudioLevel::SILENCE.minus_dbov() - level.minus_dbov()));
+    /// A packet came, with a payload of so many bytes.
+    pub fn packet(&mut self, now: Time, level: Option<AudioLevel>, voice: Option<bool>, bytes: usize) -> Heard {
+        let has_sound = bytes > NOTHING_BYTES;
+        let loudness = level.map_or(if has_sound { UNKNOWN } else { 0.0 }, |level| {
+            f32::from(AudioLevel::SILENCE.minus_dbov() - level.minus_dbov())
+        });
         let loudness = if voice == Some(false) { loudness.min(NOT_VOICE) } else { loudness };
-        let was = (self.speaking, self.awake);
+        let was = (self.is_worth_hearing(), self.awake);
         let passed = now.since(self.updated_at);
         if self.is_paused || passed > LONGEST_STEP {
             // What lies before it was silence.
@@ -94,11 +101,13 @@ impl Activity {
         } else {
             self.pass(now, passed, loudness);
         }
+        // A single one after a pause describes the silence.
+        self.is_untold = level.is_none() && has_sound && !self.is_paused && passed <= LONGEST_STEP;
         self.is_paused = false;
         self.updated_at = self.updated_at.max(now);
         self.awake |= loudness >= AUDIBLE;
         self.judge(now);
-        Heard { begins: self.speaking && !was.0, wakes: self.awake && !was.1 }
+        Heard { begins: self.is_worth_hearing() && !was.0, wakes: self.awake && !was.1 }
     }
 
     /// Time passed, perhaps without packets. Wanted as long as [`Self::is_awake`].
@@ -107,6 +116,7 @@ impl Activity {
         if passed >= PACKET_GAP {
             self.updated_at = now;
             self.is_paused = true;
+            self.is_untold = false;
             self.pass(now, passed, 0.0);
             self.judge(now);
         }
@@ -156,6 +166,15 @@ impl Activity {
     /// Says something now: worth an audio slot.
     pub fn is_speaking(&self) -> bool {
         self.speaking
+    }
+
+    /// Makes sounds of which nobody can tell whether they are speech: worth an audio slot that no speaker needs.
+    pub fn is_untold(&self) -> bool {
+        self.is_untold
+    }
+
+    fn is_worth_hearing(&self) -> bool {
+        self.speaking || self.is_untold
     }
 
     /// Speaks, and has for longer than a cough lasts: worth being named.

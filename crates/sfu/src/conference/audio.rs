@@ -4,6 +4,8 @@
 //! is looked at only when that changes. Those who are silent cost nothing: what is compared are the sounds that
 //! are awake ([`crate::speakers::Activity::is_awake`]).
 
+use std::time::Duration;
+
 use conclave_proto::{SourceKind, limits};
 
 use super::{Conference, Output};
@@ -33,22 +35,44 @@ impl Stage {
     }
 }
 
+/// How long those who do not tell how loud they are stay first among each other, where not all of them have room.
+const TURN: Duration = Duration::from_secs(6);
+
+/// Says whose turn it is among those who do not tell how loud they are: in every [`TURN`] the next is first.
+fn take_turns(now: Time, sounds: &mut [Sound<SourceId>]) {
+    let mut untold: Vec<_> = sounds.iter_mut().filter(|sound| sound.turn.is_some()).collect();
+    untold.sort_by_key(|sound| (sound.key.person, sound.key.kind as usize));
+    let count = untold.len();
+    let passed = now.since(Time::default()).as_micros() / TURN.as_micros();
+    for (place, sound) in untold.into_iter().enumerate() {
+        let ahead = (passed % count as u128) as usize;
+        sound.turn = Some((place + count - ahead) % count);
+    }
+}
+
 impl Conference {
     /// Gives the sounds their slots: in legs that have new slots, and in all if others are to be heard.
     pub(super) fn assign_audio(&mut self, now: Time) {
-        let sounds = self.audible();
+        let sounds = self.audible(now);
+        let find = |source| {
+            let sound = self.sound(source)?;
+            let in_turn = sound.turn.and_then(|_| sounds.iter().find(|other| other.key == source).copied());
+            Some(in_turn.unwrap_or(sound))
+        };
+        let mut stages = self.stages;
         let mut changed = [false; limits::AUDIO_SLOTS];
         for slots in 1..=limits::AUDIO_SLOTS {
-            let before = self.stages[slots - 1];
+            let before = stages[slots - 1];
             let mut stage = before;
-            listening::fill(now, &mut stage.heard[..slots], &sounds, |source| self.sound(source));
+            listening::fill(now, &mut stage.heard[..slots], &sounds, find);
             let heard = stage.heard;
             let others = sounds.iter().filter(|sound| !heard.contains(&Some(sound.key)));
-            let other = |source| self.sound(source).filter(|_| !heard.contains(&Some(source)));
+            let other = |source| find(source).filter(|_| !heard.contains(&Some(source)));
             listening::fill(now, &mut stage.reserve, others, other);
             changed[slots - 1] = stage != before;
-            self.stages[slots - 1] = stage;
+            stages[slots - 1] = stage;
         }
+        self.stages = stages;
         let mut listeners = std::mem::take(&mut self.listeners);
         if std::mem::take(&mut self.must_follow) {
             listeners.extend_from_slice(&self.followers);
@@ -63,9 +87,11 @@ impl Conference {
 
     /// The sounds that could be heard, those who speak first, then the loudest first. Silent ones are among
     /// them only as far as there is room: so that no first word is lost.
-    fn audible(&mut self) -> Vec<Sound<SourceId>> {
+    fn audible(&mut self, now: Time) -> Vec<Sound<SourceId>> {
         let mut sounds: Vec<_> = self.awake.iter().filter_map(|source| self.sound(*source)).collect();
-        sounds.sort_by(|a, b| b.speaking.cmp(&a.speaking).then(b.loudness.total_cmp(&a.loudness)));
+        take_turns(now, &mut sounds);
+        let rank = |sound: &Sound<SourceId>| (!sound.speaking, sound.turn.is_none(), sound.turn);
+        sounds.sort_by(|a, b| rank(a).cmp(&rank(b)).then(b.loudness.total_cmp(&a.loudness)));
         let room = limits::AUDIO_SLOTS + RESERVE;
         if sounds.len() < room {
             let mut sounding = std::mem::take(&mut self.sounding);
@@ -114,7 +140,10 @@ impl Conference {
         let bonus = if id.kind == SourceKind::ScreenAudio { SCREEN_AUDIO_BONUS } else { 0.0 };
         let activity = &source.activity;
         let (speaking, spoke_at) = (activity.is_speaking(), activity.spoke_at());
-        Some(Sound { key: id, loudness: activity.loudness() + bonus, speaking, spoke_at })
+        // A film is taken to go on.
+        let speaking = speaking || activity.is_untold() && id.kind == SourceKind::ScreenAudio;
+        let turn = (activity.is_untold() && !speaking).then_some(0);
+        Some(Sound { key: id, loudness: activity.loudness() + bonus, speaking, turn, spoke_at })
     }
 
     /// Brings a leg's audio slots in line with its stage. What goes on being heard stays where it is.

@@ -183,7 +183,7 @@ impl Conference {
         let source = person.source_mut(kind);
         let feed_changed = source.feed_from(now, id.leg, number);
         if kind.is_audio() {
-            let heard = source.activity.packet(now, packet.audio_level, packet.voice_activity);
+            let heard = source.activity.packet(now, packet.audio_level, packet.voice_activity, packet.payload.len());
             let at_once = (feed_changed || heard.begins) && may_change(now, &mut source.changed_at);
             if feed_changed || heard.wakes {
                 self.note_sound(source_id, heard);

@@ -80,3 +80,60 @@ fn a_late_packet_is_decided_about_as_it_would_have_been_in_time() {
     assert!(!late(&mut selector, 3, LayerIndex::LOW));
     assert!(late(&mut selector, 3, LayerIndex::HIGH));
 }
+
+/// A frame of the only layer that builds on the one `distance` before it; on nothing if that is 0.
+fn delta(number: u16, distance: u32) -> Frame {
+    let mut references = References::default();
+    if distance > 0 {
+        references.add(distance);
+    }
+    let switches = if distance == 0 { Levels::ALL } else { Levels::NONE };
+    let role = Role { needed: Levels::ALL, discardable: Levels::NONE, switches };
+    Frame { layer: LayerIndex::HIGH, number, starts: true, ends: true, role, references, is_known: true }
+}
+
+fn give(selector: &mut Selector, frame: &Frame) -> Verdict {
+    let number = frame.number;
+    let at = Timestamp(u32::from(number) * 3_000);
+    selector.select(1_000 + u64::from(number), at, frame, LayerIndex::HIGH)
+}
+
+#[test]
+fn what_builds_on_a_frame_that_was_left_out_is_left_out_and_a_key_frame_asked_for() {
+    let key = delta(0, 0);
+    let mut selector = Selector::enter(1_000, Timestamp(0), &key, LayerIndex::HIGH);
+    assert!(give(&mut selector, &key).forward && give(&mut selector, &delta(1, 1)).forward);
+    // It builds on something from before the beginning.
+    let verdict = give(&mut selector, &delta(2, 5));
+    assert!(!verdict.forward && verdict.is_stuck && selector.needs_switch(LayerIndex::HIGH));
+    assert!(!give(&mut selector, &delta(3, 1)).forward);
+    // Its basis has not come; when it does it will be left out.
+    assert!(!give(&mut selector, &delta(5, 1)).forward);
+    assert!(!give(&mut selector, &delta(4, 1)).forward);
+    assert!(give(&mut selector, &delta(6, 0)).forward && !selector.needs_switch(LayerIndex::HIGH));
+    assert!(give(&mut selector, &delta(7, 1)).forward);
+}
+
+#[test]
+fn every_packet_of_a_frame_shares_its_fate_and_what_was_missing_goes_where_it_belongs() {
+    let key = delta(0, 0);
+    let mut selector = Selector::enter(1_000, Timestamp(0), &key, LayerIndex::HIGH);
+    assert!(give(&mut selector, &key).forward);
+    // The second frame is missing: what builds on it goes on, and it may come.
+    assert!(give(&mut selector, &delta(2, 1)).forward);
+    assert!(give(&mut selector, &delta(1, 1)).forward);
+    assert!(!give(&mut selector, &delta(4, 5)).forward);
+    let unread = Frame { is_known: false, ..delta(4, 1) };
+    assert!(!selector.select(1_005, Timestamp(12_000), &unread, LayerIndex::HIGH).forward, "the rest of it");
+    assert!(!selector.select(1_003, Timestamp(9_000), &Frame::unknown(3, true, true), LayerIndex::HIGH).forward);
+}
+
+#[test]
+fn layers_that_are_told_late_not_to_be_there_leave_their_receivers_with_what_the_highest_got() {
+    let mut selector = entered(LayerIndex::HIGH);
+    // The lowest is on its own, and left out.
+    assert_eq!(picture(&mut selector, 1, false, LayerIndex::HIGH), [LayerIndex::HIGH]);
+    assert!(!selector.needs_switch(LayerIndex::HIGH));
+    selector.cut_above(LayerIndex::LOW);
+    assert!(selector.needs_switch(LayerIndex::HIGH));
+}

@@ -11,7 +11,7 @@ fn level(minus_dbov: u8) -> Option<AudioLevel> {
 /// 20 ms packets of this level.
 fn feed(activity: &mut Activity, from: u64, to: u64, minus_dbov: u8) {
     for ms in (from..to).step_by(20) {
-        activity.packet(at(ms), level(minus_dbov), Some(true));
+        activity.packet(at(ms), level(minus_dbov), Some(true), 80);
     }
 }
 
@@ -20,7 +20,7 @@ fn talk(activity: &mut Activity, from: u64, to: u64, loud: u8) {
     for ms in (from..to).step_by(20) {
         let in_word = (ms - from) % 420;
         let minus_dbov = if in_word < 300 { loud + (in_word / 20 % 4) as u8 * 3 } else { 75 };
-        activity.packet(at(ms), level(minus_dbov), Some(true));
+        activity.packet(at(ms), level(minus_dbov), Some(true), 80);
     }
 }
 
@@ -77,7 +77,7 @@ fn a_voice_that_goes_on_for_minutes_stays_a_speaker() {
 fn loud_packets_without_voice_are_no_speech() {
     let mut activity = Activity::default();
     for ms in (1_000..5_000).step_by(20) {
-        activity.packet(at(ms), level(10), Some(false));
+        activity.packet(at(ms), level(10), Some(false), 80);
     }
     assert!(!activity.is_speaking());
 }
@@ -86,7 +86,7 @@ fn loud_packets_without_voice_are_no_speech() {
 fn a_sender_that_gives_no_levels_is_awake_and_no_speaker() {
     let mut activity = Activity::default();
     for ms in (1_000..5_000).step_by(20) {
-        activity.packet(at(ms), None, None);
+        activity.packet(at(ms), None, None, 80);
     }
     assert!(activity.is_awake() && !activity.is_speaking());
     assert!(activity.loudness() > 50.0, "so that it is heard before those who are silent");
@@ -100,7 +100,7 @@ fn a_sender_that_stops_in_the_middle_of_a_word_does_not_speak_for_ever_and_falls
     assert!(!activity.is_speaking());
     (4_000..20_000).step_by(100).for_each(|ms| activity.tick(at(ms)));
     assert!(!activity.is_awake());
-    assert!(activity.packet(at(20_000), level(30), None).wakes);
+    assert!(activity.packet(at(20_000), level(30), None, 80).wakes);
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn comfort_noise_between_words_is_silence_whatever_it_says() {
         assert!(activity.is_speaker());
         for ms in [1_000, 1_400, 1_800] {
             activity.tick(at(start + ms - 100));
-            activity.packet(at(start + ms), level(30), None);
+            activity.packet(at(start + ms), level(30), None, 80);
         }
         assert!(!activity.is_speaking(), "single packets of DTX");
     }
@@ -123,13 +123,13 @@ fn packets_that_come_in_bursts_or_are_long_count_for_their_time() {
     feed(&mut bursts, 0, 1_000, 127);
     for start in (1_000..1_600u64).step_by(100) {
         for _ in 0..5 {
-            bursts.packet(at(start), level(25), Some(true));
+            bursts.packet(at(start), level(25), Some(true), 80);
         }
     }
     let mut long = Activity::default();
     feed(&mut long, 0, 1_000, 127);
     for ms in (1_000..1_600).step_by(60) {
-        long.packet(at(ms), level(25), Some(true));
+        long.packet(at(ms), level(25), Some(true), 80);
     }
     assert!(bursts.is_speaker() && long.is_speaker());
     assert!(bursts.said().abs_diff(long.said()) <= 6);
