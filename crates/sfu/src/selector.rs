@@ -59,6 +59,8 @@ struct Chain {
     since: Option<u64>,
     /// The first packet that it needed and did not get after it was intact the last time before that, and the latest.
     broken: Option<(u64, u64)>,
+    /// The time before that in which it was not intact: from the first packet that it did not get to where it opened.
+    earlier: Option<(u64, u64)>,
 }
 
 impl Chain {
@@ -71,15 +73,21 @@ impl Chain {
 
     /// It needed this packet and does not get it.
     fn breaks_at(&mut self, sequence: u64) {
-        let before = self.broken.filter(|_| self.since.is_none_or(|since| since > sequence));
+        if let Some(since) = self.since.filter(|since| *since <= sequence)
+            && let Some((first, _)) = self.broken.take()
+        {
+            self.earlier = Some((first, since));
+        }
         self.broken =
-            before.map(|(first, last)| (first.min(sequence), last.max(sequence))).or(Some((sequence, sequence)));
+            self.broken.map(|(first, last)| (first.min(sequence), last.max(sequence))).or(Some((sequence, sequence)));
         self.since = self.since.filter(|since| *since > sequence);
     }
 
     /// Whether it was intact when a packet was sent.
     fn is_intact_at(&self, sequence: u64) -> bool {
-        self.since.is_some_and(|since| since <= sequence) || self.broken.is_none_or(|(first, _)| sequence < first)
+        let is_in = |(from, to): (u64, u64)| (from..to).contains(&sequence);
+        self.since.is_some_and(|since| since <= sequence)
+            || self.broken.is_none_or(|(first, _)| sequence < first) && !self.earlier.is_some_and(is_in)
     }
 }
 
@@ -102,7 +110,7 @@ impl Selector {
         let stay = Stay { from: sequence, since: sequence, level: level.unwrap_or(frame.layer) };
         let chain = |level| {
             let opens = switches.has(level);
-            Chain { since: opens.then_some(sequence), broken: (!opens).then_some((sequence, sequence)) }
+            Chain { since: opens.then_some(sequence), broken: (!opens).then_some((sequence, sequence)), earlier: None }
         };
         Self {
             log: [stay; LOG],
