@@ -35,7 +35,7 @@ struct Packet {
     length: u16,
 }
 
-/// A packet that was held, taken out.
+/// A packet that was held, taken out or about to be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Taken {
     pub incoming: Incoming,
@@ -101,21 +101,20 @@ impl Held {
         }
     }
 
-    /// Takes the oldest out.
-    pub fn pop(&mut self) -> Option<Taken> {
-        let Packet { incoming, descriptor, start, length, .. } = self.packets.pop_front()?;
-        self.since = incoming.sequence;
+    /// The oldest, which stays until it is taken out.
+    pub fn first(&self) -> Option<Taken> {
+        let Packet { incoming, descriptor, start, length, .. } = *self.packets.front()?;
         Some(Taken { incoming, descriptor, start, length })
     }
 
-    /// Puts back what was taken out last.
-    pub fn put_back(&mut self, now: Time, taken: &Taken) {
-        let Taken { incoming, descriptor, start, length } = *taken;
-        self.packets.push_front(Packet { at: now, incoming, descriptor, start, length });
-        self.since = incoming.sequence - 1;
+    /// Takes the oldest out.
+    pub fn pop(&mut self) -> Option<Taken> {
+        let taken = self.first();
+        self.forget_oldest();
+        taken
     }
 
-    /// The payload of what was taken out last.
+    /// Its payload, until something else is held.
     pub fn payload(&self, taken: &Taken) -> &[u8] {
         let start = taken.start as usize;
         self.bytes.get(start..start + usize::from(taken.length)).unwrap_or_default()

@@ -93,15 +93,13 @@ impl Conference {
 
     fn take_held(&mut self, now: Time, id: StreamId) -> Option<(Taken, Incoming)> {
         let stream = &mut self.legs.get_mut(id.leg)?.streams[id.lane.index()];
-        let Some(taken) = stream.held.pop() else {
+        let Some(taken) = stream.held.first() else {
             stream.held.clear();
             return None;
         };
-        let Some(incoming) = stream.read_held(now, &taken) else {
-            // It waits for something else.
-            stream.held.put_back(now, &taken);
-            return None;
-        };
+        // If it waits for something else it stays where it is: what comes late before it waits with it.
+        let incoming = stream.read_held(now, &taken)?;
+        stream.held.pop();
         Some((taken, incoming))
     }
 

@@ -457,6 +457,26 @@ fn a_key_picture_whose_beginning_comes_late_is_begun_with() {
 }
 
 #[test]
+fn what_comes_late_before_a_packet_that_still_waits_waits_with_it() {
+    let mut stage = Stage::new(Codec::Av1, KeyPictures);
+    stage.answer_after = 1_000;
+    stage.run(2);
+    let mut key_picture = || {
+        stage.encoder.key_wanted = true;
+        stage.next_picture()
+    };
+    let (first, second) = (key_picture(), key_picture());
+    // Of the second picture the end of a frame comes, then the first picture's beginning, which cannot explain it,
+    // and then the frame's beginning; last what explains both.
+    assert_eq!([1, 2].map(|at| Tag::read(&second[at].payload).part), [0, 1]);
+    let order = first[1..].iter().chain([&second[2], &first[0], &second[1]]).chain(&second[3..]).chain([&second[0]]);
+    order.for_each(|packet| stage.deliver(packet));
+    stage.run(2);
+    assert_eq!(stage.decoder.layers(), [2; 6]);
+    stage.assert_sound();
+}
+
+#[test]
 fn what_comes_late_of_a_picture_that_was_paused_completes_it() {
     for codec in CODECS {
         let mut stage = Stage::new(codec, KeyPictures);
