@@ -4,8 +4,8 @@ use conclave_qos::{Bitrate, Demand, Gcc, Limits, Time};
 use conclave_rtp::rtcp::{Compound, FirEntry, MAX_COMPOUND, ReportBlock, Writer};
 use conclave_rtp::srtp::{Outbound, Profile, Side, pair};
 use conclave_rtp::{
-    Arena, Descriptor, ExtensionId, ExtensionIds, Outgoing, PacketId, PacketRef, Patch, PayloadType, Payloads,
-    SendPayload, Sender, SenderConfig, SlotConfig, Ssrc,
+    Arena, ExtensionId, ExtensionIds, Outgoing, PacketId, PacketRef, Patch, PayloadType, Payloads, SendPayload, Sender,
+    SenderConfig, SlotConfig, Ssrc,
 };
 
 use crate::bytes::Bytes;
@@ -109,6 +109,7 @@ impl Leg {
         };
         let sequence = (*newest + ahead).max(0);
         let length = u16::from(fields) * 5;
+        let descriptor = &[fields; 40][..usize::from(distance % 40)];
         let packet = Outgoing {
             slot,
             packet: PacketRef { store: u32::from(fields == 7), packet: PacketId(length.into()) },
@@ -120,7 +121,7 @@ impl Leg {
             timestamp: sequence as u32 / 4 * 3_000,
             audio_level: Some((fields, true)),
             patch: Patch::NONE,
-            descriptor: Descriptor::new(&[fields; 40][..usize::from(distance % 40)]),
+            descriptor: Some(descriptor).filter(|bytes| !bytes.is_empty()),
         };
         if self.sender.enqueue(self.now, &packet).is_ok() {
             *newest = sequence.max(*newest);
