@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use conclave_proto::{LegNumber, MediaState, Mid, ParticipantId, SourceKind, VideoCodec, View, ViewItem};
 use conclave_sfu::{
-    AudioLevel, Bitrate, Codec, Conference, LayerIndex, LegConfig, LegId, RtpPacket, SlotId, Time, Timestamp,
+    AudioLevel, Bitrate, Codec, Conference, Forward, LayerIndex, LegConfig, LegId, RtpPacket, SlotId, Time, Timestamp,
 };
 
 use crate::bytes::Bytes;
@@ -155,15 +155,22 @@ impl Room {
             descriptor: None,
         };
         let (leg, media) = (person.leg, person.media);
-        for forward in self.conference.handle_rtp(now, leg, source, layer, &packet) {
-            assert_ne!(forward.leg, leg, "a person's own source came back");
-            assert!(media.has(source), "a source that is off was forwarded");
-            assert_eq!(forward.codec, codec);
-            let new = self.sent.entry((forward.leg, forward.slot)).or_default().insert(forward.sequence);
-            assert!(new, "a sequence number was used twice in a slot");
-            self.forwarded += 1;
-            let edits = forward.patch.edits();
-            assert!(edits.iter().all(|(offset, _)| usize::from(*offset) < payload.len()), "a patch beyond its payload");
+        let (sent, forwarded) = (&mut self.sent, &mut self.forwarded);
+        let mut check = |forwards: &[Forward], payload: &[u8]| {
+            for forward in forwards {
+                assert_ne!(forward.leg, leg, "a person's own source came back");
+                assert!(media.has(source), "a source that is off was forwarded");
+                assert_eq!(forward.codec, codec);
+                let new = sent.entry((forward.leg, forward.slot)).or_default().insert(forward.sequence);
+                assert!(new, "a sequence number was used twice in a slot");
+                *forwarded += 1;
+                let is_within = |(offset, _): &(u8, u8)| usize::from(*offset) < payload.len();
+                assert!(forward.patch.edits().iter().all(is_within), "a patch beyond its payload");
+            }
+        };
+        check(self.conference.handle_rtp(now, leg, source, layer, &packet), payload);
+        while let Some(held) = self.conference.poll_held(now) {
+            check(held.forwards, held.payload);
         }
         Some(())
     }

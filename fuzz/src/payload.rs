@@ -51,13 +51,19 @@ impl Line {
         self.now += Duration::from_millis(20);
         self.sequence += 1;
         let timestamp = (self.sequence as u32).wrapping_mul(codec.clock_rate() / 50);
-        self.receive(codec, self.sequence, timestamp, true, payload, descriptor)
+        let forward = self.receive(codec, self.sequence, timestamp, true, payload, descriptor);
+        self.take_held(|_, _| panic!("nothing comes late that others could have waited for"));
+        forward
     }
 
-    /// Delivers a packet of a stream with layers.
-    pub(crate) fn deliver(&mut self, codec: Codec, sent: &Sent) -> Option<Forward> {
+    /// Delivers a packet of a stream with layers; `give` gets what is sent of it and then of those that waited for it,
+    /// each with its payload as it came.
+    pub(crate) fn deliver(&mut self, codec: Codec, sent: &Sent, mut give: impl FnMut(&Forward, &[u8])) {
         let Sent { sequence, timestamp, marker, payload, descriptor, .. } = sent;
-        self.receive(codec, *sequence, *timestamp, *marker, payload, descriptor.as_deref())
+        if let Some(forward) = self.receive(codec, *sequence, *timestamp, *marker, payload, descriptor.as_deref()) {
+            give(&forward, payload);
+        }
+        self.take_held(give);
     }
 
     /// Lets the time of a picture pass.
@@ -112,6 +118,14 @@ impl Line {
         let forward = forwards.first().copied();
         self.drain();
         forward
+    }
+
+    fn take_held(&mut self, mut give: impl FnMut(&Forward, &[u8])) {
+        while let Some(held) = self.conference.poll_held(Time::since_start(self.now)) {
+            assert!(held.forwards.len() <= 1, "one receiver gets one packet");
+            held.forwards.iter().for_each(|forward| give(forward, held.payload));
+        }
+        self.drain();
     }
 }
 

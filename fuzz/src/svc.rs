@@ -51,7 +51,5 @@ pub fn svc_rewrite(data: &[u8]) -> usize {
 }
 
 fn deliver(line: &mut Line, decoder: &mut Decoder, codec: Codec, packet: &Sent) {
-    if let Some(forward) = line.deliver(codec, packet) {
-        decoder.receive(&forward, &packet.payload);
-    }
+    line.deliver(codec, packet, |forward, payload| decoder.receive(forward, payload));
 }
