@@ -13,7 +13,7 @@ use crate::leg::{Admission, Due, Leg, RtpEvent};
 use crate::paths::Path;
 use crate::remote::Remote;
 use crate::routes::{LegRef, Local};
-use crate::shared::Deadline;
+use crate::shared::{Deadline, Shared};
 use crate::webrtc::{Fault, Step, Transmit};
 
 /// Connections are not woken more often than this while they are being made, when handshakes are repeated.
@@ -22,6 +22,10 @@ const GRAIN: Duration = Duration::from_millis(1);
 /// And than this once they exist: the engine has nothing to do of its own then, and whatever comes from the client
 /// wakes it.
 const IDLE_GRAIN: Duration = Duration::from_secs(1);
+
+/// Bytes that are sealed before they are sent: as many as stay in the nearest cache of usual processors, beside what
+/// sealing itself needs there.
+const SEALED_AT_ONCE: usize = 24 * 1_024;
 
 /// How often what legs count is added up.
 const COUNT: Duration = Duration::from_secs(1);
@@ -270,10 +274,16 @@ impl Shard {
 
     /// Ends the turn for legs: what waits goes out as far as pacing lets it, events are told, and the next
     /// deadlines are known.
-    pub(super) fn drain_legs(&mut self, now: Instant) {
+    pub(super) fn drain_legs(&mut self, now: Instant, send: &mut dyn FnMut(&mut Shared)) {
         let mut dirty = std::mem::take(&mut self.shared.dirty_legs);
+        let mut sealed = SEALED_AT_ONCE;
         for place in dirty.drain(..) {
             self.contained(|shard| shard.drain_leg(now, place));
+            if self.shared.arena.used() >= sealed {
+                send(&mut self.shared);
+                // Where the socket takes no more, it is not asked for each leg.
+                sealed = self.shared.arena.used() + SEALED_AT_ONCE;
+            }
         }
         // What was touched in between is drained in the next round.
         dirty.append(&mut self.shared.dirty_legs);

@@ -2,7 +2,7 @@
 //! messages and events out.
 //!
 //! A turn is any number of [`Shard::command`], [`Shard::message`], [`Shard::receive`] and
-//! [`Shard::expire`], then one [`Shard::settle`]. A fault of the server inside a leg or a room ends that
+//! [`Shard::expire`], then one [`Shard::settle`], which says when to send. A fault of the server inside a leg or a room ends that
 //! and nothing else.
 
 mod batch;
@@ -135,13 +135,14 @@ impl Shard {
         }
     }
 
-    /// Ends the turn.
-    pub(crate) fn settle(&mut self, now: Instant) {
+    /// Ends the turn. `send` is called whenever so much has been sealed that it would leave the nearest cache before it
+    /// is sent. What it leaves, and what is sealed after its last call, is for the caller.
+    pub(crate) fn settle(&mut self, now: Instant, send: &mut dyn FnMut(&mut Shared)) {
         for _ in 0..ROUNDS {
             self.take_own(now);
             self.settle_rooms(now);
             self.send_media();
-            self.drain_legs(now);
+            self.drain_legs(now, send);
             if self.is_settled() {
                 break;
             }

@@ -12,6 +12,7 @@ use super::{Inbox, Shard, Waker};
 use crate::counters::Dropped;
 use crate::mailbox::{Command, Mailbox};
 use crate::order::group;
+use crate::shared::Shared;
 use crate::socket::MediaSocket;
 use crate::stream::Hub;
 
@@ -84,7 +85,7 @@ fn turn(shard: &mut Shard, desk: &mut Desk, now: Instant, is_readable: bool) -> 
     }
     shard.receive_streams(now);
     shard.expire(now);
-    shard.settle(now);
+    shard.settle(now, &mut |shared| send_sealed(shared, &mut desk.socket));
     group(&mut shard.shared.outgoing[waited..]);
     send(shard, &mut desk.socket);
     running
@@ -142,13 +143,21 @@ fn send(shard: &mut Shard, socket: &mut MediaSocket) {
         shared.outgoing.drain(..excess);
         shared.counters.dropped(Dropped::Socket, excess as u64);
     }
-    let sent = socket.send_runs(&mut shared.runs, &shared.arena);
-    shared.runs.drain(..sent);
+    send_sealed(shared, socket);
     if shared.arena.used() > MOST_BYTES {
         let lost: usize = shared.runs.iter().map(|run| run.packets.len()).sum();
         shared.counters.dropped(Dropped::Socket, lost as u64);
         shared.runs.clear();
     }
+    if shared.runs.is_empty() {
+        shared.arena.clear();
+    }
+}
+
+/// Sends what legs have sealed, as far as the socket takes it.
+fn send_sealed(shared: &mut Shared, socket: &mut MediaSocket) {
+    let sent = socket.send_runs(&mut shared.runs, &shared.arena);
+    shared.runs.drain(..sent);
     if shared.runs.is_empty() {
         shared.arena.clear();
     }
