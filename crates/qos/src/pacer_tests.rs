@@ -7,7 +7,12 @@ fn at(micros: u64) -> Time {
 }
 
 fn control(pacing: u64, padding: u64) -> Control {
-    Control { target: Bitrate::kbps(pacing * 2 / 5), pacing: Bitrate::kbps(pacing), padding: Bitrate::kbps(padding), is_ample: false }
+    Control {
+        target: Bitrate::kbps(pacing * 2 / 5),
+        pacing: Bitrate::kbps(pacing),
+        padding: Bitrate::kbps(padding),
+        is_ample: false,
+    }
 }
 
 fn packet(at: Time, size: u32, probe: Option<ProbeId>) -> SentPacket {
