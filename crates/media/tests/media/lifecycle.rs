@@ -82,6 +82,10 @@ async fn more_slots_and_an_ice_restart_keep_the_leg() {
     let again = server.handle.offer(ROOM, id("ada"), LegOffer::Client(offer), ALL_ON).await.expect("an ICE restart");
     let ufrag = |sdp: &str| sdp.lines().find(|line| line.starts_with("a=ice-ufrag")).map(str::to_owned);
     assert_ne!(ufrag(answer.sdp.as_str()), ufrag(again.sdp.as_str()), "new credentials");
+    let sources =
+        |sdp: &str| sdp.lines().filter(|line| line.starts_with("a=ssrc")).map(str::to_owned).collect::<Vec<_>>();
+    assert!(!sources(again.sdp.as_str()).is_empty());
+    assert_eq!(sources(answer.sdp.as_str()), sources(again.sdp.as_str()), "slots keep their streams");
     ada.answer(again.sdp.as_str());
     ada.receives(&camera, "bob", 50).await;
     ada.receives(&second, "eve", 10).await;

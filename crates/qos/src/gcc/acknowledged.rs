@@ -206,6 +206,20 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_is_measured_across_the_wrap_of_its_times() {
+        // Both clocks wrap within it, a second apart.
+        let (sent, arrived) = ((1_i64 << 32) - 1_500_000, (1_i64 << 33) - 500_000);
+        let mut acknowledged = Acknowledged::default();
+        for i in 0..300 {
+            acknowledged.handle_packet(sent + i * 10_000, arrived + i * 10_000, 1_250, false);
+            acknowledged.handle_report();
+            let rate = acknowledged.rate();
+            assert!(rate.is_none_or(|rate| (rate - 1e6).abs() < 1e4), "{i}: {rate:?}");
+            assert_eq!(acknowledged.recent_rate(), rate);
+        }
+    }
+
+    #[test]
     fn a_stall_and_the_burst_after_it_do_not_show() {
         let rate = measure(|i| if (150..160).contains(&i) { 100 - (i - 150) * 10 } else { 0 });
         assert!((0.95e6..1.12e6).contains(&rate), "{rate}");

@@ -27,6 +27,24 @@ fn target(gcc: &Gcc) -> u64 {
 }
 
 #[test]
+fn a_path_is_ample_while_it_carries_twice_what_is_sent_and_no_queue_grows() {
+    let mut gcc = Gcc::new(Limits { start: Bitrate::kbps(1_000), ..Limits::default() });
+    let demand = |kbps| Demand { sending: Bitrate::kbps(kbps), wanted: Bitrate::kbps(kbps) };
+    assert!(!gcc.control().is_ample, "nobody has said what is sent");
+    gcc.handle_demand(at(0), demand(500));
+    assert!(gcc.control().is_ample);
+    gcc.handle_demand(at(0), demand(501));
+    assert!(!gcc.control().is_ample);
+    gcc.handle_demand(at(0), demand(100));
+    feed(&mut gcc, 0, 2_000, |_| Some(20));
+    assert!(gcc.control().is_ample);
+    // Each packet waits longer than the one before.
+    feed(&mut gcc, 2_000, 2_500, |ms| Some(20 + (ms - 2_000) / 2));
+    assert_eq!(gcc.snapshot().state, NetworkState::Overused);
+    assert!(!gcc.control().is_ample);
+}
+
+#[test]
 fn without_reports_it_stays_where_it_began_and_does_not_probe_on_and_on() {
     let mut gcc = Gcc::new(Limits::default());
     gcc.handle_demand(at(0), Demand { sending: Bitrate::kbps(1_000), wanted: Bitrate::kbps(5_000) });
