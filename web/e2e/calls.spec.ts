@@ -1,5 +1,6 @@
 /** Everybody sees the right people move, and hears them, with each codec and number of people. */
 import { expect, test } from './support/fixtures.ts';
+import { testId } from './support/participant.ts';
 import { ada, bo, chen, dalia, emeka, people } from './support/people.ts';
 
 const CODECS = [
@@ -48,19 +49,24 @@ for (const codec of CODECS) {
     }) => {
       test.setTimeout(240_000);
       await server.createRoom('group', { codec: codec.preference });
-      // Small windows: the five browsers of a meeting share this machine.
-      const everybody = await guests.chromiums(present, { viewport: { width: 640, height: 400 } });
-      for (const guest of everybody) await guest.join(server.origin, 'group');
+      // The browsers of a meeting share this machine: five with large pictures, all of them talking, are more than two
+      // processors can carry. As in most meetings, then, the others listen.
+      const talking = present.length <= 3 ? present : [ada, bo];
+      const everybody = await guests.chromiums(present, {
+        viewport: { width: 640, height: 400 },
+        scene: present.length <= 3 ? 'flat' : 'small',
+      });
+      for (const guest of everybody) {
+        await guest.join(server.origin, 'group');
+        if (!talking.includes(guest.person)) await guest.driver.click(testId('toggle-microphone'));
+      }
 
       for (const guest of everybody) {
         await guest.expectTopology('sfu');
         await guest.expectToSee(present);
       }
       for (const guest of everybody) {
-        const others = present.filter((person) => person !== guest.person);
-        // Everybody talks all the time here; three voices fit, the loudest ones.
-        if (others.length <= 3) await guest.expectToHear(others);
-        else expect(await guest.heardWithin(2_000)).toBeGreaterThan(0.001);
+        await guest.expectToHear(talking.filter((person) => person !== guest.person));
         const { codecsReceived, codecsSent } = await guest.measure();
         expect(new Set(codecsReceived)).toEqual(new Set([codec.name]));
         expect(new Set(codecsSent)).toEqual(new Set([codec.name]));

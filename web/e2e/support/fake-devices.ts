@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { targetDirectory } from './paths.ts';
 import { toYuv, type Person } from './people.ts';
 
-const FRAMES_PER_SECOND = 15;
 /** One pass of the bar across the picture. */
 const FRAMES = 24;
 /** So bright that the bar shows which frame it is, so little that the hue stays. */
@@ -25,14 +24,21 @@ export interface FakeDevices {
 /**
  * What the camera sees: flat colours, which cost next to nothing to send, or a grain that changes with every
  * frame, of which an encoder sends as much as the network takes. A wide one is flat, and large
- * enough for three layers.
+ * enough for three layers; a small one is flat, and for many browsers on one machine.
  */
-export type Scene = 'flat' | 'grainy' | 'wide';
+export type Scene = 'flat' | 'grainy' | 'wide' | 'small';
 
-const SIZES: Record<Scene, readonly [width: number, height: number]> = {
-  flat: [640, 360],
-  grainy: [640, 360],
-  wide: [960, 540],
+interface Format {
+  width: number;
+  height: number;
+  framesPerSecond: number;
+}
+
+const FORMATS: Record<Scene, Format> = {
+  flat: { width: 640, height: 360, framesPerSecond: 15 },
+  grainy: { width: 640, height: 360, framesPerSecond: 15 },
+  wide: { width: 960, height: 540, framesPerSecond: 15 },
+  small: { width: 320, height: 180, framesPerSecond: 8 },
 };
 
 export function fakeDevices(person: Person, scene: Scene = 'flat'): FakeDevices {
@@ -56,7 +62,7 @@ function written(path: string, content: () => Buffer): string {
 
 /** YUV4MPEG2, 4:2:0: the person's colour, and a brighter bar that moves from left to right. */
 function video(person: Person, scene: Scene): Buffer {
-  const [width, height] = SIZES[scene];
+  const { width, height, framesPerSecond } = FORMATS[scene];
   // Video range: 16 to 235.
   const [y, cb, cr] = toYuv(person.colour).map((value, plane) =>
     Math.round(plane === 0 ? 16 + (value * 219) / 255 : 128 + ((value - 128) * 224) / 255),
@@ -65,7 +71,7 @@ function video(person: Person, scene: Scene): Buffer {
     Buffer.alloc((width * height) / 4, cb),
     Buffer.alloc((width * height) / 4, cr),
   ]);
-  const parts = [Buffer.from(`YUV4MPEG2 W${width} H${height} F${FRAMES_PER_SECOND}:1 Ip A1:1 C420mpeg2\n`)];
+  const parts = [Buffer.from(`YUV4MPEG2 W${width} H${height} F${framesPerSecond}:1 Ip A1:1 C420mpeg2\n`)];
   const barWidth = width / 8;
   for (let frame = 0; frame < FRAMES; frame += 1) {
     const row = Buffer.alloc(width, y);

@@ -10,6 +10,8 @@ export interface FrameRecord {
   frames: number;
   /** Longest time without a new frame, milliseconds; the window's ends count as frames. */
   longestGapMs: number;
+  /** How often a look at the tile found nothing in it, of 50 looks a second. */
+  dark: number;
 }
 
 /** A person in a meeting, in whichever browser. */
@@ -150,16 +152,18 @@ export class Participant<D extends Driver = Driver> {
   /** What was presented on each tile (`name/source`) since a moment in milliseconds since 1970. */
   async framesSince(since: number): Promise<Map<string, FrameRecord>> {
     const [frames, now] = await this.driver.evaluate((from) => {
-      const recent = Object.entries(window.conclaveProbe.frames).map(
-        ([key, times]) => [key, times.filter((time) => time >= from)] as [string, number[]],
+      const { frames, dark } = window.conclaveProbe;
+      const since = (times: number[] = []) => times.filter((time) => time >= from);
+      const recent = Object.entries(frames).map(
+        ([key, times]) => [key, since(times), since(dark[key]).length] as [string, number[], number],
       );
-      return [recent, Date.now()] as [[string, number[]][], number];
+      return [recent, Date.now()] as [[string, number[], number][], number];
     }, since);
     return new Map(
-      frames.map(([key, times]) => {
+      frames.map(([key, times, dark]) => {
         const moments = [since, ...times, now];
         const gaps = moments.slice(1).map((time, index) => time - (moments[index] ?? time));
-        return [key, { frames: times.length, longestGapMs: Math.round(Math.max(...gaps)) }];
+        return [key, { frames: times.length, longestGapMs: Math.round(Math.max(...gaps)), dark }];
       }),
     );
   }

@@ -10,6 +10,8 @@ export interface Probe {
   violations: string[];
   /** Times of presented frames, `participant name/source` → milliseconds since 1970. */
   frames: Record<string, number[]>;
+  /** Times at which a tile that had shown its person showed none of their pictures, told and named the same way. */
+  dark: Record<string, number[]>;
 }
 
 declare global {
@@ -19,7 +21,7 @@ declare global {
 }
 
 export function installProbe(): void {
-  const probe: Probe = { connections: [], violations: [], frames: {} };
+  const probe: Probe = { connections: [], violations: [], frames: {}, dark: {} };
   window.conclaveProbe = probe;
 
   addEventListener('securitypolicyviolation', (event) =>
@@ -51,6 +53,15 @@ export function installProbe(): void {
     video.requestVideoFrameCallback(frame);
   };
   setInterval(() => {
+    for (const tile of document.querySelectorAll<HTMLElement>('[data-testid=tile][data-video=true]')) {
+      const key = `${tile.dataset.name ?? ''}/${tile.dataset.source ?? ''}`;
+      const videos = [...tile.querySelectorAll('video')];
+      if (
+        key in probe.frames &&
+        videos.every((video) => video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA)
+      )
+        (probe.dark[key] ??= []).push(Date.now());
+    }
     for (const video of document.querySelectorAll<HTMLVideoElement>('[data-testid=tile] video')) {
       if (!watched.has(video)) watch(video);
     }

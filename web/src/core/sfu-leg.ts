@@ -22,12 +22,7 @@ import { NO_ASSIGNMENTS, assign, frameArrived } from './slots';
 
 /** A camera's size before it is known. */
 const USUAL_CAMERA = { width: 1280, height: 720 } as const;
-const CAMERA_ENCODINGS: readonly RTCRtpEncodingParameters[] = cameraLayers(
-  USUAL_CAMERA.width,
-  USUAL_CAMERA.height,
-  [true, true, true],
-).map((layer, index) => ({ rid: RIDS[index] ?? '', ...layer }));
-const SCREEN_ENCODINGS: readonly RTCRtpEncodingParameters[] = [{ maxBitrate: 2_500_000 }];
+const SCREEN_ENCODINGS: readonly Encoding[] = [{ maxBitrate: 2_500_000 }];
 
 /** `codec` is of the W3C WebRTC extensions, which TypeScript's DOM types do not know yet. */
 type Encoding = RTCRtpEncodingParameters & { codec?: RTCRtpCodec; scalabilityMode?: string };
@@ -85,12 +80,13 @@ export class SfuLeg {
     this.connection.onconnectionstatechange = () => this.#connectionChanged();
     this.connection.oniceconnectionstatechange = () => this.#connectionChanged();
     for (const { source, kind } of SOURCES) {
-      const encodings =
-        source === 'camera' ? CAMERA_ENCODINGS : source === 'screen' ? SCREEN_ENCODINGS : undefined;
-      const transceiver = this.connection.addTransceiver(kind, {
-        direction: 'sendonly',
-        ...(encodings && { sendEncodings: encodings.map((encoding) => ({ ...encoding })) }),
-      });
+      const transceiver =
+        source === 'camera'
+          ? addCamera(this.connection, tracks.camera, codec)
+          : this.connection.addTransceiver(kind, {
+              direction: 'sendonly',
+              ...(source === 'screen' && { sendEncodings: SCREEN_ENCODINGS.map((each) => ({ ...each })) }),
+            });
       limitCodecs(transceiver, kind, codec);
       if (kind === 'video') offerDependencyDescriptor(transceiver);
       this.#sources.set(source, transceiver);
@@ -279,7 +275,7 @@ export class SfuLeg {
     const wanted = wish?.layers ?? [true, true, true];
     const parameters = sender.getParameters();
     const encodings: Encoding[] = parameters.encodings;
-    const { width, height } = { ...USUAL_CAMERA, ...this.#camera?.getSettings() };
+    const { width, height } = sizeOf(this.#camera);
     // What the answer did not take is not wished for, whatever the server wishes.
     const codec = parameters.codecs.find((each) => videoCodecOf(each) === wish?.codec);
     const sends = codec ?? encodings[0]?.codec ?? parameters.codecs[0];
@@ -339,6 +335,37 @@ function legState(
   if (connection === 'failed') return 'failed';
   if (ice === 'disconnected' || connection === 'disconnected') return 'disconnected';
   return connection === 'connected' ? 'connected' : 'connecting';
+}
+
+function sizeOf(camera: MediaStreamTrack | null): { width: number; height: number } {
+  return { ...USUAL_CAMERA, ...camera?.getSettings() };
+}
+
+/**
+ * A room's codec decides from the first frame on whether layers go out in one stream or in several: what a
+ * connection begins with it sends until the server's wishes are there.
+ */
+function addCamera(
+  connection: RTCPeerConnection,
+  camera: MediaStreamTrack | null,
+  codec: CodecPreference,
+): RTCRtpTransceiver {
+  const { width, height } = sizeOf(camera);
+  const add = (layersOf: typeof cameraLayers): RTCRtpTransceiver =>
+    connection.addTransceiver('video', {
+      direction: 'sendonly',
+      sendEncodings: layersOf(width, height, [true, true, true]).map((layer, index): Encoding => ({
+        rid: RIDS[index] ?? '',
+        ...layer,
+      })),
+    });
+  if (codec === 'auto' || !isScalable(codec)) return add(cameraLayers);
+  try {
+    return add(scalableLayers);
+  } catch {
+    // A browser without such layers sends its own codec, in several streams.
+    return add(cameraLayers);
+  }
 }
 
 /** A codec as `encodings[].codec` wants it. */

@@ -20,6 +20,41 @@ afterEach(() => {
   Reflect.deleteProperty(HTMLVideoElement.prototype, 'srcObject');
 });
 
+it('the last picture stays, and stands still, until the first of the next stream is there', () => {
+  const [first, second, third] = [{}, {}, {}] as [MediaStream, MediaStream, MediaStream];
+  const halted = vi.spyOn(HTMLMediaElement.prototype, 'pause').mockReturnValue();
+  let stream = $state.raw(first);
+  const props = {
+    get stream() {
+      return stream;
+    },
+    size: { width: 320, height: 180 },
+    source: 'camera' as const,
+  };
+  const picture = mount(Picture, { target: document.body, props });
+  const videos = () => [...document.querySelectorAll('video')];
+  flushSync();
+  const [old] = videos();
+  old?.dispatchEvent(new Event('loadeddata'));
+
+  stream = second;
+  flushSync();
+  expect(videos()[0]).toBe(old);
+  expect(videos().map((video) => video.classList.contains('waiting'))).toEqual([false, true]);
+  expect(halted.mock.contexts).toEqual([old]);
+
+  // Another one before the second has shown anything: the second is not waited for.
+  stream = third;
+  flushSync();
+  expect(videos()).toHaveLength(2);
+  const next = videos()[1];
+  next?.dispatchEvent(new Event('loadeddata'));
+  flushSync();
+  expect(videos()).toEqual([next]);
+  expect(next?.classList.contains('waiting')).toBe(false);
+  void unmount(picture);
+});
+
 it('a picture is not interrupted when its tile is told anew, only when its stream is another', () => {
   const stream = {} as MediaStream;
   const other = {} as MediaStream;
