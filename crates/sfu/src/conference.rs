@@ -216,6 +216,7 @@ impl Conference {
             connected: false,
             decodes: Decodes::new(&config.decodes),
             red: config.red,
+            has_room_for_copies: true,
             streams: Box::new(Lane::new_streams()),
             hears: None,
             audio: Vec::new(),
@@ -415,7 +416,8 @@ impl Conference {
         self.watch_layers();
         self.turn = (self.turn + 1) % ALLOCATION_TURNS;
         for (key, leg) in self.legs.iter_mut_in_phase(self.turn, ALLOCATION_TURNS) {
-            if leg.shows() && now.since(leg.allocated_at) >= TICK && !std::mem::replace(&mut leg.must_allocate, true) {
+            let is_served = leg.shows() || leg.red.is_some() && leg.hears();
+            if is_served && now.since(leg.allocated_at) >= TICK && !std::mem::replace(&mut leg.must_allocate, true) {
                 self.allocate.push(key);
             }
         }

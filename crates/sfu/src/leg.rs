@@ -61,6 +61,8 @@ pub(crate) struct Leg {
     pub connected: bool,
     pub decodes: Decodes,
     pub red: Option<u8>,
+    /// Whether the network has room for the copies.
+    pub has_room_for_copies: bool,
     /// What it sends.
     pub streams: Box<Streams>,
     /// The only participant whose sound it is sent; none: the loudest.
@@ -214,9 +216,19 @@ impl Leg {
         codec.video().is_none_or(|codec| self.decodes.has(codec))
     }
 
+    /// Whether it is sent copies of sounds: then the payload type by which it knows Opus inside of them.
+    pub fn takes_copies(&self) -> Option<u8> {
+        self.red.filter(|_| self.has_room_for_copies)
+    }
+
     /// Whether it is sent any picture.
     pub fn shows(&self) -> bool {
         self.video.iter().any(|slot| slot.carries.is_some())
+    }
+
+    /// Whether it is sent any sound.
+    pub fn hears(&self) -> bool {
+        self.audio.iter().any(|slot| slot.carries.is_some())
     }
 
     /// Whether it shows something otherwise than when its bandwidth was last allocated.

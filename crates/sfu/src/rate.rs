@@ -9,6 +9,11 @@ const BUCKETS: usize = 8;
 /// What a packet costs beyond its payload: RTP header with extensions and the SRTP tag.
 const OVERHEAD_BYTES: usize = 40;
 
+/// What a payload of so many bytes takes of the network.
+pub(crate) const fn wire_bytes(payload_bytes: usize) -> usize {
+    payload_bytes + OVERHEAD_BYTES
+}
+
 /// Counts what arrives in eight buckets of time. A camera is measured over 2 s; a screen, which is
 /// still most of the time and bursts at a new slide, over 6 s.
 #[derive(Clone, Debug)]
@@ -41,7 +46,7 @@ impl RateMeter {
             self.current = number;
         }
         let bytes = &mut self.bytes[(self.current % BUCKETS as u64) as usize];
-        *bytes = bytes.saturating_add((payload_bytes + OVERHEAD_BYTES) as u32);
+        *bytes = bytes.saturating_add(wire_bytes(payload_bytes) as u32);
     }
 
     /// Ends the current bucket, and with it measures.

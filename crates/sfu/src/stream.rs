@@ -9,7 +9,7 @@ use crate::frame::Frame;
 use crate::held::{Held, Taken};
 use crate::keyframes::KeyframeRequests;
 use crate::picture::Counters;
-use crate::rate::RateMeter;
+use crate::rate::{self, RateMeter};
 use crate::red::Redundant;
 use crate::rtp::{Bitrate, Codec, LayerIndex, Resolution, RtpPacket, Time, Timestamp};
 use crate::scalability::{self, Scalability};
@@ -21,6 +21,9 @@ pub(crate) const MAX_PAYLOAD: usize = 1_500;
 
 /// How long a layer may be silent, while another of its source arrives, before it counts as absent.
 pub(crate) const LAYER_TIMEOUT: Duration = Duration::from_millis(400);
+
+/// Over about so many packets it is seen how much of a sound is copies: a second.
+const SHARE_SMOOTHING: f32 = 50.0;
 
 const CAMERA_WINDOW: Duration = Duration::from_secs(2);
 const SCREEN_WINDOW: Duration = Duration::from_secs(6);
@@ -75,6 +78,8 @@ pub(crate) struct Stream {
     codec: Option<Codec>,
     /// Whether its newest packet carried copies.
     is_redundant: bool,
+    /// What share of a sound is not copies, lately.
+    own_share: f32,
     epoch: u32,
     newest_timestamp: Timestamp,
     last_arrival: Option<Time>,
@@ -116,6 +121,7 @@ impl Stream {
             keyframes: KeyframeRequests::default(),
             codec: None,
             is_redundant: false,
+            own_share: 1.0,
             epoch: 0,
             newest_timestamp: Timestamp::default(),
             last_arrival: None,
@@ -207,6 +213,9 @@ impl Stream {
             Payload::Padding => {}
             Payload::Opus(red) => {
                 reading.red = red;
+                let own = red.map_or(packet.payload.len(), |red| usize::from(red.length));
+                let share = rate::wire_bytes(own) as f32 / rate::wire_bytes(packet.payload.len()) as f32;
+                self.own_share += (share - self.own_share) / SHARE_SMOOTHING;
                 reading.entry = is_newest;
             }
             Payload::Vp8(descriptor) => {
@@ -302,6 +311,12 @@ impl Stream {
 
     pub fn rate(&self) -> Option<Bitrate> {
         self.meter.rate()
+    }
+
+    /// What a sound costs without copies.
+    pub fn rate_without_copies(&self) -> Option<Bitrate> {
+        // At most all of it.
+        self.rate().map(|rate| rate.percent((self.own_share * 100.0).round() as u64))
     }
 
     /// What its layers up to this one cost: all of it, if it has none to choose from.

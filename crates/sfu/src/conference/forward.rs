@@ -208,7 +208,7 @@ impl Conference {
         let here = Current { stream: id, epoch: packet.epoch };
         for (viewer, index) in &source.slots {
             let Some(leg) = self.legs.get_mut(*viewer) else { continue };
-            let red = leg.red;
+            let red = leg.takes_copies();
             let Some(slot) = leg.audio.get_mut(usize::from(*index)) else { continue };
             let Some(listening) = &mut slot.carries else { continue };
             let begins = listening.current != Some(here);

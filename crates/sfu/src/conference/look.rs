@@ -26,12 +26,12 @@ impl Conference {
     /// What each slot of a leg carries. The work grows with the number of slots.
     pub fn carried(&self, leg: LegId) -> impl Iterator<Item = (SlotId, Carried)> {
         let leg = self.legs.get(leg.0);
-        let takes_red = leg.is_some_and(|leg| leg.red.is_some());
+        let takes_copies = leg.is_some_and(|leg| leg.takes_copies().is_some());
         let audio = leg.into_iter().flat_map(|leg| leg.audio.iter().zip(0..)).filter_map(move |(slot, index)| {
             let listening = slot.carries.as_ref()?;
             let mut carried =
                 self.carried_by(listening.source.person, listening.source.kind, listening.current, false)?;
-            if !takes_red {
+            if !takes_copies {
                 // Its copies are cut off on the way to this receiver.
                 carried.codec = carried.codec.map(|_| Codec::Opus);
             }

@@ -16,6 +16,13 @@ use crate::table::Key;
 /// What is kept free for each sound even while it is quieter.
 const AUDIO_RESERVE: Bitrate = Bitrate::kbps(32);
 
+/// Copies of sounds go on as long as they take no more than this of what the network carries, in percent; beyond, a picture
+/// is worth more, and what is lost there is lost because too much is sent.
+const COPIES_KEPT_PERCENT: u64 = 15;
+
+/// They begin again where they would take no more than this of what may be relied on.
+const COPIES_BEGUN_PERCENT: u64 = 10;
+
 /// A shared screen on the stage that exceeds the estimate by no more than this (in percent of it) is
 /// sent all the same: it has no smaller layer, and is seldom at its full rate for long.
 const STAGE_TOLERANCE_PERCENT: u64 = 140;
@@ -29,6 +36,19 @@ const UNREAD_TIME: Duration = Duration::from_millis(250);
 
 /// The highest priority: a shared screen on the stage.
 const STAGE: u8 = 3;
+
+/// What sounds take, with copies and without.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sounds {
+    whole: Bitrate,
+    bare: Bitrate,
+}
+
+impl Sounds {
+    fn copies(self) -> Bitrate {
+        self.whole.saturating_sub(self.bare)
+    }
+}
 
 /// A picture while bandwidth is allocated.
 struct Candidate {
@@ -143,8 +163,14 @@ impl Conference {
         leg.allocated_at = now;
         let (estimate, budget) = (leg.estimate.latest(), leg.estimate.budget(now));
         let Some(leg) = self.legs.get(key) else { return };
+        let sounds = self.sounds_of(leg);
+        let has_room_for_copies = match leg.has_room_for_copies {
+            true => sounds.copies() <= budget.fall.percent(COPIES_KEPT_PERCENT),
+            false => sounds.copies() <= budget.raise.percent(COPIES_BEGUN_PERCENT),
+        };
+        let all_sounds = if leg.red.is_some() { sounds.whole } else { sounds.bare };
         // Sound never starves: its share is taken off before anything else is divided.
-        let audio = self.audio_rate(leg);
+        let audio = if has_room_for_copies { all_sounds } else { sounds.bare };
         let budget = budget.without(audio);
         let mut order: Vec<usize> = (0..leg.video.len()).filter(|slot| leg.video[*slot].carries.is_some()).collect();
         order.sort_by_key(|slot| leg.video[*slot].carries.as_ref().map(|showing| showing.position));
@@ -158,7 +184,7 @@ impl Conference {
         let spare = budget.raise.saturating_sub(spent);
 
         let mut changed = false;
-        let mut wanted = audio;
+        let mut wanted = all_sounds;
         let mut asks = Vec::new();
         for (at, (candidate, picture)) in candidates.iter().zip(&pictures).enumerate() {
             let allocated = choice.get(at);
@@ -199,6 +225,7 @@ impl Conference {
         }
         let sending = audio + self.sent_rate(key);
         if let Some(leg) = self.legs.get_mut(key) {
+            leg.has_room_for_copies = has_room_for_copies;
             (leg.allocated, leg.estimated) = (audio + spent, estimate);
             leg.demand.sending = sending;
             leg.demand.wanted = wanted;
@@ -240,17 +267,15 @@ impl Conference {
     }
 
     /// What the sounds in a leg's slots take.
-    fn audio_rate(&self, leg: &Leg) -> Bitrate {
-        let sounds = leg.audio.iter().filter_map(|slot| slot.carries.as_ref());
+    fn sounds_of(&self, leg: &Leg) -> Sounds {
+        let mut sounds = Sounds::default();
+        for sound in leg.audio.iter().filter_map(|slot| slot.carries.as_ref()) {
+            let stream = sound.current.and_then(|current| self.stream(current.stream));
+            let reserved = |rate: Option<Bitrate>| rate.unwrap_or_default().max(AUDIO_RESERVE);
+            sounds.whole += reserved(stream.and_then(Stream::rate));
+            sounds.bare += reserved(stream.and_then(Stream::rate_without_copies));
+        }
         sounds
-            .map(|sound| {
-                sound
-                    .current
-                    .and_then(|current| self.stream(current.stream)?.rate())
-                    .unwrap_or_default()
-                    .max(AUDIO_RESERVE)
-            })
-            .sum()
     }
 
     /// What the pictures that are forwarded to a leg take.

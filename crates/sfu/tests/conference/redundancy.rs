@@ -84,6 +84,65 @@ fn a_sender_that_turns_redundancy_on_and_off_is_heard_without_a_break() {
     );
 }
 
+/// A copy of 80 bytes, then 80 of the packet's own time: with headers 82 kbit/s, without the copy 48.
+fn voice() -> Vec<u8> {
+    let mut payload = vec![0xef, 0x0f, 0x00, 80, 0x6f];
+    payload.extend([0x11; 160]);
+    payload
+}
+
+/// Everybody talks for so long; returns what the listener got last of each.
+fn talk(world: &mut World, voices: &[LegId], listener: LegId, sequence: &mut u64, ms: u64) -> Vec<Codec> {
+    let payload = voice();
+    let mut last = Vec::new();
+    for _ in 0..ms / 20 {
+        *sequence += 1;
+        world.now_ms += 20;
+        let now = world.now();
+        world.conference.handle_timeout(now);
+        last.clear();
+        for voice in voices {
+            let packet = RtpPacket {
+                sequence: *sequence,
+                timestamp: Timestamp(960 * *sequence as u32),
+                marker: false,
+                codec: Codec::OpusRed,
+                payload: &payload,
+                audio_level: None,
+                voice_activity: None,
+                descriptor: None,
+            };
+            let forwards = world.conference.handle_rtp(now, *voice, Microphone, LayerIndex::LOW, &packet);
+            last.extend(forwards.iter().filter(|forward| forward.leg == listener).map(|forward| forward.codec));
+        }
+    }
+    last
+}
+
+#[test]
+fn copies_of_sounds_give_way_where_the_network_is_narrow_and_come_back_where_it_is_not() {
+    let mut world = World::new();
+    let voices = ["ada", "bob", "cem"].map(|name| world.join(name, MICROPHONE));
+    for voice in voices {
+        world.senders.get_mut(&voice).expect("here").silent = true;
+    }
+    let listener = join(&mut world, "dan", Some(111));
+    let mut sequence = 100;
+    let mut talk_at = |world: &mut World, kbps: u64| {
+        world.estimate(listener, kbps);
+        talk(world, &voices, listener, &mut sequence, 4_000)
+    };
+    assert_eq!(talk_at(&mut world, 10_000), [Codec::OpusRed; 3]);
+    // A quarter of the network for copies.
+    assert_eq!(talk_at(&mut world, 400), [Codec::Opus; 3]);
+    let demand = world.conference.demand(listener);
+    assert!((140_000..148_000).contains(&demand.sending.as_bps()), "what is cut off is not sent: {demand:?}");
+    assert!((240_000..252_000).contains(&demand.wanted.as_bps()), "but wanted: {demand:?}");
+    assert_eq!(talk_at(&mut world, 700), [Codec::Opus; 3], "what has just given way does not come back at once");
+    assert_eq!(talk_at(&mut world, 2_000), [Codec::OpusRed; 3]);
+    assert_eq!(talk_at(&mut world, 900), [Codec::OpusRed; 3], "what is there goes on");
+}
+
 #[test]
 fn a_senders_report_reaches_the_slots_that_carry_its_stream_in_their_own_clock() {
     let mut world = World::new();
