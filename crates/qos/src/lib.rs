@@ -1,6 +1,6 @@
 //! Quality of service, without I/O: how much may be sent, and when.
 //!
-//! A sender keeps one [`CongestionController`] ([`Gcc`] is the one there is), one [`SendHistory`] and one
+//! A sender keeps one [`CongestionController`] ([`Gcc`] or [`Nada`]), one [`SendHistory`] and one
 //! [`Pacer`] per path. Its receiver keeps one [`ArrivalLog`] and sends back what arrived when, as
 //! transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01).
 //!
@@ -11,7 +11,9 @@ mod arrival;
 mod control;
 mod gcc;
 mod history;
+mod nada;
 mod pacer;
+mod silence;
 mod units;
 
 pub use arrival::{ArrivalLog, Feedback};
@@ -20,5 +22,6 @@ pub use control::{
 };
 pub use gcc::{Gcc, Limits};
 pub use history::SendHistory;
+pub use nada::Nada;
 pub use pacer::{Pacer, Queued, Turn};
 pub use units::{Bitrate, Time};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use conclave_qos::{
-    ArrivalLog, Bitrate, CongestionController as _, Demand, Gcc, Limits, Pacer, PacketResult, Probe, ProbeId, Queued,
+    ArrivalLog, Bitrate, CongestionController, Demand, Gcc, Limits, Nada, Pacer, PacketResult, Probe, ProbeId, Queued,
     SendHistory, SentPacket, Time, Turn,
 };
 use proptest::prelude::*;
@@ -60,34 +60,38 @@ fn limits() -> impl Strategy<Value = Limits> {
     ]
 }
 
-proptest! {
-    #[test]
-    fn the_target_stays_within_its_limits(limits in limits(), events in prop::collection::vec(event(), 1..120)) {
-        let mut gcc = Gcc::new(limits);
-        let mut history = SendHistory::new();
-        let mut results = Vec::new();
-        let mut now = Time::default();
-        let mut probe = None;
-        for event in events {
-            match event {
-                Event::Send { wait, size, as_probe, is_media } => {
-                    now = now + Duration::from_micros(u64::from(wait));
-                    let probe = probe.filter(|_| as_probe);
-                    let sent = SentPacket { at: now, size, probe, is_media };
-                    history.record(sent);
-                    gcc.handle_sent(&sent);
-                }
-                Event::Report(reports) => {
-                    results.clear();
-                    let next = history.next_sequence();
-                    let reports = reports.into_iter().map(|(back, at)| {
-                        (next.wrapping_add_signed(back), at.map(Duration::from_micros))
-                    });
-                    history.acknowledge(reports, &mut results);
-                    gcc.handle_feedback(now, &results);
-                }
-                Event::Invented(invented) => {
-                    let results: Vec<_> = invented.into_iter().map(|(sequence, at, received)| PacketResult {
+/// Has a controller go through this; the target stays within the limits, and what is to be seen makes sense.
+fn check(
+    mut controller: Box<dyn CongestionController>,
+    limits: Limits,
+    events: Vec<Event>,
+) -> Result<(), TestCaseError> {
+    let mut history = SendHistory::new();
+    let mut results = Vec::new();
+    let mut now = Time::default();
+    let mut probe = None;
+    for event in events {
+        match event {
+            Event::Send { wait, size, as_probe, is_media } => {
+                now = now + Duration::from_micros(u64::from(wait));
+                let probe = probe.filter(|_| as_probe);
+                let sent = SentPacket { at: now, size, probe, is_media };
+                history.record(sent);
+                controller.handle_sent(&sent);
+            }
+            Event::Report(reports) => {
+                results.clear();
+                let next = history.next_sequence();
+                let reports = reports
+                    .into_iter()
+                    .map(|(back, at)| (next.wrapping_add_signed(back), at.map(Duration::from_micros)));
+                history.acknowledge(reports, &mut results);
+                controller.handle_feedback(now, &results);
+            }
+            Event::Invented(invented) => {
+                let results: Vec<_> = invented
+                    .into_iter()
+                    .map(|(sequence, at, received)| PacketResult {
                         sent: SentPacket {
                             at: Time::since_start(Duration::from_micros(at)),
                             size: at as u32,
@@ -96,30 +100,42 @@ proptest! {
                         },
                         sequence,
                         received: received.map(Duration::from_secs),
-                    }).collect();
-                    gcc.handle_feedback(now, &results);
-                }
-                Event::RoundTrip(micros) => gcc.handle_round_trip(now, Duration::from_micros(micros)),
-                Event::RemoteLimit(limit) => gcc.handle_remote_limit(now, limit.map(Bitrate::bps)),
-                Event::Demand(sending, wanted) => gcc.handle_demand(
-                    now,
-                    Demand { sending: Bitrate::bps(sending), wanted: Bitrate::bps(wanted) },
-                ),
-                Event::Timeout(wait) => {
-                    now = now + Duration::from_micros(u64::from(wait));
-                    gcc.handle_timeout(now);
-                }
+                    })
+                    .collect();
+                controller.handle_feedback(now, &results);
             }
-            while let Some(next) = gcc.poll_probe() {
-                prop_assert!(next.rate <= limits.ceiling, "{next:?}");
-                probe = Some(next.id);
+            Event::RoundTrip(micros) => controller.handle_round_trip(now, Duration::from_micros(micros)),
+            Event::RemoteLimit(limit) => controller.handle_remote_limit(now, limit.map(Bitrate::bps)),
+            Event::Demand(sending, wanted) => {
+                controller.handle_demand(now, Demand { sending: Bitrate::bps(sending), wanted: Bitrate::bps(wanted) })
             }
-            let target = gcc.control().target;
-            prop_assert!(target >= limits.floor.min(limits.ceiling) && target <= limits.ceiling, "{target:?}");
-            let snapshot = gcc.snapshot();
-            prop_assert!((0.0..=1.0).contains(&snapshot.loss), "{snapshot:?}");
-            prop_assert!(snapshot.delay_based <= limits.ceiling, "{snapshot:?}");
+            Event::Timeout(wait) => {
+                now = now + Duration::from_micros(u64::from(wait));
+                controller.handle_timeout(now);
+            }
         }
+        while let Some(next) = controller.poll_probe() {
+            prop_assert!(next.rate <= limits.ceiling, "{next:?}");
+            probe = Some(next.id);
+        }
+        let target = controller.control().target;
+        prop_assert!(target >= limits.floor.min(limits.ceiling) && target <= limits.ceiling, "{target:?}");
+        let snapshot = controller.snapshot();
+        prop_assert!((0.0..=1.0).contains(&snapshot.loss), "{snapshot:?}");
+        prop_assert!(snapshot.delay_based <= limits.ceiling, "{snapshot:?}");
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn the_target_of_gcc_stays_within_its_limits(limits in limits(), events in prop::collection::vec(event(), 1..120)) {
+        check(Box::new(Gcc::new(limits)), limits, events)?;
+    }
+
+    #[test]
+    fn the_target_of_nada_stays_within_its_limits(limits in limits(), events in prop::collection::vec(event(), 1..120)) {
+        check(Box::new(Nada::new(limits)), limits, events)?;
     }
 
     #[test]

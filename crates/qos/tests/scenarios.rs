@@ -2,7 +2,8 @@
 
 mod network;
 
-use network::scenarios::{SCENARIOS, play};
+use network::scenarios::{NADA, SCENARIOS, Scenario, play, run_with};
+use network::{Application, Path};
 
 #[test]
 fn every_network_is_used_well_and_not_overrun() {
@@ -15,4 +16,33 @@ fn every_network_is_used_well_and_not_overrun() {
 fn the_same_seed_gives_the_same_run() {
     let figures = || format!("{:?}", play(&SCENARIOS[7], 9).0);
     assert_eq!(figures(), figures());
+}
+
+/// As in RFC 8867, section 5.1, before and after the steps: 1 Mbit/s, and an encoder that goes up to 1.5.
+const SMALL: Scenario = Scenario {
+    name: "1 Mbit/s",
+    path: Path::plain(&[(0, 1_000_000)]),
+    flows: &[(Application::Elastic(1_500_000), 0, u64::MAX / 2_000_000)],
+    seconds: 60,
+    from: 10,
+    checks: &[],
+};
+
+/// The same with the steps down and up again.
+const STEPS: Scenario = Scenario {
+    name: "1, 0.6, 1 Mbit/s",
+    path: Path::plain(&[(0, 1_000_000), (30_000_000, 600_000), (60_000_000, 1_000_000)]),
+    seconds: 90,
+    ..SMALL
+};
+
+#[test]
+fn nada_uses_a_small_network_with_a_short_queue() {
+    for (scenario, least, longest) in [(SMALL, 0.9, 60.0), (STEPS, 0.85, 80.0)] {
+        for seed in 1..=3 {
+            let (figures, _) = run_with(NADA, &scenario, seed);
+            let holds = figures.utilisation >= least && figures.delay <= longest;
+            assert!(holds, "{}, seed {seed}: {figures:?}", scenario.name);
+        }
+    }
 }

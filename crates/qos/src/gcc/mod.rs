@@ -3,7 +3,7 @@
 //! The parts, each in a file of its own: packets are put into groups ([`groups`]), the delays of groups into a trend
 //! ([`trendline`]), trend and what arrives ([`acknowledged`]) into a rate ([`rate_control`]), which probes
 //! ([`probe_plan`], [`probe_results`]) take up by leaps and losses ([`loss`]) may lower. [`application`] knows when too
-//! little is sent for any of that to mean much, and [`silence`] when nothing is heard.
+//! little is sent for any of that to mean much, and [`Silence`] when nothing is heard.
 //!
 //! Some things differ from libwebrtc, most since an SFU serves people whose machines are busy and sends layers that do
 //! not fill what there is: the trend is capped by the least delays ([`trendline`]), too little sending does not bring
@@ -20,12 +20,12 @@ mod loss;
 mod probe_plan;
 mod probe_results;
 mod rate_control;
-mod silence;
 mod standing;
 mod trendline;
 
 use std::time::Duration;
 
+use crate::silence::{self, Silence};
 use crate::{
     Bitrate, CongestionController, Control, Demand, NetworkState, PacketResult, Probe, SentPacket, Snapshot, Time,
 };
@@ -36,7 +36,6 @@ use loss::{LossBased, LossState};
 use probe_plan::{Permission, ProbePlan};
 use probe_results::ProbeResults;
 use rate_control::RateControl;
-use silence::Silence;
 use standing::StandingQueue;
 use trendline::{Trendline, Usage};
 

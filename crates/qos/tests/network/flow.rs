@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use conclave_qos::{
-    ArrivalLog, Bitrate, CongestionController, Demand, Gcc, Limits, Pacer, PacketResult, ProbeId, Queued, SendHistory,
-    SentPacket, Turn,
+    ArrivalLog, Bitrate, CongestionController, Demand, Pacer, PacketResult, ProbeId, Queued, SendHistory, SentPacket,
+    Turn,
 };
 
 use super::link::Packet;
@@ -30,9 +30,8 @@ pub enum Application {
 }
 
 /// A leg.
-#[derive(Debug)]
 pub struct Flow {
-    pub gcc: Gcc,
+    pub controller: Box<dyn CongestionController>,
     pub application: Application,
     /// From, until.
     pub active: (u64, u64),
@@ -61,12 +60,11 @@ pub struct Flow {
 }
 
 impl Flow {
-    pub fn new(application: Application, link: &Link, seed: u64) -> Self {
-        let gcc = Gcc::new(Limits::default());
+    pub fn new(controller: Box<dyn CongestionController>, application: Application, link: &Link, seed: u64) -> Self {
         let path = link.path();
         Self {
-            pacer: Pacer::new(gcc.control()),
-            gcc,
+            pacer: Pacer::new(controller.control()),
+            controller,
             application,
             active: (0, u64::MAX),
             history: SendHistory::new(),
@@ -90,12 +88,12 @@ impl Flow {
     }
 
     pub fn send(&mut self, now: u64, index: usize, link: &mut Link) {
-        let due = self.gcc.poll_timeout().is_some_and(|due| due <= at(now));
+        let due = self.controller.poll_timeout().is_some_and(|due| due <= at(now));
         if now.is_multiple_of(1_000_000) {
             self.received.push(0);
         }
         if now.is_multiple_of(100_000) {
-            self.targets.push(self.gcc.control().target.as_bps());
+            self.targets.push(self.controller.control().target.as_bps());
         }
         if !(self.active.0..self.active.1).contains(&now) {
             return;
@@ -108,15 +106,15 @@ impl Flow {
             return;
         }
         if due {
-            self.gcc.handle_timeout(at(now));
+            self.controller.handle_timeout(at(now));
         }
         if now >= self.next_audio {
             // Opus, 32 kbit/s; not paced.
             self.next_audio = now + 20_000;
             self.send_packet(now, index, link, 80 + OVERHEAD, None, true);
         }
-        self.pacer.set_rates(at(now), self.gcc.control());
-        while let Some(probe) = self.gcc.poll_probe() {
+        self.pacer.set_rates(at(now), self.controller.control());
+        while let Some(probe) = self.controller.poll_probe() {
             self.pacer.add_probe(at(now), probe);
         }
         loop {
@@ -149,7 +147,7 @@ impl Flow {
     }
 
     fn make_frame(&mut self, now: u64) {
-        let target = self.gcc.control().target.as_bps();
+        let target = self.controller.control().target.as_bps();
         let audio = 56_000;
         let may = target.saturating_sub(audio);
         let (rate, wanted) = match self.application {
@@ -164,7 +162,7 @@ impl Flow {
             }
         };
         let demand = Demand { sending: Bitrate::bps(rate + audio), wanted: Bitrate::bps(wanted + audio) };
-        self.gcc.handle_demand(at(now), demand);
+        self.controller.handle_demand(at(now), demand);
         // Frames differ in size by a third.
         let mean = rate * FRAME / 8_000_000;
         let mut size = mean * 2 / 3 + self.random.below(mean * 2 / 3 + 1);
@@ -198,7 +196,7 @@ impl Flow {
         let sent = SentPacket { at: at(now), size, probe, is_media };
         let sequence = self.history.record(sent);
         self.pacer.handle_sent(&sent);
-        self.gcc.handle_sent(&sent);
+        self.controller.handle_sent(&sent);
         link.send(now.max(self.interrupted), index, sent, sequence);
     }
 
@@ -221,7 +219,7 @@ impl Flow {
             let Some((_, report)) = self.reports.pop_front() else { break };
             self.results.clear();
             self.history.acknowledge(report.into_iter(), &mut self.results);
-            self.gcc.handle_feedback(at(now), &self.results);
+            self.controller.handle_feedback(at(now), &self.results);
         }
     }
 }

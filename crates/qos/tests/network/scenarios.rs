@@ -1,5 +1,7 @@
 //! Conditions and checks.
 
+use conclave_qos::{CongestionController, Gcc, Limits, Nada};
+
 use super::{Application, Flow, Link, Path, run};
 
 /// One run.
@@ -273,24 +275,36 @@ pub const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-/// Runs one; the same seed gives the same run.
+/// Makes a controller.
+pub type Make = fn() -> Box<dyn CongestionController>;
+
+pub const GCC: Make = || Box::new(Gcc::new(Limits::default()));
+pub const NADA: Make = || Box::new(Nada::new(Limits::default()));
+
+/// Runs one with GCC; the same seed gives the same run.
 pub fn play(scenario: &Scenario, seed: u64) -> (Figures, Vec<String>) {
+    let (figures, targets) = run_with(GCC, scenario, seed);
+    let failed = scenario.checks.iter().filter(|check| !check.holds(&figures, &targets));
+    let failed = failed.map(|check| format!("{}, seed {seed}: {check:?}; {figures:?}", scenario.name)).collect();
+    (figures, failed)
+}
+
+/// Runs one; gives the targets of the first flow, too.
+pub fn run_with(make: Make, scenario: &Scenario, seed: u64) -> (Figures, Vec<u64>) {
     let mut link = Link::new(scenario.path, seed);
     let mut flows: Vec<_> = scenario
         .flows
         .iter()
         .enumerate()
         .map(|(index, (application, from, until))| {
-            let mut flow = Flow::new(*application, &link, seed * 100 + index as u64);
+            let mut flow = Flow::new(make(), *application, &link, seed * 100 + index as u64);
             flow.active = (from * 1_000_000, until * 1_000_000);
             flow
         })
         .collect();
     run(&mut link, &mut flows, scenario.seconds * 1_000_000);
     let figures = Figures::new(&link, &flows, scenario.from as usize);
-    let failed = scenario.checks.iter().filter(|check| !check.holds(&figures, &flows[0].targets));
-    let failed = failed.map(|check| format!("{}, seed {seed}: {check:?}; {figures:?}", scenario.name)).collect();
-    (figures, failed)
+    (figures, std::mem::take(&mut flows[0].targets))
 }
 
 impl Figures {

@@ -8,13 +8,13 @@ use crate::Time;
 /// No report for this long, while packets leave, or a round trip as long: the file's `limit`.
 const LIMIT: Duration = Duration::from_secs(3);
 /// Then this share is kept (`fraction`)...
-pub(super) const KEPT: f64 = 0.8;
+pub(crate) const KEPT: f64 = 0.8;
 /// ...every so often (`interval`).
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Follows packets and reports: libwebrtc counts from the first packet, here it is from the first report.
 #[derive(Debug, Default)]
-pub(super) struct Silence {
+pub(crate) struct Silence {
     sent: Option<Time>,
     /// The latest report. Who never reported cannot fall silent.
     heard: Option<Time>,
@@ -23,21 +23,21 @@ pub(super) struct Silence {
 }
 
 impl Silence {
-    pub(super) fn handle_sent(&mut self, at: Time) {
+    pub(crate) fn handle_sent(&mut self, at: Time) {
         self.sent = Some(at);
     }
 
-    pub(super) fn handle_report(&mut self, now: Time, round_trip: Duration) {
+    pub(crate) fn handle_report(&mut self, now: Time, round_trip: Duration) {
         self.heard = Some(now);
         self.round_trip = round_trip;
     }
 
-    pub(super) fn is_too_long(&self) -> bool {
+    pub(crate) fn is_too_long(&self) -> bool {
         self.round_trip() > LIMIT
     }
 
     /// Whether to fall now; not more often than every second.
-    pub(super) fn poll_fall(&mut self, now: Time) -> bool {
+    pub(crate) fn poll_fall(&mut self, now: Time) -> bool {
         let fall = self.is_too_long() && self.fell.is_none_or(|fell| now.since(fell) >= INTERVAL);
         if fall {
             self.fell = Some(now);
@@ -46,7 +46,7 @@ impl Silence {
     }
 
     /// When to look again. Only packets that leave make a silence longer.
-    pub(super) fn poll_timeout(&self) -> Option<Time> {
+    pub(crate) fn poll_timeout(&self) -> Option<Time> {
         if !self.is_too_long() {
             return None;
         }
