@@ -106,7 +106,7 @@ test('the administrator’s page', async ({ server, guests }) => {
   await page.keyboard.press('Enter');
   await page.locator(testId('admin-people')).getByText('3').waitFor();
   // So that there is something to see in the charts.
-  await page.waitForTimeout(30_000);
+  await page.waitForTimeout(12_000);
   await page.screenshot({ path: join(screenshots, 'admin-dark.png'), fullPage: true });
   await page.goto(`${server.origin}/admin/rooms/planning`);
   await page.locator(testId('admin-person')).first().getByRole('button').click();
