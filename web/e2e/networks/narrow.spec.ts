@@ -9,14 +9,18 @@ const NARROW_KBPS = 400;
 /** Larger than a layer for a small tile; that of a large one needs more than the whole line. */
 const VIEWPORT = { width: 1280, height: 720 };
 /** Until the server knows what the line carries, and a picture that fits has come. */
-const SETTLED_MS = 60_000;
+const SETTLED_MS = 90_000;
 const LOOK_MS = 10_000;
+/** What the smaller layer is wide; the larger one is 640, or 480 where its sender's processor has too much to do. */
+const SMALL = 320;
+/** Most of the samples that may be made up. */
+const WHOLE = 0.03;
 
 test('a receiver on 400 kbit/s gets a small moving picture and whole sound, the others what they had', async ({
   world,
   guests,
 }) => {
-  test.setTimeout(180_000);
+  test.setTimeout(240_000);
   const [narrow, wide, sender] = [
     await guests.arrive(ada),
     await guests.arrive(chen),
@@ -30,41 +34,45 @@ test('a receiver on 400 kbit/s gets a small moving picture and whole sound, the 
     await pin(guest, bo);
     await expect
       .poll(() => widthOf(guest, bo), { message: `${guest.name}'s large picture`, timeout: 40_000 })
-      .toBe(640);
+      .toBeGreaterThan(SMALL);
   }
   const before = await look(wide, bo);
 
   narrow.home.narrow(NARROW_KBPS);
   try {
     const narrowed = Date.now();
+    // Probes that fit into the line's token bucket say now and then that it carries twice as much: then a larger picture
+    // is tried, and given up.
+    let [small, large] = [before, before];
     await expect
-      .poll(async () => (await look(narrow, bo)).framesPerSecond, {
-        message: 'frames a second of the picture that is looked at',
-        timeout: SETTLED_MS,
-        intervals: [0],
-      })
-      .toBeGreaterThan(before.framesPerSecond * 0.6);
+      .poll(
+        async () => {
+          [small, large] = await Promise.all([look(narrow, bo), look(wide, bo)]);
+          console.log(`    on ${NARROW_KBPS} kbit/s: ${inWords(small)}`);
+          const moves = small.width === SMALL && small.framesPerSecond > before.framesPerSecond * 0.6;
+          return moves && small.concealed < WHOLE;
+        },
+        { message: 'a small picture that moves, and whole sound', timeout: SETTLED_MS, intervals: [0] },
+      )
+      .toBe(true);
     console.log(
-      `    moving again ${Math.round((Date.now() - narrowed - LOOK_MS) / 1_000)} s after the line got thin`,
+      `    small and moving ${Math.round((Date.now() - narrowed - LOOK_MS) / 1_000)} s after the line got thin`,
     );
-    const [small, large] = await Promise.all([look(narrow, bo), look(wide, bo)]);
-    console.log(`    on ${NARROW_KBPS} kbit/s: ${inWords(small)}`);
     console.log(`    beside it before: ${inWords(before)}`);
     console.log(`    beside it meanwhile: ${inWords(large)}`);
-    expect(small.width).toBe(320);
-    expect(small.framesPerSecond).toBeGreaterThan(before.framesPerSecond * 0.5);
-    expect(small.concealed, 'share of sound that had to be made up').toBeLessThan(0.03);
     expect(small.concealed, 'no more than where nothing is narrow').toBeLessThan(large.concealed + 0.02);
     expect(small.kbps).toBeLessThan(NARROW_KBPS);
     await narrow.expectMovingPicture(bo);
 
-    expect(large.width).toBe(before.width);
+    expect(large.width).toBeGreaterThan(SMALL);
     expect(large.framesPerSecond).toBeGreaterThan(before.framesPerSecond * 0.8);
     expect(large.kbps).toBeGreaterThan(before.kbps * 0.8);
   } finally {
     narrow.home.narrow(null);
   }
-  await expect.poll(() => widthOf(narrow, bo), { message: 'large again', timeout: 60_000 }).toBe(640);
+  await expect
+    .poll(() => widthOf(narrow, bo), { message: 'large again', timeout: 60_000 })
+    .toBeGreaterThan(SMALL);
 });
 
 interface Seen {
@@ -87,7 +95,9 @@ async function look(guest: Guest, of: Person): Promise<Seen> {
   const seconds = (Date.now() - began) / 1_000;
   return {
     width: framesAfter?.width ?? 0,
-    framesPerSecond: ((framesAfter?.framesDecoded ?? 0) - (framesBefore?.framesDecoded ?? 0)) / seconds,
+    // A picture that was not there all the time did not move all the time.
+    framesPerSecond:
+      framesBefore && framesAfter ? (framesAfter.framesDecoded - framesBefore.framesDecoded) / seconds : 0,
     kbps: ((soundAfter.allBytes - soundBefore.allBytes) * 8) / 1_000 / seconds,
     concealed:
       (soundAfter.concealed - soundBefore.concealed) / Math.max(1, soundAfter.samples - soundBefore.samples),
