@@ -28,6 +28,22 @@ pub struct PacketResult {
     ///
     /// A packet that was reported as lost can be reported once more, as received.
     pub received: Option<Duration>,
+    /// How it was marked when it arrived; [`Ecn::NotEct`] where the reports do not tell, or it did not arrive.
+    pub ecn: Ecn,
+}
+
+/// Explicit congestion notification: the two bits of the IP header (RFC 3168, section 5; RFC 9331 for ECT(1)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Ecn {
+    /// The sender does not take marks; congestion shows as loss.
+    #[default]
+    NotEct,
+    /// Takes a mark as it would take a loss.
+    Ect0,
+    /// Takes marks that come early and often (L4S).
+    Ect1,
+    /// Congestion experienced.
+    Ce,
 }
 
 /// What the application does with the rate that it is given.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{PacketResult, ProbeId, SentPacket, Time};
+use crate::{Ecn, PacketResult, ProbeId, SentPacket, Time};
 
 /// How many packets at most are remembered: at 50 Mbit/s those of a second and a half, in 128 KiB.
 const CAPACITY: usize = 8_192;
@@ -103,11 +103,21 @@ impl SendHistory {
         reports: impl Iterator<Item = (u16, Option<Duration>)>,
         results: &mut Vec<PacketResult>,
     ) {
-        for (short, received) in reports {
+        let reports = reports.map(|(short, received)| (short, received.map(|at| (at, Ecn::NotEct))));
+        self.acknowledge_marked(reports, results);
+    }
+
+    /// The same for reports that tell how each packet was marked (RFC 8888).
+    pub fn acknowledge_marked(
+        &mut self,
+        reports: impl Iterator<Item = (u16, Option<(Duration, Ecn)>)>,
+        results: &mut Vec<PacketResult>,
+    ) {
+        for (short, arrival) in reports {
             let Some(sequence) = self.extend(short) else { continue };
             let index = self.index(sequence);
             let entry = &mut self.ring[index];
-            let fate = if received.is_some() { Fate::Received } else { Fate::ReportedLost };
+            let fate = if arrival.is_some() { Fate::Received } else { Fate::ReportedLost };
             let news = match entry.fate {
                 Fate::Unknown => true,
                 Fate::ReportedLost => fate == Fate::Received,
@@ -115,7 +125,8 @@ impl SendHistory {
             };
             if news {
                 entry.fate = fate;
-                results.push(PacketResult { sent: entry.sent(), sequence, received });
+                let (received, ecn) = arrival.map_or((None, Ecn::NotEct), |(at, ecn)| (Some(at), ecn));
+                results.push(PacketResult { sent: entry.sent(), sequence, received, ecn });
             }
         }
     }

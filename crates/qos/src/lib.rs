@@ -18,7 +18,7 @@ mod units;
 
 pub use arrival::{ArrivalLog, Feedback};
 pub use control::{
-    CongestionController, Control, Demand, NetworkState, PacketResult, Probe, ProbeId, SentPacket, Snapshot,
+    CongestionController, Control, Demand, Ecn, NetworkState, PacketResult, Probe, ProbeId, SentPacket, Snapshot,
 };
 pub use gcc::{Gcc, Limits};
 pub use history::SendHistory;

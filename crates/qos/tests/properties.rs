@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use conclave_qos::{
-    ArrivalLog, Bitrate, CongestionController, Demand, Gcc, Limits, Nada, Pacer, PacketResult, Probe, ProbeId, Queued,
-    SendHistory, SentPacket, Time, Turn,
+    ArrivalLog, Bitrate, CongestionController, Demand, Ecn, Gcc, Limits, Nada, Pacer, PacketResult, Probe, ProbeId,
+    Queued, SendHistory, SentPacket, Time, Turn,
 };
 use proptest::prelude::*;
 
@@ -100,6 +100,7 @@ fn check(
                         },
                         sequence,
                         received: received.map(Duration::from_secs),
+                        ecn: [Ecn::NotEct, Ecn::Ect0, Ecn::Ect1, Ecn::Ce][sequence as usize % 4],
                     })
                     .collect();
                 controller.handle_feedback(now, &results);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::SentPacket;
+use crate::{Ecn, SentPacket};
 
 /// 20 s in which 1,200-byte packets are sent at `rate` and those lost for which `lost` holds; what is allowed.
 fn run(rate: f64, delay_based: f64, lost: impl Fn(u64) -> bool) -> LossBased {
@@ -12,7 +12,7 @@ fn run(rate: f64, delay_based: f64, lost: impl Fn(u64) -> bool) -> LossBased {
         let at = Time::since_start(Duration::from_micros(micros));
         let received = (!lost(sequence)).then(|| Duration::from_micros(micros + 20_000));
         let sent = SentPacket { at, size: 1_200, probe: None, is_media: true };
-        reports.push(PacketResult { sent, sequence, received });
+        reports.push(PacketResult { sent, sequence, received, ecn: Ecn::NotEct });
         if micros - reported >= 50_000 {
             reported = micros;
             let arrived = reports.iter().filter(|report| report.received.is_some()).count();
@@ -60,7 +60,7 @@ fn what_comes_late_is_not_lost() {
             probe: None,
             is_media: true,
         };
-        let first = |i: u64| PacketResult { sent: sent(i), sequence: round * 10 + i, received: None };
+        let first = |i: u64| PacketResult { sent: sent(i), sequence: round * 10 + i, received: None, ecn: Ecn::NotEct };
         let missing: Vec<_> = (0..5).map(first).collect();
         loss.handle_report(&missing, 1e6, false);
         let arrived = |i| PacketResult { received: Some(Duration::from_millis(1)), ..first(i) };

@@ -102,7 +102,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{Bitrate, SentPacket, Time};
+    use crate::{Bitrate, Ecn, SentPacket, Time};
 
     /// Ten packets of 1,000 bytes sent every ms (8 Mbit/s), arriving every `gap` µs.
     fn run(gap: u64, missing: u64) -> Option<f64> {
@@ -114,7 +114,8 @@ mod tests {
             let at = Time::since_start(Duration::from_millis(i));
             let sent = SentPacket { at, size: 1_000, probe: Some(id), is_media: false };
             let arrived = 50_000 + i * gap;
-            let result = PacketResult { sent, sequence: i, received: Some(Duration::from_micros(arrived)) };
+            let result =
+                PacketResult { sent, sequence: i, received: Some(Duration::from_micros(arrived)), ecn: Ecn::NotEct };
             rate = results.handle_packet(id, &result, arrived as i64).or(rate);
         }
         rate
@@ -138,7 +139,7 @@ mod tests {
         assert_eq!(run(10, 0), None);
         let mut results = ProbeResults::default();
         let sent = SentPacket { at: Time::default(), size: 1, probe: None, is_media: false };
-        let result = PacketResult { sent, sequence: 0, received: None };
+        let result = PacketResult { sent, sequence: 0, received: None, ecn: Ecn::NotEct };
         assert_eq!(results.handle_packet(ProbeId(1), &result, 0), None, "never asked for");
     }
 }

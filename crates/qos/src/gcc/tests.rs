@@ -1,4 +1,5 @@
 use super::*;
+use crate::Ecn;
 
 fn at(ms: u64) -> Time {
     Time::since_start(Duration::from_millis(ms))
@@ -14,7 +15,7 @@ fn feed(gcc: &mut Gcc, from: u64, until: u64, delay: impl Fn(u64) -> Option<u64>
     for ms in (from..until).step_by(10) {
         gcc.handle_sent(&sent(ms));
         let received = delay(ms).map(|delay| Duration::from_millis(ms + delay));
-        results.push(PacketResult { sent: sent(ms), sequence: ms / 10, received });
+        results.push(PacketResult { sent: sent(ms), sequence: ms / 10, received, ecn: Ecn::NotEct });
         if ms % 50 == 40 {
             gcc.handle_feedback(at(ms + 50), &results);
             results.clear();

@@ -1,4 +1,5 @@
 use super::*;
+use crate::Ecn;
 
 fn at(ms: u64) -> Time {
     Time::since_start(Duration::from_millis(ms))
@@ -29,7 +30,12 @@ impl Road {
                     self.sequence += 1;
                     let arrives = Duration::from_millis(self.now + packet * 10 + delay + 7_000);
                     let is_lost = lost > 0 && self.sequence.is_multiple_of(lost);
-                    PacketResult { sent, sequence: self.sequence, received: (!is_lost).then_some(arrives) }
+                    PacketResult {
+                        sent,
+                        sequence: self.sequence,
+                        received: (!is_lost).then_some(arrives),
+                        ecn: Ecn::NotEct,
+                    }
                 })
                 .collect();
             self.now += 100;
