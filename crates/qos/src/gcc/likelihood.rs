@@ -138,7 +138,7 @@ impl Observations {
             .map(|(observation, weight)| {
                 let probability = channel.loss_probability(observation.sending_rate);
                 let (lost, kept) = (observation.lost / 1_000.0, (observation.size - observation.lost) / 1_000.0);
-                let likelihood = lost * probability.ln() + kept * (1.0 - probability).ln();
+                let likelihood = lost * libm::log(probability) + kept * libm::log(1.0 - probability);
                 weight * (likelihood + bias * observation.size / 1_000.0)
             })
             .sum()
@@ -149,7 +149,7 @@ impl Observations {
         let difference = PREFERENCE_THRESHOLD - self.average_loss;
         let preference = difference / (PREFERENCE_SMOOTHING + difference.abs());
         let kbps = bandwidth / 1_000.0;
-        preference * (BIAS * kbps + LOG_BIAS * (1.0 + kbps).ln())
+        preference * (BIAS * kbps + LOG_BIAS * libm::log(1.0 + kbps))
     }
 
     fn measure_loss(&self) -> f64 {

@@ -156,7 +156,7 @@ impl RateControl {
         let rise = if self.capacity.mean().is_some() {
             self.near_rise() * passed
         } else {
-            (self.rate * (RISE.powf(passed.min(1.0)) - 1.0)).max(LEAST_RISE)
+            (self.rate * (libm::pow(RISE, passed.min(1.0)) - 1.0)).max(LEAST_RISE)
         };
         self.rate = (self.rate + rise).min(most).clamp(self.floor, self.ceiling);
     }

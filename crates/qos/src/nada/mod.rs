@@ -83,7 +83,7 @@ impl Signal {
     fn update(&mut self, queue: f64, loss: f64, losses: &Losses) {
         self.loss += ALPHA * (loss - self.loss);
         self.before = self.now;
-        let warped = if queue < QTH { queue } else { QTH * (-LAMBDA * (queue - QTH) / QTH).exp() };
+        let warped = if queue < QTH { queue } else { QTH * libm::exp(-LAMBDA * (queue - QTH) / QTH) };
         let delay = match losses.intervals() {
             None => queue,
             Some((mean, current)) => {
@@ -92,7 +92,7 @@ impl Signal {
                 plain * queue + (1.0 - plain) * warped
             }
         };
-        self.now = (delay + DLOSS * (self.loss / PLRREF).powi(2)).min(XMAX);
+        self.now = (delay + DLOSS * (self.loss / PLRREF) * (self.loss / PLRREF)).min(XMAX);
     }
 }
 
