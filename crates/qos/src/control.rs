@@ -150,6 +150,16 @@ pub trait CongestionController: Send {
     /// What may be sent now. May change with every call of `handle_*`.
     fn control(&self) -> Control;
 
+    /// How many bytes may be on their way at once, IP and UDP headers included; `None`: as many as the rates allow.
+    ///
+    /// It bounds what a path that stops carrying anything can be given: rates are only corrected when reports come.
+    /// Who sends compares it with [`SendHistory::in_flight`](crate::SendHistory::in_flight), which
+    /// [`Pacer::set_window`](crate::Pacer::set_window) does for what is paced. Audio is counted and does not wait. May
+    /// change with every call of `handle_*`.
+    fn window(&self) -> Option<u64> {
+        None
+    }
+
     /// A probe to send next. Ask after every `handle_*` until there is none.
     fn poll_probe(&mut self) -> Option<Probe>;
 

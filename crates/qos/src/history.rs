@@ -68,6 +68,9 @@ pub struct SendHistory {
     next: u64,
     /// The oldest packet that is still there.
     oldest: u64,
+    /// Up to this packet (itself left out), what was sent is no longer on its way. Not before `oldest`.
+    landed: u64,
+    in_flight: u64,
 }
 
 impl SendHistory {
@@ -86,7 +89,16 @@ impl SendHistory {
         self.next += 1;
         let index = self.index(sequence);
         self.ring[index] = entry;
+        self.in_flight += u64::from(entry.size);
         sequence as u16
+    }
+
+    /// Bytes on their way: sent after the latest packet that is known to have arrived, IP and UDP headers included.
+    ///
+    /// What left before that one has arrived too, or is lost (libwebrtc counts so: `transport_feedback_adapter.cc`,
+    /// `InFlightBytesTracker`). What was forgotten is no longer counted.
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight
     }
 
     /// The number that the next packet will get: for who must write it before the packet is sent.
@@ -125,8 +137,12 @@ impl SendHistory {
             };
             if news {
                 entry.fate = fate;
+                let sent = entry.sent();
                 let (received, ecn) = arrival.map_or((None, Ecn::NotEct), |(at, ecn)| (Some(at), ecn));
-                results.push(PacketResult { sent: entry.sent(), sequence, received, ecn });
+                results.push(PacketResult { sent, sequence, received, ecn });
+                if received.is_some() {
+                    self.land(sequence + 1);
+                }
             }
         }
     }
@@ -136,6 +152,7 @@ impl SendHistory {
         let length = self.ring.len();
         let is_old = |entry: &Entry| next.at.since(entry.at) > REMEMBERED;
         if length >= CAPACITY || (length > 0 && is_old(&self.ring[self.index(self.oldest)])) {
+            self.land(self.oldest + 1);
             self.oldest += 1;
             return;
         }
@@ -145,6 +162,15 @@ impl SendHistory {
             ring[(sequence % longer as u64) as usize] = self.ring[self.index(sequence)];
         }
         self.ring = ring;
+    }
+
+    /// What was sent before this one is no longer on its way.
+    fn land(&mut self, until: u64) {
+        while self.landed < until {
+            let size = self.ring[self.index(self.landed)].size;
+            self.in_flight -= u64::from(size);
+            self.landed += 1;
+        }
     }
 
     fn index(&self, sequence: u64) -> usize {

@@ -81,3 +81,22 @@ fn a_slow_leg_takes_little_memory() {
     history.acknowledge([(99_800_u64 as u16, None)].into_iter(), &mut results);
     assert_eq!(results[0].sent.probe, Some(ProbeId(7)));
 }
+
+#[test]
+fn what_left_after_the_latest_arrival_is_in_flight() {
+    let mut history = SendHistory::new();
+    for size in [100, 200, 400, 800] {
+        history.record(packet(size));
+    }
+    assert_eq!(history.in_flight(), 1_500);
+    acknowledge(&mut history, &[(0, None)]);
+    assert_eq!(history.in_flight(), 1_500, "a loss alone says nothing of what came after it");
+    acknowledge(&mut history, &[(2, Some(5))]);
+    assert_eq!(history.in_flight(), 800);
+    acknowledge(&mut history, &[(1, Some(6))]);
+    assert_eq!(history.in_flight(), 800);
+    for _ in 0..CAPACITY {
+        history.record(packet(1));
+    }
+    assert_eq!(history.in_flight(), CAPACITY as u64, "what is forgotten is no longer counted");
+}

@@ -30,6 +30,9 @@ const PROBE_LATENESS: Duration = Duration::from_millis(10);
 const MOST_PROBES: usize = 4;
 /// A probe that could not begin, or go on, for this long is over (`bitrate_prober.cc`, `kProbeClusterTimeout` is 5 s).
 const PROBE_EXPIRES: Duration = Duration::from_secs(1);
+/// While the window is full, one packet leaves each time nothing has left for this long: something must be reported for
+/// it to become free (`pacing_controller.h`, `kCongestedPacketInterval`).
+const FULL_WINDOW_INTERVAL: Duration = Duration::from_millis(500);
 /// Padding asked for at once, at most: the payload of one packet.
 const MOST_PADDING: u64 = 1_200;
 
@@ -92,7 +95,8 @@ impl ActiveProbe {
 /// says [`Turn::Wait`]. Media leaves in bursts of up to 5 ms at the pacing rate (2.5 times the target, by
 /// [`Control::pacing`]), of 20 ms where the path is [ample](Control::is_ample), and then waits until their time has passed; faster where it would otherwise wait longer than
 /// 400 ms. Padding fills up to its rate what media leaves free. A probe goes before both and alone, at its own rate,
-/// made of media where there is some and of padding where not.
+/// made of media where there is some and of padding where not. While a window that was [set](Self::set_window) is full,
+/// nothing leaves but a probe, and one packet each half second.
 #[derive(Debug)]
 pub struct Pacer {
     pacing: Bitrate,
@@ -106,6 +110,10 @@ pub struct Pacer {
     /// The burst is over; wait until its debt is paid.
     draining: bool,
     updated: Time,
+    /// How many bytes may be on their way, and how many are; none: as many as the rates allow.
+    window: Option<u64>,
+    in_flight: u64,
+    last_sent: Option<Time>,
     probes: [Option<ActiveProbe>; MOST_PROBES],
 }
 
@@ -121,6 +129,9 @@ impl Pacer {
             padding_debt: 0,
             draining: false,
             updated: Time::default(),
+            window: None,
+            in_flight: 0,
+            last_sent: None,
             probes: [None; MOST_PROBES],
         }
     }
@@ -132,6 +143,14 @@ impl Pacer {
         self.padding = control.padding;
         self.burst = burst(control);
         self.rate = self.rate.max(control.pacing);
+    }
+
+    /// How many bytes may be on their way ([`CongestionController::window`](crate::CongestionController::window)), and
+    /// how many are ([`SendHistory::in_flight`](crate::SendHistory::in_flight)): to be called after every report. What
+    /// leaves after that is counted by [`handle_sent`](Self::handle_sent).
+    pub fn set_window(&mut self, window: Option<u64>, in_flight: u64) {
+        self.window = window;
+        self.in_flight = in_flight;
     }
 
     /// A probe is to be sent. Four at most wait; with more, the oldest is forgotten.
@@ -151,6 +170,11 @@ impl Pacer {
         if let Some(turn) = self.poll_active_probe(now, queued) {
             return turn;
         }
+        if let Some(due) = self.full_until()
+            && due > now
+        {
+            return Turn::Wait(Some(due));
+        }
         if queued.packets > 0 && !self.must_drain() {
             return Turn::Media(None);
         }
@@ -164,6 +188,8 @@ impl Pacer {
     pub fn handle_sent(&mut self, packet: &SentPacket) {
         self.update(packet.at);
         let size = u64::from(packet.size);
+        self.in_flight = self.in_flight.saturating_add(size);
+        self.last_sent = Some(packet.at);
         let most = |rate: Bitrate| rate.as_bps().saturating_mul(MOST_DEBT.as_micros() as u64);
         self.media_debt = self.media_debt.saturating_add(size * BYTE).min(most(self.rate));
         self.padding_debt = self.padding_debt.saturating_add(size * BYTE).min(most(self.padding));
@@ -184,16 +210,17 @@ impl Pacer {
         if let Some(active) = self.probes[0] {
             return Some(active.due().unwrap_or(self.updated));
         }
+        let full = self.full_until();
         let paid = |debt: u64, rate: Bitrate| {
             let micros = if rate > Bitrate::ZERO { debt.div_ceil(rate.as_bps()) } else { 0 };
             self.updated + Duration::from_micros(micros)
         };
         if queued.packets > 0 {
             let now = if self.draining { paid(self.media_debt, self.rate) } else { self.updated };
-            return (self.rate > Bitrate::ZERO).then_some(now);
+            return (self.rate > Bitrate::ZERO).then_some(full.map_or(now, |full| full.max(now)));
         }
         let padding = paid(self.media_debt, self.rate).max(paid(self.padding_debt, self.padding));
-        (self.padding > Bitrate::ZERO).then_some(padding)
+        (self.padding > Bitrate::ZERO).then_some(full.map_or(padding, |full| full.max(padding)))
     }
 
     /// What the first waiting probe says; `None` if there is none.
@@ -220,6 +247,12 @@ impl Pacer {
         let missing = u64::from(probe.packets.saturating_sub(active.packets)).max(1);
         let bytes = rest.div_ceil(missing).clamp(1, MOST_PADDING) as u32;
         Some(Turn::Padding { bytes, probe: Some(probe.id) })
+    }
+
+    /// When one packet may leave although the window is full; none while it is not.
+    fn full_until(&self) -> Option<Time> {
+        let is_full = self.window.is_some_and(|window| self.in_flight >= window);
+        self.last_sent.filter(|_| is_full).map(|sent| sent + FULL_WINDOW_INTERVAL)
     }
 
     fn end_probe(&mut self) {

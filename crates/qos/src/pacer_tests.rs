@@ -165,3 +165,16 @@ fn a_rate_of_nothing_sends_nothing() {
     let mut pacer = Pacer::new(Control::default());
     assert_eq!(pacer.poll(at(5), Queued { bytes: 0, packets: 1 }), Turn::Wait(None));
 }
+
+#[test]
+fn a_full_window_stops_all_but_one_packet_each_half_second() {
+    let mut pacer = Pacer::new(control(10_000, 0));
+    pacer.set_window(Some(5_000), 0);
+    let times: Vec<_> = drain(&mut pacer, 20, 1_100_000).into_iter().map(|(at, ..)| at / 100_000).collect();
+    assert_eq!(times, [0, 0, 0, 0, 5, 10]);
+    pacer.set_window(Some(5_000), 2_500);
+    let queued = Queued { bytes: 12_500, packets: 10 };
+    assert_eq!(pacer.poll(at(1_100_000), queued), Turn::Media(None));
+    pacer.set_window(None, 1_000_000);
+    assert_eq!(pacer.poll(at(1_100_000), queued), Turn::Media(None));
+}
