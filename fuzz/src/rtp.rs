@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use conclave_qos::Time;
-use conclave_rtp::rtcp::{Compound, MAX_COMPOUND, Packet, ReferenceClock, Writer};
+use conclave_rtp::rtcp::{Compound, MAX_COMPOUND, Packet, ReferenceClock, ReportClock, Writer};
 use conclave_rtp::{
     ExtensionId, ExtensionIds, ExtensionValues, Feedback, Header, MAX_PACKET, OutgoingHeader, PayloadKind, PayloadType,
     ReceivePayload, ReceiveSection, Receiver, ReceiverConfig, Ssrc, StreamIndex, write_header,
@@ -51,7 +51,7 @@ pub fn rtp_header(data: &[u8]) {
 /// If something is.
 pub fn rtcp(data: &[u8]) -> usize {
     let (mut read, mut statuses) = (0, 0);
-    let mut clock = ReferenceClock::default();
+    let (mut clock, mut reports) = (ReferenceClock::default(), ReportClock::default());
     for packet in Compound::parse(data) {
         let Ok(packet) = packet else { continue };
         read += 1;
@@ -68,6 +68,11 @@ pub fn rtcp(data: &[u8]) -> usize {
                 let count = feedback.reports(reference).count();
                 assert_eq!(count, usize::from(feedback.count));
                 statuses += count;
+            }
+            Packet::CongestionFeedback(feedback) => {
+                let time = reports.unwrap(feedback.timestamp);
+                let count = feedback.blocks().map(|block| block.reports(time).count()).sum::<usize>();
+                assert!(count <= data.len() / 2 && feedback.blocks().count() <= data.len() / 8);
             }
             Packet::Sdes | Packet::Pli { .. } | Packet::Unknown { .. } => {}
         }

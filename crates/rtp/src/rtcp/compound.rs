@@ -1,5 +1,6 @@
 //! Telling a compound's packets apart.
 
+use super::congestion::CongestionFeedback;
 use super::feedback::{Fir, Nack, Remb};
 use super::reports::{Bye, ReportBlocks, SenderInfo};
 use super::transport::{MAX_STATUSES, TransportFeedback};
@@ -43,6 +44,8 @@ pub enum Packet<'a> {
     Remb(Remb<'a>),
     /// When which packets of a transport arrived.
     TransportFeedback(TransportFeedback<'a>),
+    /// When which packets of which streams arrived, and how they were marked (RFC 8888).
+    CongestionFeedback(CongestionFeedback<'a>),
     /// Well-formed, and nothing that is known here.
     Unknown {
         /// The packet type.
@@ -142,6 +145,9 @@ impl<'a> Frame<'a> {
             }
             (types::SDES, _) => Ok(Packet::Sdes),
             (types::BYE, count) => Bye::parse(body, count).map(Packet::Bye),
+            (types::TRANSPORT_FEEDBACK, formats::CONGESTION) => {
+                CongestionFeedback::parse(body).map(Packet::CongestionFeedback)
+            }
             (types::TRANSPORT_FEEDBACK | types::PAYLOAD_FEEDBACK, _) => {
                 let head = body.first_chunk::<8>().ok_or(Malformed::Truncated)?;
                 let sender = Ssrc(u32::from_be_bytes([head[0], head[1], head[2], head[3]]));

@@ -1,16 +1,21 @@
-//! RTCP: reading and writing compounds (RFC 3550 section 6, RFC 4585, RFC 5104, RFC 5506), transport-wide
-//! feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01) and REMB (draft-alvestrand-rmcat-remb-03).
+//! RTCP: reading and writing compounds (RFC 3550 section 6, RFC 4585, RFC 5104, RFC 5506), congestion control
+//! feedback (RFC 8888), transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01) and REMB
+//! (draft-alvestrand-rmcat-remb-03).
 
 mod compound;
+mod congestion;
 mod feedback;
 mod reports;
 mod transport;
 mod writer;
 
 #[cfg(test)]
+mod congestion_tests;
+#[cfg(test)]
 mod tests;
 
 pub use compound::{Compound, Packet};
+pub use congestion::{CongestionFeedback, ReportClock, StreamFeedback};
 pub use feedback::{Fir, FirEntry, Nack, Remb};
 pub use reports::{Bye, ReportBlock, ReportBlocks, SenderInfo};
 pub use transport::{ReferenceClock, TransportFeedback};
@@ -37,6 +42,8 @@ mod types {
 mod formats {
     /// With `TRANSPORT_FEEDBACK` (RFC 4585 section 6.2.1).
     pub(super) const NACK: u8 = 1;
+    /// With `TRANSPORT_FEEDBACK` (RFC 8888 section 3.1).
+    pub(super) const CONGESTION: u8 = 11;
     /// With `TRANSPORT_FEEDBACK` (the draft's section 3.1).
     pub(super) const TRANSPORT_WIDE: u8 = 15;
     /// With `PAYLOAD_FEEDBACK` (RFC 4585 section 6.3.1).

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::transport::Report;
 use super::{
-    Compound, FirEntry, MAX_BLOCKS, MAX_COMPOUND, Packet, ReferenceClock, ReportBlock, SenderInfo, TransportFeedback,
-    Writer,
+    Compound, FirEntry, MAX_BLOCKS, MAX_COMPOUND, Packet, ReferenceClock, ReportBlock, ReportClock, SenderInfo,
+    TransportFeedback, Writer,
 };
 use crate::header::Malformed;
 use crate::{NoRoom, Ssrc};
@@ -252,6 +252,16 @@ proptest! {
     }
 
     #[test]
+    fn a_limit_is_read_as_it_was_written_but_for_what_follows_its_first_18_bits(bits: u64, less in 0u32..64) {
+        let rate = bits >> less;
+        let compound = written(|writer| writer.remb(US, Bitrate::bps(rate), &[THEM, US]));
+        let Some(Packet::Remb(remb)) = read(&compound).pop() else { panic!("no limit") };
+        prop_assert!(remb.streams().eq([THEM, US]));
+        let told = remb.bitrate.as_bps();
+        prop_assert!(told <= rate && rate - told <= rate >> 17, "{told} of {rate}");
+    }
+
+    #[test]
     fn arrivals_are_read_as_they_were_written(
         base: u16,
         arrivals in proptest::collection::vec(proptest::option::weighted(0.8, -20_000i64..60_000), 1..400),
@@ -324,6 +334,11 @@ fn walk(bytes: &[u8]) {
             Packet::Fir(fir) => assert!(fir.entries().count() <= bytes.len() / 8),
             Packet::Remb(remb) => assert!(remb.streams().count() <= 255),
             Packet::TransportFeedback(feedback) => walk_feedback(&feedback),
+            Packet::CongestionFeedback(feedback) => {
+                let time = ReportClock::default().unwrap(feedback.timestamp);
+                let reports = feedback.blocks().map(|block| block.reports(time).count()).sum::<usize>();
+                assert!(reports <= bytes.len() / 2);
+            }
             Packet::Sdes | Packet::Pli { .. } | Packet::Unknown { .. } => {}
         }
     }

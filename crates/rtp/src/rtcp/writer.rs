@@ -1,7 +1,8 @@
 //! Writing compounds.
 
-use conclave_qos::{Bitrate, Feedback};
+use conclave_qos::{Bitrate, Ecn, Feedback, Time};
 
+use super::congestion::{MAX_REPORTS, write_metric};
 use super::feedback::{FirEntry, Remb};
 use super::reports::{ReportBlock, SenderInfo};
 use super::transport::Report;
@@ -173,12 +174,51 @@ impl<'a> Writer<'a> {
     pub(super) fn transport_report<A, I>(&mut self, sender: Ssrc, media: Ssrc, report: &Report<A>) -> Result<(), NoRoom>
     where
         A: Fn() -> I,
-        I: Iterator<Item = Option<conclave_qos::Time>>,
+        I: Iterator<Item = Option<Time>>,
     {
         let mut packet = self.feedback(types::TRANSPORT_FEEDBACK, formats::TRANSPORT_WIDE, sender, media)?;
         let start = packet.end;
         packet.end += report.write(&mut packet.writer.buffer[start..])?;
         packet.finish_padded()
+    }
+
+    /// Says which packets of which streams arrived, when, and how they were marked (RFC 8888 section 3.1). `at` is the
+    /// moment of the report, `timestamp` the same moment as the middle 32 bits of an NTP timestamp.
+    ///
+    /// A block is a stream, its first sequence number, and what became of each packet from there on.
+    ///
+    /// # Errors
+    /// If it does not fit, or a block speaks of more than 16,384 packets.
+    pub fn congestion_feedback<B, R>(
+        &mut self,
+        sender: Ssrc,
+        (at, timestamp): (Time, u32),
+        blocks: B,
+    ) -> Result<(), NoRoom>
+    where
+        B: IntoIterator<Item = (Ssrc, u16, R)>,
+        R: IntoIterator<Item = Option<(Time, Ecn)>>,
+    {
+        let mut packet = self.packet(types::TRANSPORT_FEEDBACK, formats::CONGESTION);
+        packet.put(&sender.0.to_be_bytes())?;
+        for (ssrc, first, arrivals) in blocks {
+            packet.put(&ssrc.0.to_be_bytes())?;
+            packet.put(&first.to_be_bytes())?;
+            let place = packet.end;
+            packet.put(&[0; 2])?;
+            let mut reports = 0u16;
+            for arrival in arrivals {
+                packet.put(&write_metric(arrival, at))?;
+                reports += 1;
+                if usize::from(reports) > MAX_REPORTS {
+                    return Err(NoRoom);
+                }
+            }
+            packet.put_at(place, &reports.to_be_bytes())?;
+            packet.align()?;
+        }
+        packet.put(&timestamp.to_be_bytes())?;
+        packet.finish()
     }
 
     fn feedback(&mut self, kind: u8, format: u8, sender: Ssrc, media: Ssrc) -> Result<Unfinished<'_, 'a>, NoRoom> {
@@ -211,11 +251,23 @@ impl Unfinished<'_, '_> {
         Ok(())
     }
 
-    /// Zeroes up to the boundary of four bytes, and the head.
-    fn finish(mut self) -> Result<(), NoRoom> {
-        while !self.end.is_multiple_of(4) {
+    /// Writes over what was put before.
+    fn put_at(&mut self, place: usize, bytes: &[u8]) -> Result<(), NoRoom> {
+        self.writer.buffer.get_mut(place..place + bytes.len()).ok_or(NoRoom)?.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    /// Zeroes up to the boundary of four bytes.
+    fn align(&mut self) -> Result<(), NoRoom> {
+        while !(self.end - self.writer.length).is_multiple_of(4) {
             self.put(&[0])?;
         }
+        Ok(())
+    }
+
+    /// Zeroes up to the boundary of four bytes, and the head.
+    fn finish(mut self) -> Result<(), NoRoom> {
+        self.align()?;
         self.write_head(0)
     }
 

@@ -37,7 +37,7 @@ impl Sender {
             }
             Packet::Remb(remb) => self.handle_limit(now, Some(remb.bitrate)),
             Packet::TransportFeedback(feedback) => self.handle_transport_feedback(now, feedback),
-            Packet::Sdes | Packet::Bye(_) | Packet::Unknown { .. } => {}
+            Packet::CongestionFeedback(_) | Packet::Sdes | Packet::Bye(_) | Packet::Unknown { .. } => {}
         }
     }
 
