@@ -9,6 +9,7 @@
 
 mod arrival;
 mod control;
+pub mod fec;
 mod gcc;
 mod history;
 mod nada;
