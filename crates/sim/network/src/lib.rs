@@ -1,1 +1,66 @@
-//! A network in virtual time, for measuring quality of service: flows, bottlenecks, and what is to be seen on them.
+//! A network in virtual time, for measuring quality of service: flows as a leg of the server has them, the links that they
+//! share, and what is to be seen on them.
+//!
+//! [`run`] plays one of the [`scenarios`] with one controller and one seed. Time is whole microseconds, nothing comes from
+//! outside, and what happens is the same on every machine: [`Outcome::hash`] says so.
+
+mod agent;
+mod capacity;
+mod event;
+mod figures;
+mod hash;
+mod kind;
+mod link;
+mod loss;
+mod media;
+mod packet;
+mod path;
+mod queue;
+mod random;
+mod record;
+mod scenario;
+mod units;
+mod world;
+
+pub use capacity::Capacity;
+pub use figures::{Figure, Figures};
+pub use kind::Kind;
+pub use loss::Loss;
+pub use media::{Encoder, Reports, Timeline};
+pub use path::{Jitter, Spread, THIRTY_MILLISECONDS};
+pub use queue::Discipline;
+pub use random::Random;
+pub use record::{Delays, LINE, Line, Record};
+pub use scenario::{FlowSpec, LinkSpec, Rate, Scenario, scenarios};
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// FNV-1a over all that happened to packets: equal for equal runs, different for others but by chance.
+    pub hash: u64,
+    /// What is to be seen.
+    pub figures: Figures,
+    /// From what.
+    pub record: Record,
+}
+
+/// How many scenarios there are.
+pub fn scenario_count() -> usize {
+    scenarios().count()
+}
+
+/// Plays a scenario.
+pub fn run(scenario: &Scenario, kind: Kind, seed: u64) -> Outcome {
+    let (hash, record, links) = scenario.build(kind, seed).run(scenario.length());
+    let capacities: Vec<_> = links.iter().map(link::Link::capacity).collect();
+    let figures = Figures::new(scenario, &record, &capacities);
+    Outcome { hash, figures, record }
+}
+
+/// The hash of a run by numbers: a place among the [`scenarios`], one among [`Kind::ALL`], and a seed. `None` if there
+/// is no such scenario or controller.
+pub fn hash_of(scenario: usize, controller: usize, seed: u64) -> Option<u64> {
+    let scenario = scenarios().nth(scenario)?;
+    let kind = Kind::ALL.get(controller)?;
+    Some(scenario.build(*kind, seed).run(scenario.length()).0)
+}

@@ -1,0 +1,38 @@
+//! The controllers that are compared.
+
+use conclave_qos::{CongestionController, Gcc, Limits, Nada};
+
+/// Which controller every flow of a run has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Google congestion control.
+    Gcc,
+    /// RFC 8698.
+    Nada,
+}
+
+impl Kind {
+    /// All, in the order of the tables.
+    pub const ALL: &[Self] = &[Self::Gcc, Self::Nada];
+
+    /// As options and tables call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gcc => "gcc",
+            Self::Nada => "nada",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
+    /// A new one.
+    pub(crate) fn controller(self, limits: Limits) -> Box<dyn CongestionController> {
+        match self {
+            Self::Gcc => Box::new(Gcc::new(limits)),
+            Self::Nada => Box::new(Nada::new(limits)),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! From data to a world.
+
+use conclave_qos::{Bitrate, Limits, Time};
+
+use super::{FlowSpec, LinkSpec, Rate, Scenario};
+use crate::Kind;
+use crate::agent::{Agent, Flow};
+use crate::capacity::Capacity;
+use crate::link::Link;
+use crate::media::{Receiver, Sender, Source};
+use crate::path::{Jitter, Wire};
+use crate::random::Random;
+use crate::record::Record;
+use crate::units::{MILLI, SECOND, at};
+use crate::world::{Route, World};
+
+/// Where every controller begins: what libwebrtc begins with (`kDefaultStartBitrate`).
+const START: Bitrate = Bitrate::kbps(300);
+/// What no controller goes beyond; encoders make less.
+const CEILING: Bitrate = Bitrate::kbps(100_000);
+
+impl Scenario {
+    /// Everything as it is before the first event.
+    pub(crate) fn build(&self, kind: Kind, seed: u64) -> World {
+        let mut random = Random::new(seed);
+        let links = self.links.iter().map(|link| link.build(&mut random)).collect();
+        let agents: Vec<_> = self.flows.iter().map(|flow| flow.build(kind, &mut random)).collect();
+        let (from, until) = self.focus.unwrap_or_default();
+        let record = Record::new(agents.len(), self.length(), (at(from * SECOND), at(until * SECOND)));
+        World::new(links, agents, record)
+    }
+
+    /// How long it takes.
+    pub(crate) fn length(&self) -> Time {
+        at(self.seconds * SECOND)
+    }
+}
+
+impl LinkSpec {
+    pub(crate) fn capacity(&self) -> Capacity {
+        match self.rate {
+            Rate::Steps(steps) => {
+                Capacity::new(steps.iter().map(|(since, rate)| (at(since * MILLI), Bitrate::bps(*rate))).collect())
+            }
+        }
+    }
+
+    fn build(&self, random: &mut Random) -> Link {
+        Link::new(self.capacity(), self.discipline, self.loss, random.fork())
+    }
+}
+
+impl FlowSpec {
+    fn build(&self, kind: Kind, random: &mut Random) -> (Agent, Route) {
+        let limits = Limits { start: START, floor: Bitrate::bps(self.encoder.least), ceiling: CEILING };
+        let controller = kind.controller(limits);
+        let source = Source::new(self.encoder, random.fork());
+        let sender = Sender::new(controller, source, self.timeline, self.ecn);
+        let agent = Agent::Media(Box::new(Flow { sender, receiver: Receiver::new(self.reports) }));
+        let delay = self.delay * MILLI;
+        let there = Wire::new(delay, self.jitter, random.fork());
+        let back = Wire::new(delay, Jitter::None, random.fork());
+        (agent, Route { forward: self.forward, backward: self.backward, there, back })
+    }
+}
