@@ -1,0 +1,169 @@
+//! Holds its own against traffic that fills queues until packets are lost (TCP, mostly).
+//!
+//! Who keeps queues short beside such traffic starves. The evidence for it is a queue that stays although we have sent
+//! so much less than arrived that it must have emptied: then others fill it. From then on, as long as the queue never
+//! empties, the rate is that of a TCP flow (RFC 5348, 3 has the reasons for comparing so; Copa, NSDI 2018, 2.2 for the
+//! switch): a packet more each round trip, and a fall by a part when packets are lost. From time to time half is sent
+//! for a while: were all others gone, or like us, the queue would empty then.
+
+use std::time::Duration;
+
+use crate::Time;
+
+/// A queue of this much above the one aimed at, ms, may be one that others keep.
+const STANDS: f64 = 20.0;
+/// It would have to be empty by now if we had sent this much less than arrived, in ms of what arrives, beyond what
+/// stood at first: a frame or two may differ.
+const BEYOND: f64 = 60.0;
+/// Others keep it if this share of it is still there.
+const STAYS: f64 = 0.5;
+/// We begin with this share of what we had before.
+const BEGIN: f64 = 0.8;
+/// What a TCP flow sends more each round trip: a packet, bits.
+const PACKET: f64 = 1_200.0 * 8.0;
+/// What stays after a loss: TCP's half is for a window, whose queue stays when it is halved. A rate that falls by this
+/// and rises by a packet has the mean of a TCP flow (Yang and Lam, ICNP 2000: a = 4 (1 - b^2) / 3 for b = .7 is .68).
+const KEEPS: f64 = 0.7;
+/// Fraction of a packet that is added each round trip, from the same equation.
+const RISES: f64 = 0.68;
+/// Each so often it is tested whether the others have gone...
+const TEST_EVERY: Duration = Duration::from_secs(12);
+/// ...by sending this share, so long at most.
+const TEST: f64 = 0.5;
+const TEST_LENGTH: Duration = Duration::from_millis(1_000);
+
+/// A queue stands, and we send less.
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    counts_from: Time,
+    /// The longest, ms, and by how much it must have become shorter by now.
+    longest: f64,
+    drained: f64,
+    /// What we had before, bit/s.
+    rate: f64,
+}
+
+/// As TCP would send, bit/s.
+#[derive(Clone, Copy, Debug)]
+struct Rival {
+    rate: f64,
+    fell: Time,
+    tested: Time,
+}
+
+/// What a report says that matters here.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    /// ms
+    pub(super) queue: f64,
+    pub(super) aim: f64,
+    /// bit/s
+    pub(super) sent: f64,
+    pub(super) arrived: f64,
+    pub(super) capacity: f64,
+    /// Packets were lost that do not belong to the path.
+    pub(super) lost: bool,
+    pub(super) round_trip: Duration,
+}
+
+/// Decides whether to compete.
+#[derive(Debug, Default)]
+pub(super) struct Competition {
+    standing: Option<Standing>,
+    rival: Option<Rival>,
+    updated: Time,
+}
+
+impl Competition {
+    /// What to send while competing, bit/s; none while not.
+    pub(super) fn rate(&self, now: Time) -> Option<f64> {
+        let rival = self.rival?;
+        Some(if rival.is_testing(now) { rival.rate * TEST } else { rival.rate })
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.rival.is_some()
+    }
+
+    /// Takes a report in; says what to go on with where competing has just ended.
+    pub(super) fn handle_report(&mut self, now: Time, seen: Seen) {
+        let passed = now.since(self.updated).min(seen.round_trip + Duration::from_millis(250)).as_secs_f64();
+        self.updated = now;
+        if let Some(rival) = &mut self.rival {
+            if seen.queue < seen.aim {
+                self.rival = None;
+                self.standing = None;
+                return;
+            }
+            rival.update(now, passed, seen);
+            return;
+        }
+        self.watch(now, passed, seen);
+    }
+
+    fn watch(&mut self, now: Time, passed: f64, seen: Seen) {
+        if seen.queue < seen.aim + STANDS / 2.0 {
+            self.standing = None;
+            return;
+        }
+        if seen.queue < seen.aim + STANDS && self.standing.is_none() {
+            return;
+        }
+        let standing = self.standing.get_or_insert(Standing {
+            counts_from: now + seen.round_trip,
+            longest: 0.0,
+            drained: 0.0,
+            rate: seen.capacity,
+        });
+        let less = 1.0 - seen.sent / seen.arrived.max(1.0);
+        standing.drained += less.clamp(-1.0, 1.0) * passed * 1_000.0;
+        if now < standing.counts_from {
+            standing.longest = standing.longest.max(seen.queue);
+            standing.drained = standing.drained.min(0.0);
+            return;
+        }
+        if standing.drained < 0.0 {
+            // We filled it ourselves.
+            standing.longest = standing.longest.max(seen.queue);
+            standing.drained = 0.0;
+        }
+        if standing.drained > standing.longest + BEYOND && seen.queue > standing.longest * STAYS {
+            let rate = standing.rate * BEGIN;
+            self.standing = None;
+            self.rival = Some(Rival { rate, fell: now, tested: now });
+        }
+    }
+}
+
+impl Rival {
+    fn is_testing(&self, now: Time) -> bool {
+        let since = now.since(self.tested);
+        since >= TEST_EVERY && since < TEST_EVERY + TEST_LENGTH
+    }
+
+    fn update(&mut self, now: Time, passed: f64, seen: Seen) {
+        if now.since(self.tested) >= TEST_EVERY + TEST_LENGTH {
+            self.tested = now;
+        }
+        let round_trip = seen.round_trip.as_secs_f64().max(0.02);
+        if seen.lost && now.since(self.fell) > seen.round_trip + Duration::from_millis(100) {
+            self.rate *= KEEPS;
+            self.fell = now;
+        } else if !self.is_testing(now) {
+            self.rate += RISES * PACKET * passed / (round_trip * round_trip);
+        }
+    }
+
+    fn bound(&mut self, low: f64, high: f64) {
+        self.rate = self.rate.clamp(low, high);
+    }
+}
+
+impl Competition {
+    /// The rate stays within these.
+    pub(super) fn bound(&mut self, low: f64, high: f64) {
+        if let Some(rival) = &mut self.rival {
+            rival.bound(low, high);
+        }
+    }
+}

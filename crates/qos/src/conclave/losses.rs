@@ -1,0 +1,171 @@
+//! Tells losses of chance from losses of congestion, by experiment.
+//!
+//! Losses that come with a queue are congestion, and the queue says so first. Losses without one are either chance (a
+//! radio link) or a path that cuts off what is too much (a policer, a short buffer). Nothing in a single report tells
+//! them apart, but a trial does: send a fifth less for a while. If the share that is lost stays, it was chance, and is
+//! believed to belong to the path from then on; if it falls to less than half, it was congestion, and what arrived
+//! before is all that the path carries.
+
+use std::time::Duration;
+
+use crate::Time;
+
+/// A share is taken from so many packets at least, and from this long.
+const PACKETS: u32 = 50;
+const WINDOW: Duration = Duration::from_millis(300);
+/// Losses are unexplained if they exceed what belongs to the path by this much (less disturbs a picture little, and
+/// repair takes care of it) and by two standard deviations.
+const TOLERATED: f64 = 0.03;
+const DEVIATIONS: f64 = 2.0;
+/// A trial begins after so many windows with unexplained losses in a row.
+const WINDOWS: u32 = 2;
+/// How much is sent during a trial.
+pub(super) const TRIAL: f64 = 0.8;
+/// A trial is over when chance would have lost so many packets, or after this long.
+const EXPECTED: f64 = 8.0;
+const LONGEST_TRIAL: Duration = Duration::from_secs(4);
+/// Less than this share of the former losses is no chance (with eight expected, chance does that once in 25 times).
+const FELL: f64 = 0.45;
+/// After a trial that found chance, the next has to wait; twice as long after each, up to the longest.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(160);
+/// How fast what belongs to the path follows what is seen, for each window.
+const FOLLOWS: f64 = 0.1;
+
+/// What came of a report.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Verdict {
+    /// Nothing to do.
+    Nothing,
+    /// The losses of these bit/s, as they arrived when the trial began, were congestion.
+    Congestion(f64),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Trial {
+    /// What is sent less of begins to be reported from here on.
+    counts_from: Time,
+    began: Time,
+    share: f64,
+    arrived: f64,
+}
+
+/// Follows losses.
+#[derive(Debug)]
+pub(super) struct Losses {
+    began: Time,
+    packets: u32,
+    lost: u32,
+    /// Of the latest window.
+    share: f64,
+    inherent: f64,
+    unexplained: u32,
+    trial: Option<Trial>,
+    next_trial: Time,
+    pause: Duration,
+}
+
+impl Default for Losses {
+    fn default() -> Self {
+        Self {
+            began: Time::default(),
+            packets: 0,
+            lost: 0,
+            share: 0.0,
+            inherent: 0.0,
+            unexplained: 0,
+            trial: None,
+            next_trial: Time::default(),
+            pause: SHORTEST_PAUSE,
+        }
+    }
+}
+
+impl Losses {
+    /// Share of the latest window that was lost, 0 to 1.
+    pub(super) fn share(&self) -> f64 {
+        self.share
+    }
+
+    /// Share that is lost whatever is sent, 0 to .5.
+    pub(super) fn inherent(&self) -> f64 {
+        self.inherent
+    }
+
+    /// Whether less is to be sent, by [`TRIAL`].
+    pub(super) fn is_trying(&self) -> bool {
+        self.trial.is_some()
+    }
+
+    /// So many packets were reported and so many of them as lost, while a queue stood or not; `arrived` is what arrives,
+    /// bit/s, and `answer` how long it takes until a change of what is sent is reported.
+    pub(super) fn handle_report(
+        &mut self,
+        now: Time,
+        (packets, lost): (u32, u32),
+        has_queue: bool,
+        arrived: f64,
+        answer: Duration,
+    ) -> Verdict {
+        if self.trial.is_some_and(|trial| now < trial.counts_from) {
+            return Verdict::Nothing;
+        }
+        self.packets = self.packets.saturating_add(packets);
+        self.lost = self.lost.saturating_add(lost);
+        if let Some(trial) = self.trial {
+            return self.judge(now, trial, has_queue);
+        }
+        if self.packets < PACKETS || now.since(self.began) < WINDOW {
+            return Verdict::Nothing;
+        }
+        let count = f64::from(self.packets);
+        let share = self.close_window(now);
+        let likely = self.inherent.max(TOLERATED);
+        let chance = DEVIATIONS * (likely * (1.0 - likely) / count).sqrt();
+        if has_queue {
+            // Congestion, which the queue tells of.
+            self.unexplained = 0;
+        } else if share <= self.inherent + TOLERATED.max(chance) {
+            self.unexplained = 0;
+            self.follow(share);
+        } else {
+            self.unexplained += 1;
+            if self.unexplained >= WINDOWS && now >= self.next_trial {
+                self.unexplained = 0;
+                self.trial = Some(Trial { counts_from: now + answer, began: now, share, arrived });
+            }
+        }
+        Verdict::Nothing
+    }
+
+    fn judge(&mut self, now: Time, trial: Trial, has_queue: bool) -> Verdict {
+        let expected = f64::from(self.packets) * trial.share;
+        let is_over = expected >= EXPECTED || now.since(trial.began) > LONGEST_TRIAL;
+        if !is_over || now.since(trial.counts_from) < WINDOW {
+            return Verdict::Nothing;
+        }
+        let share = self.close_window(now);
+        self.trial = None;
+        self.next_trial = now + self.pause;
+        if share < trial.share * FELL {
+            self.pause = SHORTEST_PAUSE;
+            self.next_trial = now;
+            return Verdict::Congestion(trial.arrived / (1.0 - self.inherent));
+        }
+        if !has_queue {
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+            self.inherent = ((share + trial.share) / 2.0).min(0.5);
+        }
+        Verdict::Nothing
+    }
+
+    fn close_window(&mut self, now: Time) -> f64 {
+        self.share = f64::from(self.lost.min(self.packets)) / f64::from(self.packets.max(1));
+        (self.began, self.packets, self.lost) = (now, 0, 0);
+        self.share
+    }
+
+    fn follow(&mut self, share: f64) {
+        self.inherent = (self.inherent + FOLLOWS * (share - self.inherent)).clamp(0.0, 0.5);
+    }
+}

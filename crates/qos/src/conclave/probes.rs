@@ -1,0 +1,241 @@
+//! When to probe, how fast, and what came of it.
+//!
+//! A probe is a train of packets at a rate above what is believed to fit. It is due at first, while the queue stays
+//! empty although we send what we believe to fit, and while more is wanted than is sent. Each that gets through is
+//! followed by a faster one at once; one that does not makes the next wait longer.
+//!
+//! A train shows what gets through for as long as it is, and no more: a token bucket, or a short burst of a radio
+//! link, lets it through at any rate. So where more was believed after a probe and then did not hold, probes become
+//! longer, until they outlast what deceived them.
+
+use std::time::Duration;
+
+use super::micros;
+use crate::{Bitrate, PacketResult, Probe, ProbeId, Time};
+
+/// At first: 3 times what is assumed, libwebrtc's first too (`probe_controller.h`, `p1`).
+const FIRST: f64 = 3.0;
+/// Where nothing else is known: what it costs in queueing where it fails is (1.5 - 1) of its length.
+const CAREFUL: f64 = 1.6;
+/// After one that got through.
+const FURTHER: f64 = 2.5;
+/// It got through if it arrived at this share of its rate.
+const THROUGH: f64 = 0.88;
+/// What arrived of a train that filled the path is what the path carries; this much is believed.
+const BELIEVED: f64 = 0.95;
+/// Share of the packets and bytes that must arrive for a result.
+const NEEDED_PERCENT: u64 = 75;
+/// Arriving faster than this share of the sent rate, something held them up.
+const MOST_RATIO: f64 = 1.5;
+/// A train has so many packets at least, since one that waits beside others shifts the result by its own length...
+const PACKETS: u32 = 6;
+/// ...and this length, doubled each time that it deceived, up to the longest.
+const LENGTH: f64 = 0.025;
+const LONGEST: f64 = 0.4;
+/// Results that have not come after this, beyond a round trip, do not come.
+const WAIT: Duration = Duration::from_millis(400);
+/// From one that failed to the next; doubles up to the longest.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(8);
+/// Nothing slower is looked for: a small picture.
+const LEAST: f64 = 250_000.0;
+/// What was believed after a probe and was not confirmed within this time was a deception.
+const CONFIRMED: Duration = Duration::from_secs(2);
+
+#[derive(Clone, Copy, Debug)]
+struct Train {
+    probe: Probe,
+    until: Time,
+    packets: u64,
+    bytes: u64,
+    /// (when sent, size) of the last sent, (when arrived, size) of the first arrived; µs.
+    first_sent: i64,
+    last_sent: (i64, u64),
+    first_arrived: (i64, u64),
+    last_arrived: i64,
+}
+
+/// What came of a report.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Found {
+    /// bit/s that the path carries for us.
+    pub(super) rate: f64,
+}
+
+/// Plans and follows probes: one at a time.
+#[derive(Debug)]
+pub(super) struct Probes {
+    next_id: u32,
+    train: Option<Train>,
+    queued: Option<Probe>,
+    next: Time,
+    interval: Duration,
+    length: f64,
+    has_begun: bool,
+    /// When a probe was believed, and the rate before.
+    believed: Option<(Time, f64)>,
+}
+
+impl Default for Probes {
+    fn default() -> Self {
+        Self {
+            next_id: 0,
+            train: None,
+            queued: None,
+            next: Time::default(),
+            interval: SHORTEST_INTERVAL,
+            length: LENGTH,
+            has_begun: false,
+            believed: None,
+        }
+    }
+}
+
+impl Probes {
+    pub(super) fn poll(&mut self) -> Option<Probe> {
+        self.queued.take()
+    }
+
+    /// When [`consider`](Self::consider) could begin one, or the present one is over.
+    pub(super) fn poll_timeout(&self) -> Time {
+        self.train.map_or(self.next, |train| train.until)
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    /// Begins a probe if one is due. `estimate` is what is believed to fit, `most` what is worth looking for.
+    pub(super) fn consider(&mut self, now: Time, estimate: f64, most: f64, round_trip: Duration) {
+        if let Some(train) = self.train {
+            if now < train.until {
+                return;
+            }
+            self.fail(now);
+        }
+        if now < self.next {
+            return;
+        }
+        let factor = if self.has_begun { CAREFUL } else { FIRST };
+        self.has_begun = true;
+        self.start(now, estimate * factor, estimate, most, round_trip);
+    }
+
+    /// There seems to be more: no need to wait.
+    pub(super) fn hurry(&mut self, now: Time) {
+        self.interval = SHORTEST_INTERVAL;
+        self.next = self.next.min(now + SHORTEST_INTERVAL / 4);
+    }
+
+    /// What was believed turned out to be too much.
+    pub(super) fn handle_deception(&mut self, now: Time, rate: f64) {
+        if let Some((at, before)) = self.believed.take()
+            && now.since(at) < CONFIRMED
+            && rate < before * 1.15
+        {
+            self.length = (self.length * 2.0).min(LONGEST);
+            self.interval = LONGEST_INTERVAL;
+            self.next = now + self.interval;
+        }
+    }
+
+    fn start(&mut self, now: Time, rate: f64, estimate: f64, most: f64, round_trip: Duration) {
+        let rate = rate.max(LEAST).min(most);
+        if rate < estimate * 1.05 {
+            self.next = now + SHORTEST_INTERVAL;
+            return;
+        }
+        let bytes = (rate * self.length / 8.0).max(1.0);
+        let probe =
+            Probe { id: ProbeId(self.next_id), rate: Bitrate::bps(rate as u64), bytes: bytes as u32, packets: PACKETS };
+        self.next_id = self.next_id.wrapping_add(1);
+        self.queued = Some(probe);
+        self.train = Some(Train {
+            probe,
+            until: now
+                + round_trip
+                + WAIT
+                + Duration::from_secs_f64(self.length.max(f64::from(PACKETS) * 9_600.0 / rate.max(1.0))),
+            packets: 0,
+            bytes: 0,
+            first_sent: i64::MAX,
+            last_sent: (i64::MIN, 0),
+            first_arrived: (i64::MAX, 0),
+            last_arrived: i64::MIN,
+        });
+    }
+
+    fn fail(&mut self, now: Time) {
+        self.train = None;
+        self.next = now + self.interval;
+        self.interval = (self.interval * 2).min(LONGEST_INTERVAL);
+    }
+
+    /// Whether this packet belongs to the present probe.
+    pub(super) fn handle_packet(&mut self, result: &PacketResult, arrived: i64) {
+        let Some(train) = self.train.as_mut().filter(|train| result.sent.probe == Some(train.probe.id)) else { return };
+        let sent = micros(result.sent.at);
+        let size = u64::from(result.sent.size);
+        train.packets += 1;
+        train.bytes += size;
+        train.first_sent = train.first_sent.min(sent);
+        if sent > train.last_sent.0 {
+            train.last_sent = (sent, size);
+        }
+        if arrived < train.first_arrived.0 {
+            train.first_arrived = (arrived, size);
+        }
+        train.last_arrived = train.last_arrived.max(arrived);
+    }
+
+    /// All packets of a report were handled: what the present probe shows, if it is through. Goes on with a faster one
+    /// where that is worth looking for.
+    pub(super) fn handle_report(&mut self, now: Time, estimate: f64, most: f64, round_trip: Duration) -> Option<Found> {
+        let train = self.train?;
+        let enough = |have: u64, want: u32| have * 100 >= u64::from(want) * NEEDED_PERCENT;
+        if !enough(train.packets, train.probe.packets) || !enough(train.bytes, train.probe.bytes) {
+            return None;
+        }
+        let (sent, arrived) = train.rates()?;
+        if arrived > sent * MOST_RATIO {
+            self.fail(now);
+            return None;
+        }
+        let is_through = arrived >= sent * THROUGH;
+        let rate = if is_through { sent.min(arrived) } else { arrived * BELIEVED };
+        if !is_through || rate < estimate {
+            self.fail(now);
+        } else {
+            self.train = None;
+            self.interval = SHORTEST_INTERVAL;
+            self.next = now + SHORTEST_INTERVAL;
+            if rate < most * 0.95 {
+                self.start(now, rate * FURTHER, rate, most, round_trip);
+            }
+        }
+        if rate > estimate {
+            self.believed.get_or_insert((now, estimate));
+        }
+        Some(Found { rate })
+    }
+
+    /// What was believed has held for long enough.
+    pub(super) fn confirm(&mut self, now: Time) {
+        if self.believed.is_some_and(|(at, _)| now.since(at) >= CONFIRMED) {
+            self.believed = None;
+        }
+    }
+}
+
+impl Train {
+    /// As sent and as arrived, bit/s.
+    fn rates(&self) -> Option<(f64, f64)> {
+        let sending = self.last_sent.0.checked_sub(self.first_sent)?;
+        let arriving = self.last_arrived.checked_sub(self.first_arrived.0)?;
+        if !(1..=2_000_000).contains(&sending) || !(1..=2_000_000).contains(&arriving) {
+            return None;
+        }
+        let rate = |bytes: u64, micros: i64| bytes as f64 * 8_000_000.0 / micros as f64;
+        Some((rate(self.bytes - self.last_sent.1, sending), rate(self.bytes - self.first_arrived.1, arriving)))
+    }
+}
