@@ -1,6 +1,6 @@
 //! Quality of service, without I/O: how much may be sent, and when.
 //!
-//! A sender keeps one [`CongestionController`] ([`Gcc`] or [`Nada`]), one [`SendHistory`] and one
+//! A sender keeps one [`CongestionController`] ([`Gcc`], [`Nada`] or [`Scream`]), one [`SendHistory`] and one
 //! [`Pacer`] per path. Its receiver keeps one [`ArrivalLog`] and sends back what arrived when, as
 //! transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01).
 //!
@@ -12,8 +12,10 @@ mod control;
 pub mod fec;
 mod gcc;
 mod history;
+mod in_flight;
 mod nada;
 mod pacer;
+mod scream;
 mod silence;
 mod units;
 
@@ -25,4 +27,5 @@ pub use gcc::{Gcc, Limits};
 pub use history::SendHistory;
 pub use nada::Nada;
 pub use pacer::{Pacer, Queued, Turn};
+pub use scream::Scream;
 pub use units::{Bitrate, Time};

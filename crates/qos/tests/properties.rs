@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use conclave_qos::{
     ArrivalLog, Bitrate, CongestionController, Demand, Ecn, Gcc, Limits, Nada, Pacer, PacketResult, Probe, ProbeId,
-    Queued, SendHistory, SentPacket, Time, Turn,
+    Queued, Scream, SendHistory, SentPacket, Time, Turn,
 };
 use proptest::prelude::*;
 
@@ -124,6 +124,10 @@ fn check(
         let snapshot = controller.snapshot();
         prop_assert!((0.0..=1.0).contains(&snapshot.loss), "{snapshot:?}");
         prop_assert!(snapshot.delay_based <= limits.ceiling, "{snapshot:?}");
+        prop_assert!(
+            controller.window().is_none_or(|window| window >= 2_000),
+            "two packets may always be on their way"
+        );
     }
     Ok(())
 }
@@ -137,6 +141,11 @@ proptest! {
     #[test]
     fn the_target_of_nada_stays_within_its_limits(limits in limits(), events in prop::collection::vec(event(), 1..120)) {
         check(Box::new(Nada::new(limits)), limits, events)?;
+    }
+
+    #[test]
+    fn the_target_of_scream_stays_within_its_limits(limits in limits(), events in prop::collection::vec(event(), 1..120)) {
+        check(Box::new(Scream::new(limits)), limits, events)?;
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 mod network;
 
-use network::scenarios::{NADA, SCENARIOS, Scenario, play, run_with};
+use network::scenarios::{Make, NADA, SCENARIOS, SCREAM, Scenario, play, run_with};
 use network::{Application, Path};
 
 #[test]
@@ -38,9 +38,19 @@ const STEPS: Scenario = Scenario {
 
 #[test]
 fn nada_uses_a_small_network_with_a_short_queue() {
-    for (scenario, least, longest) in [(SMALL, 0.9, 60.0), (STEPS, 0.85, 80.0)] {
+    check_small(NADA, [0.9, 0.85], [60.0, 80.0]);
+}
+
+#[test]
+fn scream_uses_a_small_network_with_a_short_queue() {
+    check_small(SCREAM, [0.9, 0.9], [50.0, 50.0]);
+}
+
+/// With the steady network and with the one that changes, at least this utilisation and at most this queue, ms.
+fn check_small(make: Make, least: [f64; 2], longest: [f64; 2]) {
+    for (scenario, (least, longest)) in [SMALL, STEPS].iter().zip(least.into_iter().zip(longest)) {
         for seed in 1..=3 {
-            let (figures, _) = run_with(NADA, &scenario, seed);
+            let (figures, _) = run_with(make, scenario, seed);
             let holds = figures.utilisation >= least && figures.delay <= longest;
             assert!(holds, "{}, seed {seed}: {figures:?}", scenario.name);
         }

@@ -114,6 +114,7 @@ impl Flow {
             self.send_packet(now, index, link, 80 + OVERHEAD, None, true);
         }
         self.pacer.set_rates(at(now), self.controller.control());
+        self.pacer.set_window(self.controller.window(), self.history.in_flight());
         while let Some(probe) = self.controller.poll_probe() {
             self.pacer.add_probe(at(now), probe);
         }

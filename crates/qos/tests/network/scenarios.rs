@@ -1,6 +1,6 @@
 //! Conditions and checks.
 
-use conclave_qos::{CongestionController, Gcc, Limits, Nada};
+use conclave_qos::{CongestionController, Gcc, Limits, Nada, Scream};
 
 use super::{Application, Flow, Link, Path, run};
 
@@ -280,6 +280,7 @@ pub type Make = fn() -> Box<dyn CongestionController>;
 
 pub const GCC: Make = || Box::new(Gcc::new(Limits::default()));
 pub const NADA: Make = || Box::new(Nada::new(Limits::default()));
+pub const SCREAM: Make = || Box::new(Scream::new(Limits::default()));
 
 /// Runs one with GCC; the same seed gives the same run.
 pub fn play(scenario: &Scenario, seed: u64) -> (Figures, Vec<String>) {

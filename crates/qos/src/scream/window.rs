@@ -1,0 +1,230 @@
+//! The reference window: how many bytes should be on their way (section 4.2; libwebrtc's `scream_v2.cc`).
+
+use super::delay::Delay;
+use super::loss::Loss;
+use super::path::Path;
+use super::report::Report;
+use super::{SEGMENT, VIRTUAL_ROUND_TRIP, seconds};
+use crate::Time;
+
+/// The least window, bytes (`min_ref_window`; MIN_REF_WND of the draft is 3,000).
+const LEAST: f64 = 1_000.0;
+/// Of the share of marked packets, where it rises and where it falls (`l4s_avg_g_up`, `l4s_avg_g_down`; L4S_AVG_G of the
+/// draft is 1/16 both ways).
+const ALPHA_UP: f64 = 1.0 / 8.0;
+const ALPHA_DOWN: f64 = 1.0 / 128.0;
+/// What that share is taken for where there was no congestion for long (`UpdateRefWindow`).
+const ALPHA_ANEW: f64 = 0.25;
+/// What losses leave of the window (BETA_LOSS, `beta_loss`), and marks of classic ECN (BETA_ECN, section 4.2.1.2, which
+/// libwebrtc does not have).
+const AFTER_LOSS: f64 = 0.7;
+const AFTER_CLASSIC_MARK: f64 = 0.8;
+/// In round trips: for so long after congestion the window grows with care (POST_CONGESTION_DELAY_RTT)...
+const CAREFUL: f64 = 100.0;
+/// ...and if there was none for longer than this, the window may be far above what is sent
+/// (`number_of_rtts_between_reset_ref_window_i_on_congestion`).
+const LONG_AGO: f64 = 100.0;
+/// How much the window grows in a round trip at most, as a share of it (MUL_INCREASE_FACTOR).
+const GROWTH: f64 = 0.02;
+/// How near to the inflection point is near (`backoff_scale_factor_close_to_ref_window_i`; the draft has 8, which is nearer).
+const NEAR: f64 = 2.0;
+/// The window grows up to so many times what was on its way (`bytes_in_flight_head_room`; the draft has 1.5).
+const HEADROOM: f64 = 1.1;
+/// How much more than the window may be on its way, for frames that are larger than others (REF_WND_OVERHEAD_MIN, where
+/// delays grow, and REF_WND_OVERHEAD_MAX, where they do not: section 4.3.1).
+const OVERHEAD: (f64, f64) = (1.5, 3.0);
+/// At least so many segments may be on their way, so that reports never end (section 4.3.1).
+const LEAST_SEGMENTS: f64 = 2.0;
+
+/// The reference window.
+#[derive(Debug)]
+pub(super) struct Window {
+    /// `ref_wnd`, bytes.
+    size: f64,
+    /// `ref_wnd_i`: what it was when it last began to shrink; and whether it has grown since.
+    inflection: f64,
+    has_grown: bool,
+    /// `l4s_alpha`: the share of packets that are marked.
+    alpha: f64,
+    /// Marks are those of classic ECN.
+    is_classic: bool,
+    pub(super) loss: Loss,
+    /// When congestion was last reacted to, and when the window last became smaller.
+    reacted: Option<Time>,
+    fell: Option<Time>,
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self {
+            size: LEAST,
+            inflection: 1.0,
+            has_grown: true,
+            alpha: 0.0,
+            is_classic: false,
+            loss: Loss::default(),
+            reacted: None,
+            fell: None,
+        }
+    }
+}
+
+impl Window {
+    /// The first report came: what is sent at this rate (bytes a second) in this time (s) may be on its way.
+    pub(super) fn begin(&mut self, rate: f64, time: f64) {
+        self.size = (rate * time).max(LEAST);
+    }
+
+    /// Bytes.
+    pub(super) fn size(&self) -> f64 {
+        self.size
+    }
+
+    /// `ref_wnd_ratio`: the part of the window that a segment is, at most 1.
+    pub(super) fn segment_share(&self) -> f64 {
+        (SEGMENT / self.size).min(1.0)
+    }
+
+    /// What may be on its way, bytes (section 4.3.1).
+    pub(super) fn most_in_flight(&self, delay: &Delay) -> f64 {
+        let overhead = OVERHEAD.0 + (OVERHEAD.1 - OVERHEAD.0) * delay.least_scale();
+        (self.size * overhead).max(LEAST_SEGMENTS * SEGMENT)
+    }
+
+    pub(super) fn reacted(&self) -> Option<Time> {
+        self.reacted
+    }
+
+    pub(super) fn fell(&self) -> Option<Time> {
+        self.fell
+    }
+
+    /// Reports stay out: less is sent (as for GCC, whatever was measured before).
+    pub(super) fn handle_silence(&mut self, now: Time, kept: f64) {
+        self.size = (self.size * kept).max(LEAST);
+        self.fell = Some(now);
+    }
+
+    /// Sections 4.2.2.1 and 4.2.2.2.
+    pub(super) fn update(&mut self, now: Time, report: &Report, path: &Path) {
+        self.is_classic = report.is_classic.unwrap_or(self.is_classic);
+        self.update_alpha(report);
+        let round_trip = path.delay.round_trip();
+        let is_marked = report.marked > 0;
+        let is_delayed = path.delay.is_long();
+        let has_losses = self.loss.update(now, report, round_trip);
+        let is_lossy = has_losses && (self.loss.is_congested() || is_delayed);
+        let before = self.size;
+
+        let waited = self.reacted.map(|reacted| seconds(now.since(reacted)));
+        let may_react = waited.is_none_or(|waited| waited >= round_trip.min(path.reaction_interval()));
+        let reacts = may_react && (is_lossy || is_marked || is_delayed);
+        if reacts {
+            if waited.is_none() {
+                self.forget_start(path);
+            }
+            let backoff = if is_lossy {
+                1.0 - AFTER_LOSS
+            } else if is_marked {
+                let backoff = self.backoff_of_marks(path);
+                self.end_leisure(waited, path);
+                backoff
+            } else {
+                path.delay.virtual_alpha() / 2.0 / path.reactions()
+            };
+            self.size *= 1.0 - backoff;
+            self.reacted = Some(now);
+        }
+        // Marks that lower the window do not keep it from growing: two a round trip are what L4S settles at.
+        if reacts || (!is_marked && !is_delayed && self.loss.is_clear()) {
+            self.grow(now, report, path);
+        }
+        self.size = self.size.max(LEAST);
+        self.remember(now, before);
+    }
+
+    /// Fast to rise, slow to fall (section 4.2.1.3).
+    fn update_alpha(&mut self, report: &Report) {
+        let share = f64::from(report.marked) / f64::from(report.arrived.max(1));
+        if share > self.alpha {
+            self.alpha = (ALPHA_UP * share + (1.0 - ALPHA_UP) * self.alpha).min(1.0);
+        } else {
+            self.alpha *= 1.0 - ALPHA_DOWN;
+        }
+    }
+
+    /// The first congestion tells whether the rate at the start was too high: then less arrives in a round trip than the
+    /// window holds (`allow_initial_ref_window_clamping`).
+    fn forget_start(&mut self, path: &Path) {
+        if let Some(received) = path.arrivals.rate() {
+            self.size = (received * path.loop_time()).clamp(LEAST, self.size.max(LEAST));
+        }
+    }
+
+    /// After a long time without congestion the window may be far above what is sent, and the share of marks far below what
+    /// it will come to.
+    fn end_leisure(&mut self, waited: Option<f64>, path: &Path) {
+        let in_flight = path.peak.before();
+        if waited.is_some_and(|waited| waited > LONG_AGO * path.long_round_trip()) && in_flight > 0.0 {
+            self.size = in_flight.clamp(LEAST, self.size.max(LEAST));
+            self.alpha = ALPHA_ANEW;
+        }
+    }
+
+    fn backoff_of_marks(&self, path: &Path) -> f64 {
+        if self.is_classic {
+            return 1.0 - AFTER_CLASSIC_MARK;
+        }
+        let backoff = self.alpha / 2.0 / path.reactions();
+        if path.delay.is_long() {
+            return backoff;
+        }
+        // As slow as it grows: near the inflection point, and where delays vary.
+        backoff * self.scale_near_inflection().max(0.25) * path.delay.least_scale().max(0.1)
+    }
+
+    fn grow(&mut self, now: Time, report: &Report, path: &Path) {
+        let most = most_allowed(path);
+        if self.size >= most {
+            return;
+        }
+        let loop_time = path.loop_time() / VIRTUAL_ROUND_TRIP;
+        let short = if loop_time < 1.0 { loop_time * loop_time } else { 1.0 };
+        let near = self.scale_near_inflection();
+        let calm = path.delay.least_scale().max(0.1) * path.delay.spread_scale();
+        let since = self.reacted.map_or(f64::INFINITY, |reacted| seconds(now.since(reacted)));
+        let careful = (since / (CAREFUL * path.long_round_trip())).min(1.0);
+        let faster = 1.0 + GROWTH * self.size / SEGMENT * careful * near;
+        let factor = self.segment_share() * short * near.max(0.25) * calm * faster;
+        self.size = (self.size + report.unmarked_bytes as f64 * factor).clamp(LEAST, most);
+    }
+
+    /// From 0.1 at the inflection point to 1 at half of it and one and a half times it (`scl_t`).
+    fn scale_near_inflection(&self) -> f64 {
+        let distance = NEAR * (self.size - self.inflection) / self.inflection;
+        (distance * distance).clamp(0.1, 1.0)
+    }
+
+    /// The inflection point is where a fall began that followed a rise: not where one of many falls in a row did.
+    fn remember(&mut self, now: Time, before: f64) {
+        if self.size > before {
+            self.has_grown = true;
+        }
+        if self.size < before {
+            self.fell = Some(now);
+            if std::mem::take(&mut self.has_grown) {
+                self.inflection = before;
+            }
+        }
+    }
+
+    /// Whether less is on its way than the window would allow, so that it tells nothing (`is_application_limited_`).
+    pub(super) fn is_beyond(&self, path: &Path) -> bool {
+        most_allowed(path) < self.size
+    }
+}
+
+/// As far as what was on its way lets the window grow (section 4.2.2.2).
+fn most_allowed(path: &Path) -> f64 {
+    (SEGMENT + path.peak.most() * HEADROOM).max(LEAST)
+}
