@@ -8,6 +8,7 @@
 //! arguments give the same answers. After warm-up nothing is allocated.
 
 mod arrival;
+mod conclave;
 mod control;
 pub mod fec;
 mod gcc;
@@ -20,6 +21,7 @@ mod silence;
 mod units;
 
 pub use arrival::{ArrivalLog, Feedback};
+pub use conclave::Conclave;
 pub use control::{
     CongestionController, Control, Demand, Ecn, NetworkState, PacketResult, Probe, ProbeId, SentPacket, Snapshot,
 };
