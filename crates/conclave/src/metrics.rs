@@ -53,6 +53,12 @@ pub const SHARD_LEGS: &str = "conclave_media_shard_legs";
 pub const SHARD_PACKETS: &str = "conclave_media_shard_packets_total";
 /// RTP packets that a media thread queued for a receiver, by `shard`.
 pub const SHARD_FORWARDED: &str = "conclave_media_shard_forwarded_total";
+/// RTP packets by how long they were in the server, by `shard` and `le`: a histogram that is counted elsewhere.
+pub const FORWARDING_BUCKET: &str = "conclave_media_forwarding_seconds_bucket";
+/// What they were in the server together, by `shard`.
+pub const FORWARDING_SUM: &str = "conclave_media_forwarding_seconds_sum";
+/// How many there were, by `shard`.
+pub const FORWARDING_COUNT: &str = "conclave_media_forwarding_seconds_count";
 /// Media of all legs over the last second, in bits per second, by `direction`.
 pub const MEDIA_RATE: &str = "conclave_media_rate_bits";
 /// Media of each leg, sampled every ten seconds, in bits per second, by `direction`.
@@ -127,6 +133,9 @@ fn describe() {
     describe_gauge!(SHARD_LEGS, "Legs that a media thread owns");
     describe_counter!(SHARD_PACKETS, "Packets of a media thread by direction");
     describe_counter!(SHARD_FORWARDED, "RTP packets that a media thread queued for a receiver");
+    describe_counter!(FORWARDING_BUCKET, "RTP packets by the time that they were in the server");
+    describe_gauge!(FORWARDING_SUM, Unit::Seconds, "What RTP packets were in the server together");
+    describe_counter!(FORWARDING_COUNT, "RTP packets whose time in the server was taken");
     describe_gauge!(MEDIA_RATE, "Media of all legs over the last second in bit/s");
     describe_histogram!(LEG_RATE, "Media of each leg in bit/s, sampled every ten seconds");
     describe_histogram!(LEG_LOSS, "Share of lost packets of each leg, sampled every ten seconds");

@@ -164,6 +164,9 @@ async fn metrics_have_the_same_as_sums_and_name_nobody() {
         "conclave_media_shard_busy_ratio{shard=\"0\"}",
         "conclave_media_shard_packets_total{shard=\"0\",direction=\"in\"}",
         "conclave_media_shard_forwarded_total{shard=\"0\"}",
+        "conclave_media_forwarding_seconds_bucket{shard=\"0\",le=\"0.0001\"}",
+        "conclave_media_forwarding_seconds_bucket{shard=\"0\",le=\"+Inf\"}",
+        "conclave_media_forwarding_seconds_count{shard=\"0\"}",
         "conclave_media_rate_bits{direction=\"out\"}",
         "conclave_admin_feeds",
     ] {

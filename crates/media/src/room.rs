@@ -382,7 +382,7 @@ impl Carrier<'_, '_> {
                 None => Box::new(ForwardBatch::new(room, to.me)),
             });
             let item = ForwardItem { place: way.place, key: way.key, forward: *forward };
-            batch.add(stream.number, payload, level, item);
+            batch.add(to.counters.arrival(), stream.number, payload, level, item);
         }
         for batch in self.forwarding.iter_mut().flatten() {
             batch.end_packet();

@@ -38,6 +38,60 @@ pub struct ShardSnapshot {
     pub forwarded: u64,
     /// Legs that it owns now, connected or not.
     pub legs: u32,
+    /// How long what it forwarded was in the server.
+    pub delays: ForwardingDelays,
+}
+
+/// How long packets were in the server, each receiver's copy counted: from the kernel's stamp when a packet came to
+/// the end of the turn in which its copies were handed to the kernel. What pacing holds back on purpose leaves in a
+/// later turn, which is not in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ForwardingDelays {
+    /// Copies by delay, each bucket without those below it. Above the last bound there is one more.
+    pub(crate) counts: [u64; Self::BOUNDS.len() + 1],
+    /// Of all copies.
+    pub sum: Duration,
+}
+
+impl ForwardingDelays {
+    /// Upper ends of the buckets.
+    pub const BOUNDS: [Duration; 16] = {
+        const fn us(micros: u64) -> Duration {
+            Duration::from_micros(micros)
+        }
+        [
+            us(25),
+            us(50),
+            us(75),
+            us(100),
+            us(150),
+            us(200),
+            us(300),
+            us(500),
+            us(750),
+            us(1_000),
+            us(2_000),
+            us(3_000),
+            us(5_000),
+            us(10_000),
+            us(20_000),
+            us(50_000),
+        ]
+    };
+
+    /// How many copies.
+    pub fn count(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// For each bound, how many copies took at most so long; last, with `None`, all of them.
+    pub fn cumulative(&self) -> impl Iterator<Item = (Option<Duration>, u64)> {
+        let bounds = Self::BOUNDS.into_iter().map(Some).chain([None]);
+        bounds.zip(self.counts).scan(0, |sum, (bound, count)| {
+            *sum += count;
+            Some((bound, *sum))
+        })
+    }
 }
 
 /// Packets of one kind in one direction, since their beginning.

@@ -1,6 +1,6 @@
 //! What is observed, as sums and histograms for `/metrics`. No label names a person or a room.
 
-use conclave_media::stats::MediaSnapshot;
+use conclave_media::stats::{ForwardingDelays, MediaSnapshot};
 use metrics::{counter, gauge, histogram};
 
 use super::process::Usage;
@@ -24,7 +24,8 @@ pub(super) fn export(watch: &Watch, media: Option<&MediaSnapshot>, usage: Usage)
             counter!(names::SHARD_PACKETS, "shard" => label.clone(), "direction" => direction)
                 .absolute(traffic.packets);
         }
-        counter!(names::SHARD_FORWARDED, "shard" => label).absolute(shard.forwarded);
+        counter!(names::SHARD_FORWARDED, "shard" => label.clone()).absolute(shard.forwarded);
+        export_delays(&label, &shard.delays);
     }
     let totals = watch.totals();
     for (direction, flow) in [("in", totals.received), ("out", totals.sent)] {
@@ -33,6 +34,16 @@ pub(super) fn export(watch: &Watch, media: Option<&MediaSnapshot>, usage: Usage)
     if watch.second().is_multiple_of(SAMPLE) {
         sample(watch);
     }
+}
+
+/// The recorder takes no histogram that somebody else has counted, but its parts under the names that they have there.
+fn export_delays(shard: &str, delays: &ForwardingDelays) {
+    for (bound, count) in delays.cumulative() {
+        let bound = bound.map_or("+Inf".to_owned(), |bound| bound.as_secs_f64().to_string());
+        counter!(names::FORWARDING_BUCKET, "shard" => shard.to_owned(), "le" => bound).absolute(count);
+    }
+    gauge!(names::FORWARDING_SUM, "shard" => shard.to_owned()).set(delays.sum.as_secs_f64());
+    counter!(names::FORWARDING_COUNT, "shard" => shard.to_owned()).absolute(delays.count());
 }
 
 fn sample(watch: &Watch) {

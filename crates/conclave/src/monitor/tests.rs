@@ -115,6 +115,7 @@ impl World {
             sent: traffic(self.second * 300, 0),
             forwarded: self.second * 290,
             legs: legs.len() as u32,
+            ..ShardSnapshot::default()
         };
         self.watch.handle(Observation {
             at: Duration::from_secs(self.second),

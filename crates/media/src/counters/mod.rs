@@ -3,17 +3,20 @@
 //! The handles are made once: looking a metric up by name costs more than forwarding a packet. The
 //! program installs its recorder before it starts the media plane.
 
+mod delays;
 mod turn;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
+use conclave_qos::Time;
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 
 use crate::leg::Repeats;
 use crate::remote::PathKind;
 use crate::stats::ShardSnapshot;
 
+use delays::Delays;
 pub(crate) use turn::TurnCounters;
 
 /// Why something was dropped.
@@ -164,6 +167,8 @@ pub(crate) struct Counters {
     /// shards count in one place would be fought over.
     shard: Cell<ShardSnapshot>,
     told: Cell<ShardSnapshot>,
+    /// Borrowed only within the calls below, which call nobody.
+    delays: RefCell<Delays>,
 }
 
 impl Counters {
@@ -213,6 +218,7 @@ impl Counters {
             moved: counter!("conclave_media_leg_moves_total"),
             shard: Cell::default(),
             told: Cell::default(),
+            delays: RefCell::new(Delays::new()),
         }
     }
 
@@ -229,11 +235,23 @@ impl Counters {
     /// A packet was queued for so many receivers.
     pub(crate) fn forwarded(&self, receivers: u64) {
         self.update_shard(|shard| shard.forwarded += receivers);
+        self.delays.borrow_mut().forwarded(receivers);
     }
 
-    /// The thread has worked for so long.
-    pub(crate) fn worked(&self, time: Duration) {
+    /// What is forwarded from here on arrived then.
+    pub(crate) fn arrived(&self, at: Time) {
+        self.delays.borrow_mut().arrived(at);
+    }
+
+    /// When what is forwarded now arrived.
+    pub(crate) fn arrival(&self) -> Time {
+        self.delays.borrow().arrival()
+    }
+
+    /// The thread has worked for so long, and what it forwarded has left.
+    pub(crate) fn worked(&self, time: Duration, now: Time) {
         self.update_shard(|shard| shard.busy += time);
+        self.delays.borrow_mut().sent(now);
     }
 
     /// Packets of a leg were asked for again, or not sent.
@@ -260,7 +278,7 @@ impl Counters {
 
     /// What this thread has done so far; legs are not counted here.
     pub(crate) fn shard(&self) -> ShardSnapshot {
-        self.shard.get()
+        ShardSnapshot { delays: self.delays.borrow().found(), ..self.shard.get() }
     }
 
     fn update_shard(&self, change: impl FnOnce(&mut ShardSnapshot)) {

@@ -2,6 +2,7 @@
 //! behind the other, used again once the receiver has given it back.
 
 use conclave_proto::SourceKind;
+use conclave_qos::Time;
 use conclave_sfu::{AudioLevel, Codec, Forward, LayerIndex, LegId};
 
 use super::links::ShardId;
@@ -26,6 +27,7 @@ pub(crate) struct Understood {
 pub(crate) struct MediaBatch {
     pub(crate) room: RoomKey,
     pub(crate) origin: ShardId,
+    arrived: Option<Time>,
     bytes: Bytes,
     packets: Vec<MediaPacket>,
 }
@@ -52,14 +54,20 @@ pub(crate) struct Arrived<'a> {
 
 impl MediaBatch {
     pub(crate) fn new(room: RoomKey, origin: ShardId) -> Self {
-        Self { room, origin, bytes: Bytes::default(), packets: Vec::new() }
+        Self { room, origin, arrived: None, bytes: Bytes::default(), packets: Vec::new() }
     }
 
     /// An empty one for another room, with the memory of this one.
     pub(crate) fn reuse(&mut self, room: RoomKey) {
         self.room = room;
+        self.arrived = None;
         self.bytes.0.clear();
         self.packets.clear();
+    }
+
+    /// When the first of its packets arrived: what the others waited is hardly less, since a batch is of one turn.
+    pub(crate) fn arrived(&self) -> Time {
+        self.arrived.unwrap_or_default()
     }
 
     /// Bytes that it takes, used or not.
@@ -67,7 +75,9 @@ impl MediaBatch {
         self.bytes.0.capacity() + self.packets.capacity() * size_of::<MediaPacket>()
     }
 
-    pub(crate) fn push(&mut self, packet: &Arrived<'_>) {
+    /// A packet that arrived then.
+    pub(crate) fn push(&mut self, at: Time, packet: &Arrived<'_>) {
+        self.arrived = Some(self.arrived.map_or(at, |first| first.min(at)));
         let payload = self.bytes.push(packet.payload);
         // No descriptor is empty.
         let descriptor = self.bytes.push(packet.descriptor.unwrap_or_default());
@@ -91,6 +101,7 @@ impl MediaBatch {
 pub(crate) struct ForwardBatch {
     pub(crate) room: RoomKey,
     pub(crate) origin: ShardId,
+    arrived: Option<Time>,
     bytes: Bytes,
     packets: Vec<ForwardPacket>,
     forwards: Vec<ForwardItem>,
@@ -131,16 +142,30 @@ pub(crate) struct Forwarded<'a> {
 
 impl ForwardBatch {
     pub(crate) fn new(room: RoomKey, origin: ShardId) -> Self {
-        Self { room, origin, bytes: Bytes::default(), packets: Vec::new(), forwards: Vec::new(), is_open: false }
+        Self {
+            room,
+            origin,
+            arrived: None,
+            bytes: Bytes::default(),
+            packets: Vec::new(),
+            forwards: Vec::new(),
+            is_open: false,
+        }
     }
 
     /// An empty one for another room, with the memory of this one.
     pub(crate) fn reuse(&mut self, room: RoomKey) {
         self.room = room;
+        self.arrived = None;
         self.bytes.0.clear();
         self.packets.clear();
         self.forwards.clear();
         self.is_open = false;
+    }
+
+    /// When the first of its packets arrived.
+    pub(crate) fn arrived(&self) -> Time {
+        self.arrived.unwrap_or_default()
     }
 
     /// Bytes that it takes, used or not.
@@ -150,8 +175,16 @@ impl ForwardBatch {
             + self.forwards.capacity() * size_of::<ForwardItem>()
     }
 
-    /// A receiver of a packet. All receivers of one are put in before [`Self::end_packet`].
-    pub(crate) fn add(&mut self, stream: StreamNumber, payload: &[u8], level: Option<(u8, bool)>, item: ForwardItem) {
+    /// A receiver of a packet that arrived then. All receivers of one are put in before [`Self::end_packet`].
+    pub(crate) fn add(
+        &mut self,
+        at: Time,
+        stream: StreamNumber,
+        payload: &[u8],
+        level: Option<(u8, bool)>,
+        item: ForwardItem,
+    ) {
+        self.arrived = Some(self.arrived.map_or(at, |first| first.min(at)));
         if !self.is_open {
             self.is_open = true;
             let payload = self.bytes.push(payload);

@@ -226,9 +226,10 @@ impl Shard {
                 // A gap is asked for at once, not when the leg is looked at next.
                 leg.touch(place, &mut self.shared.dirty_legs);
                 if home == self.shared.links.me {
+                    self.shared.counters.arrived(at);
                     self.forward(now, room, &packet);
                 } else {
-                    self.media_batch(room).push(&packet);
+                    self.media_batch(room).push(at, &packet);
                 }
             }
             Ok(None) => leg.touch(place, &mut self.shared.dirty_legs),

@@ -38,6 +38,7 @@ impl Shard {
             Message::Word(leg, word) => self.word(now, leg, word),
             Message::Media(batch) => {
                 let time = self.shared.time(now);
+                self.shared.counters.arrived(batch.arrived());
                 for packet in batch.iter() {
                     self.forward(time, batch.room, &packet);
                 }

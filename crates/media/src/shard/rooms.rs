@@ -294,6 +294,7 @@ impl Shard {
     /// Gives packets of a room that is at home elsewhere to the legs that are owned here.
     pub(super) fn take_forwards(&mut self, now: Instant, batch: &super::ForwardBatch) {
         let time = self.shared.time(now);
+        self.shared.counters.arrived(batch.arrived());
         for packet in batch.iter() {
             let Some(store) = self.foreign_store(now, batch.room, packet.stream) else { continue };
             let Some(reference) = self.shared.stores.push(time, store, packet.payload) else { continue };

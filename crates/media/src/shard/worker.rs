@@ -50,7 +50,8 @@ pub(crate) fn run(mut shard: Shard, mut desk: Desk) {
         if !turn(&mut shard, &mut desk, since, is_readable) {
             return;
         }
-        shard.shared.counters.worked(since.elapsed());
+        let until = Instant::now();
+        shard.shared.counters.worked(until.saturating_duration_since(since), shard.shared.time(until));
     }
 }
 

@@ -177,8 +177,15 @@ async fn ten_thousand_half_made_legs_and_hellos_stay_within_their_bounds() {
     }
     assert_eq!(taken, limits.legs_per_room);
     assert_eq!(server.counted.gauge("conclave_media_legs"), (limits.legs_per_room + 2) as f64);
-    // The kernel may have dropped some before us.
-    server.until("hellos are dropped", |server| server.dropped("unvalidated") > FLOOD as u64 / 2).await;
+    // A busy machine's kernel drops many before us: some more come while we wait.
+    let most_are_seen = |server: &Server| {
+        for _ in 0..10 {
+            // What does not fit now is as good as dropped.
+            let _ = stranger.try_send_to(&hello, server.address());
+        }
+        server.dropped("unvalidated") > FLOOD as u64 / 2
+    };
+    server.until("hellos are dropped", most_are_seen).await;
     assert!(stranger.try_recv_from(&mut [0; 100]).is_err(), "no hello was answered");
     ada.receives(&camera, "bob", 10).await;
     let zoe = server.join_by("zoe", &[Way::Tcp]).await;

@@ -1,9 +1,10 @@
 //! Servers under the same load, one after the other in one run, beside the floor: what `make bench` prints.
 
 mod cases;
+mod inside;
 mod servers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -18,6 +19,7 @@ use crate::measure::{Figure, Results, median};
 
 pub use cases::Case;
 use cases::{Stretch, cases};
+use inside::Inside;
 use servers::{Running, ServerKind, StartError};
 
 /// How to compare.
@@ -237,9 +239,11 @@ impl Comparison {
         let most = if self.quick { 10.0 } else { 150.0 };
         let rooms = (meetings.rooms as f64 * HALF_A_CORE / busy.max(1e-3)).clamp(2.0, most) as usize;
         let scenario = Scenario { rooms, ..meetings };
-        let mut outcomes = Vec::new();
+        let (mut outcomes, mut inside) = (Vec::new(), Vec::new());
         for _ in 0..self.runs.max(1) {
-            outcomes.push(self.measure(ServerKind::Conclave, CASE, &scenario).await?);
+            let (outcome, found) = self.measure_inside(CASE, &scenario).await?;
+            outcomes.push(outcome);
+            inside.extend(found);
         }
         print(&format!(
             "\ndelay: from the publisher's send to the kernel's stamp at the receiver, {rooms} meetings of five, one of \
@@ -253,7 +257,45 @@ impl Comparison {
                 results.keep("media", CASE, &Figure::new(format!("conclave: {metric}"), value, unit));
             }
         }
+        let own: Vec<_> = inside.iter().map(Inside::figures).collect();
+        for first in own.first().into_iter().flatten() {
+            let of = |figures: &Vec<Figure>| {
+                figures.iter().find(|figure| figure.metric == first.metric).map(|one| one.value)
+            };
+            let Some(value) = median(own.iter().filter_map(of).collect()) else { continue };
+            print(&format!("  {:<30} {value:>12.3}  {}", first.metric, first.unit));
+            results.keep("media", CASE, &Figure::new(format!("conclave: {}", first.metric), value, first.unit));
+        }
         Ok(())
+    }
+
+    /// A run, and what the server says of its last seconds.
+    async fn measure_inside(
+        &self,
+        case: &'static str,
+        scenario: &Scenario,
+    ) -> Result<(Outcome, Option<Inside>), CompareError> {
+        let kind = ServerKind::Conclave;
+        let server = Running::start(kind, self).await?;
+        let target = server.target();
+        let run = load::run(&target, scenario, Some(server.pid()));
+        tokio::pin!(run);
+        // What was said while people still came is forgotten when it is this old.
+        let mut said: VecDeque<Inside> = VecDeque::new();
+        let seconds = scenario.duration.as_secs().max(1) as usize;
+        let mut clock = tokio::time::interval(Duration::from_secs(1));
+        let outcome = loop {
+            tokio::select! {
+                outcome = &mut run => break outcome,
+                _ = clock.tick() => {}
+            }
+            said.extend(server.inside().await);
+            if said.len() > seconds {
+                said.pop_front();
+            }
+        };
+        let inside = said.back().zip(said.front()).map(|(last, first)| last.since(first));
+        Ok((outcome.map_err(|error| CompareError::Load { server: kind.name(), case, error })?, inside))
     }
 
     /// What a second shard is worth: how much one core would carry by what the busiest shard needs, and what goes

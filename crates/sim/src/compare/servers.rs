@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use thiserror::Error;
 
 use super::Comparison;
+use super::inside::Inside;
 use crate::load::Target;
 use crate::signal::{Site, Trust};
 
@@ -56,7 +57,8 @@ pub enum StartError {
 pub(super) struct Running {
     child: Child,
     target: Target,
-    _folder: TempDir,
+    site: Site,
+    folder: TempDir,
 }
 
 const CONCLAVE_PORT: u16 = 8443;
@@ -80,14 +82,14 @@ impl Running {
             ServerKind::Janus => Target::Janus { site: site.clone(), trust: Trust::Anybody, room: 1 },
             _ => Target::Conclave { site: site.clone(), trust: Trust::Anybody, bearer: None, room: "bench".to_owned() },
         };
-        let mut running = Self { child, target, _folder: folder };
-        running.wait(&site, kind, &log).await?;
+        let mut running = Self { child, target, site, folder };
+        running.wait(kind, &log).await?;
         Ok(running)
     }
 
-    async fn wait(&mut self, site: &Site, kind: ServerKind, log: &Path) -> Result<(), StartError> {
+    async fn wait(&mut self, kind: ServerKind, log: &Path) -> Result<(), StartError> {
         let deadline = Instant::now() + STARTING;
-        while !site.listens(Trust::Anybody).await {
+        while !self.site.listens(Trust::Anybody).await {
             let ended = !matches!(self.child.try_wait(), Ok(None));
             if ended || Instant::now() >= deadline {
                 let said = fs::read_to_string(log).unwrap_or_default();
@@ -97,6 +99,13 @@ impl Running {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Ok(())
+    }
+
+    /// What Conclave says of how long packets were in it.
+    pub(super) async fn inside(&self) -> Option<Inside> {
+        let token = fs::read_to_string(self.folder.path().join("data/admin-token")).ok()?;
+        let bearer = token.trim().parse().ok()?;
+        Inside::fetch(&self.site.join("metrics").ok()?, &bearer).await
     }
 
     pub(super) fn pid(&self) -> u32 {

@@ -92,7 +92,7 @@ impl Server {
 
     /// What it counts: every series by its name and labels.
     pub(super) async fn metrics(&self) -> Result<Metrics, SoakError> {
-        Ok(Metrics::parse(&fetch(&self.metrics, Trust::Anybody).await?))
+        Ok(Metrics::parse(&fetch(&self.metrics, Trust::Anybody, None).await?))
     }
 
     /// What it holds now.
