@@ -330,6 +330,10 @@ impl Sender {
             self.applied = control;
             self.pacer.set_rates(now, control);
         }
+        let window = self.controller.window();
+        self.pacer.set_window(window, self.history.in_flight());
+        // What a report frees may leave at once.
+        has_changed |= window.is_some();
         while let Some(probe) = self.controller.poll_probe() {
             // Without padding a probe would take as long as media does to fill it, and say nothing.
             if can_pad && !self.feedback.is_missing {

@@ -1,6 +1,6 @@
 //! The controllers that are compared.
 
-use conclave_qos::{CongestionController, Gcc, Limits, Nada};
+use conclave_qos::{CongestionController, Gcc, Limits, Nada, Scream};
 
 /// Which controller every flow of a run has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -9,17 +9,20 @@ pub enum Kind {
     Gcc,
     /// RFC 8698.
     Nada,
+    /// SCReAM v2, draft-ietf-ccwg-rfc8298bis-screamv2.
+    Scream,
 }
 
 impl Kind {
     /// All, in the order of the tables.
-    pub const ALL: &[Self] = &[Self::Gcc, Self::Nada];
+    pub const ALL: &[Self] = &[Self::Gcc, Self::Nada, Self::Scream];
 
     /// As options and tables call it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Gcc => "gcc",
             Self::Nada => "nada",
+            Self::Scream => "scream",
         }
     }
 
@@ -33,6 +36,7 @@ impl Kind {
         match self {
             Self::Gcc => Box::new(Gcc::new(limits)),
             Self::Nada => Box::new(Nada::new(limits)),
+            Self::Scream => Box::new(Scream::new(limits)),
         }
     }
 }
