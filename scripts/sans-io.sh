@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 readonly FORBIDDEN='^(tokio|async-std|smol|mio|socket2|quinn-udp|str0m|axum|hyper|chrono|time) '
 
 status=0
-for core in conclave-proto conclave-room conclave-qos conclave-network conclave-rtp conclave-sfu conclave-turn conclave-gateway; do
+for core in conclave-proto conclave-room conclave-qos conclave-network conclave-wasm conclave-rtp conclave-sfu conclave-turn conclave-gateway; do
     tree=$(cargo tree --locked --edges normal --prefix none --package "$core")
     if found=$(grep -E "$FORBIDDEN" <<<"$tree"); then
         printf '%s must not depend on:\n%s\n' "$core" "$found"

@@ -68,6 +68,7 @@ setup_streaming() {
 }
 
 setup_test() {
+    scripts/wasm.sh prepare
     setup_streaming
     setup_coturn
     install_packages chromium:chromium firefox-esr:firefox-esr shellcheck:shellcheck pebble:pebble \

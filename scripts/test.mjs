@@ -53,8 +53,11 @@ const steps = [
   { name: 'shellcheck', says: 'scripts are sound', run: ['shellcheck', '.ci/run', ...shellScripts()], minutes: 2 },
   {
     name: 'scripts',
-    says: 'what failed is told in a few lines',
-    run: ['node', '--test', '--test-reporter=tap', 'scripts/failures.test.mjs'],
+    says: 'what failed is told in a few lines, and two builds are compared to the bit',
+    run: [
+      ...['node', '--test', '--test-reporter=tap'],
+      ...['scripts/failures.test.mjs', 'crates/wasm/tests/compare.test.mjs'],
+    ],
     minutes: 1,
     count: byNode,
   },
@@ -96,6 +99,13 @@ const steps = [
     run: ['cargo', 'test', '--locked', '--workspace', '--no-fail-fast', '--doc'],
     minutes: 10,
     count: byDocTest,
+  },
+  {
+    name: 'wasm',
+    says: 'the same decisions natively and in WebAssembly',
+    run: ['node', '--test', '--test-reporter=tap', 'crates/wasm/tests/equality.test.mjs'],
+    minutes: 10,
+    count: byNode,
   },
   {
     name: 'corpus',
@@ -259,5 +269,5 @@ function succeeds(/** @type {string} */ command, /** @type {string[]} */ args) {
 }
 
 function shellScripts() {
-  return ['setup', 'fuzz', 'dev', 'sans-io', 'networks', 'bench-media'].map((name) => `scripts/${name}.sh`);
+  return ['setup', 'fuzz', 'dev', 'sans-io', 'networks', 'bench-media', 'wasm'].map((name) => `scripts/${name}.sh`);
 }
