@@ -1,7 +1,7 @@
 //! Plays the scenarios and prints what came of them: `cargo bench -p conclave-network --bench evaluate -- --only 5.1`.
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
-use conclave_network::{Figure, Kind, run, scenarios};
+use conclave_network::{Figure, Kind, Record, run, scenarios};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -21,7 +21,27 @@ fn main() {
                     }
                 }
                 println!();
+                if arguments.iter().any(|given| given == "--trace") {
+                    trace(&outcome.record);
+                }
             }
         }
+    }
+}
+
+/// What each sender delivers in each half second, kbit/s, and how long its packets wait, ms.
+fn trace(record: &Record) {
+    let halves = record.lines.first().map_or(0, |lines| lines.len() / 5);
+    for half in 0..halves {
+        print!("{:>7.1}", half as f64 / 2.0);
+        for lines in &record.lines {
+            let lines = &lines[half * 5..half * 5 + 5];
+            let bits: u64 = lines.iter().map(|line| line.delivered).sum();
+            let packets: u32 = lines.iter().map(|line| line.packets).sum();
+            let waited: u64 = lines.iter().map(|line| line.waited).sum();
+            let lost: u32 = lines.iter().map(|line| line.lost).sum();
+            print!("  {:>6} {:>5.1} {lost:>3}", bits / 500, waited as f64 / f64::from(packets.max(1)) / 1e3);
+        }
+        println!();
     }
 }

@@ -5,6 +5,7 @@ use conclave_qos::{Ecn, Time};
 use crate::event::{AgentId, End};
 use crate::media::{Receiver, Sender};
 use crate::packet::{Packet, Packets, Payload, Way};
+use crate::tcp::Connection;
 use crate::world::Outbox;
 
 /// Both ends of a flow of media.
@@ -15,6 +16,7 @@ pub(crate) struct Flow {
 
 pub(crate) enum Agent {
     Media(Box<Flow>),
+    Tcp(Box<Connection>),
 }
 
 impl Agent {
@@ -22,6 +24,8 @@ impl Agent {
         match (self, end) {
             (Self::Media(flow), End::Sender) => flow.sender.poll_timeout(),
             (Self::Media(flow), End::Receiver) => flow.receiver.poll_timeout(),
+            (Self::Tcp(connection), End::Sender) => connection.poll_timeout(),
+            (Self::Tcp(_), End::Receiver) => None,
         }
     }
 
@@ -37,6 +41,9 @@ impl Agent {
         match (self, end) {
             (Self::Media(flow), End::Sender) => flow.send(now, id, packets, outbox),
             (Self::Media(flow), End::Receiver) => flow.report(now, id, packets, outbox),
+            (Self::Tcp(connection), End::Sender) => connection.handle_timeout(now, id, packets, outbox),
+            // It never asks for a time.
+            (Self::Tcp(_), End::Receiver) => {}
         }
     }
 
@@ -44,6 +51,7 @@ impl Agent {
     pub(crate) fn handle_packet(&mut self, now: Time, packet: &Packet, packets: &mut Packets, outbox: &mut Outbox) {
         match self {
             Self::Media(flow) => flow.handle_packet(now, packet, packets, outbox),
+            Self::Tcp(connection) => connection.handle_packet(now, packet, packets, outbox),
         }
     }
 }
@@ -56,6 +64,8 @@ impl Flow {
                 self.sender.handle_report(now, packets.report(report));
                 self.send(now, packet.agent, packets, outbox);
             }
+            // Those belong to connections.
+            Payload::Segment { .. } | Payload::Acknowledgement { .. } => {}
         }
     }
 

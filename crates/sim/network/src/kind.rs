@@ -1,6 +1,6 @@
 //! The controllers that are compared.
 
-use conclave_qos::{CongestionController, Gcc, Limits, Nada, Scream};
+use conclave_qos::{Conclave, CongestionController, Gcc, Limits, Nada, Scream};
 
 /// Which controller every flow of a run has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,11 +11,13 @@ pub enum Kind {
     Nada,
     /// SCReAM v2, draft-ietf-ccwg-rfc8298bis-screamv2.
     Scream,
+    /// Conclave's own.
+    Conclave,
 }
 
 impl Kind {
     /// All, in the order of the tables.
-    pub const ALL: &[Self] = &[Self::Gcc, Self::Nada, Self::Scream];
+    pub const ALL: &[Self] = &[Self::Gcc, Self::Nada, Self::Scream, Self::Conclave];
 
     /// As options and tables call it.
     pub const fn name(self) -> &'static str {
@@ -23,6 +25,7 @@ impl Kind {
             Self::Gcc => "gcc",
             Self::Nada => "nada",
             Self::Scream => "scream",
+            Self::Conclave => "conclave",
         }
     }
 
@@ -37,6 +40,7 @@ impl Kind {
             Self::Gcc => Box::new(Gcc::new(limits)),
             Self::Nada => Box::new(Nada::new(limits)),
             Self::Scream => Box::new(Scream::new(limits)),
+            Self::Conclave => Box::new(Conclave::new(limits)),
         }
     }
 }

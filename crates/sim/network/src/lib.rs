@@ -19,6 +19,7 @@ mod queue;
 mod random;
 mod record;
 mod scenario;
+mod tcp;
 mod units;
 mod world;
 
@@ -31,7 +32,8 @@ pub use path::{Jitter, Spread, THIRTY_MILLISECONDS};
 pub use queue::Discipline;
 pub use random::Random;
 pub use record::{Delays, LINE, Line, Record};
-pub use scenario::{FlowSpec, LinkSpec, Rate, Scenario, scenarios};
+pub use scenario::{FlowSpec, LinkSpec, Rate, Scenario, TcpSpec, scenarios};
+pub use tcp::{Algorithm, Workload};
 
 /// What came of a run.
 #[derive(Clone, Debug)]

@@ -30,6 +30,11 @@ pub(crate) enum Payload {
     Media { sequence: u16, is_media: bool },
     /// Feedback on media.
     Report(ReportId),
+    /// A TCP segment, counted from 0, and which transmission of its connection this is.
+    Segment { number: u32, transmission: u32 },
+    /// All segments below `next` have arrived; the last to arrive was this one in this transmission (what a first SACK block
+    /// and a time stamp tell: RFC 2018, RFC 7323).
+    Acknowledgement { next: u32, number: u32, transmission: u32 },
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -168,7 +168,8 @@ impl World {
         match payload {
             Payload::Media { is_media: true, .. } => self.record.deliver(self.now, agent, bits, waited),
             Payload::Media { .. } => self.record.line(self.now, agent).padding += bits,
-            Payload::Report(_) => {}
+            Payload::Segment { .. } => self.record.line(self.now, agent).delivered += bits,
+            Payload::Report(_) | Payload::Acknowledgement { .. } => {}
         }
     }
 

@@ -10,8 +10,9 @@ use conclave_qos::Time;
 use crate::capacity::Capacity;
 use crate::record::{LINE, Line, Record};
 use crate::scenario::Scenario;
+use crate::tcp::Workload;
 use crate::units::at;
-use share::{available, fair_share, jain};
+use share::{fair_share, jain};
 use times::{drained_after, reached_after};
 
 /// One number that a run may have. Times are in seconds from the event that they are about to the end of the 100 ms in
@@ -153,6 +154,9 @@ impl Figures {
             figures.set(Figure::Fairness, view.fairness());
             figures.set(Figure::Newcomer, longest(view.newcomers()));
             figures.set(Figure::Resume, longest(view.resumed()));
+            let (media, tcp) = view.shares().unzip();
+            figures.set(Figure::MediaShare, media);
+            figures.set(Figure::TcpShare, tcp);
         }
         figures
     }
@@ -164,6 +168,8 @@ struct View<'a> {
     record: &'a Record,
     /// The flows whose media pass it, as places in the scenario.
     flows: Vec<usize>,
+    /// The senders of TCP that pass it, as places in the record.
+    tcp: Vec<usize>,
     capacity: &'a Capacity,
     /// Bits that the link could carry, what of that somebody would send, and what was delivered.
     carried: Vec<f64>,
@@ -176,10 +182,13 @@ impl<'a> View<'a> {
         // Where media pass several links, what the last one delivers is what was written down.
         let passes = |flow: &usize| scenario.flows[*flow].forward.last() == Some(&link);
         let flows: Vec<_> = (0..scenario.flows.len()).filter(passes).collect();
+        let passes = |tcp: &usize| scenario.tcp[*tcp].forward.last() == Some(&link);
+        let tcp = (0..scenario.tcp.len()).filter(passes).map(|tcp| scenario.flows.len() + tcp).collect();
         let mut view = Self {
             scenario,
             record,
             flows,
+            tcp,
             capacity,
             carried: Vec::new(),
             available: Vec::new(),
@@ -187,15 +196,21 @@ impl<'a> View<'a> {
         };
         for line in 0..(scenario.seconds as usize * SECOND) {
             let carried = capacity.carried(begin(line), begin(line + 1)) as f64;
-            let available = available(carried, &view.demands(line));
-            let sum =
-                |flows: &[usize]| flows.iter().map(|flow| record.lines[*flow][line].delivered as f64).sum::<f64>();
+            let available = view.available(line, carried);
+            let senders = view.flows.iter().chain(&view.tcp);
+            let delivered: f64 = senders.map(|sender| record.lines[*sender][line].delivered as f64).sum();
             // What leaves the queue after the last flow has stopped is not asked for.
-            view.delivered.push(if available > 0.0 { sum(&view.flows) } else { 0.0 });
+            view.delivered.push(if available > 0.0 { delivered } else { 0.0 });
             view.carried.push(carried);
             view.available.push(available);
         }
         view
+    }
+
+    /// What is wanted of what the link carries in this line, bits: all of it by TCP, nothing while no media are sent.
+    fn available(&self, line: usize, carried: f64) -> f64 {
+        let media: f64 = self.demands(line).iter().sum();
+        if media > 0.0 && !self.tcp.is_empty() { carried } else { media.min(carried) }
     }
 
     /// What the flows that send would send at most in this line, bits.
@@ -276,6 +291,34 @@ impl<'a> View<'a> {
         let first = self.flows.iter().map(|flow| start(*flow)).min().unwrap_or_default();
         let later = self.flows.iter().copied().filter(|flow| start(*flow) > first);
         later.map(|flow| self.settled(flow, start(flow), SECOND)).collect()
+    }
+
+    /// What media and long TCP connections got of what would be fair, while all of them were there.
+    fn shares(&self) -> Option<(f64, f64)> {
+        let mut times: Vec<_> = self
+            .flows
+            .iter()
+            .map(|flow| self.scenario.flows[*flow].timeline)
+            .map(|timeline| (timeline.from, timeline.until))
+            .collect();
+        for tcp in &self.tcp {
+            // The record has flows first.
+            match self.scenario.tcp[tcp - self.scenario.flows.len()].workload {
+                Workload::Long { from, until } => times.push((from, until)),
+                Workload::Short { .. } => return None,
+            }
+        }
+        let from = times.iter().map(|(from, _)| *from).max()? as usize * SECOND;
+        let until = times.iter().map(|(_, until)| *until).min()? as usize * SECOND;
+        if self.tcp.is_empty() || from >= until {
+            return None;
+        }
+        let fair: f64 = self.carried[from..until].iter().sum::<f64>() / times.len() as f64;
+        let share = |senders: &[usize]| {
+            let lines = senders.iter().flat_map(|sender| &self.lines(*sender)[from..until]);
+            lines.map(|line| line.delivered as f64).sum::<f64>() / senders.len() as f64 / fair
+        };
+        Some((share(&self.flows), share(&self.tcp)))
     }
 
     fn resumed(&self) -> Vec<f64> {

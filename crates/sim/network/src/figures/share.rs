@@ -1,10 +1,5 @@
 //! Who gets how much.
 
-/// What of a link's capacity somebody would take.
-pub(super) fn available(capacity: f64, demands: &[f64]) -> f64 {
-    demands.iter().sum::<f64>().min(capacity)
-}
-
 /// What each gets if all get the same and nobody more than it wants (max-min fairness): the level up to which demands are
 /// met.
 pub(super) fn fair_share(capacity: f64, demands: &[f64]) -> f64 {
@@ -40,7 +35,6 @@ mod tests {
         assert_eq!(fair_share(9.0, &[1.0, 10.0, 10.0]), 4.0);
         assert_eq!(fair_share(9.0, &[1.0, 2.0]), 2.0);
         assert_eq!(fair_share(9.0, &[]), 0.0);
-        assert_eq!((available(9.0, &[1.0, 2.0]), available(9.0, &[8.0, 8.0])), (3.0, 9.0));
     }
 
     #[test]

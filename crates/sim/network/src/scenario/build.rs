@@ -2,7 +2,7 @@
 
 use conclave_qos::{Bitrate, Limits, Time};
 
-use super::{FlowSpec, LinkSpec, Rate, Scenario};
+use super::{FlowSpec, LinkSpec, Rate, Scenario, TcpSpec};
 use crate::Kind;
 use crate::agent::{Agent, Flow};
 use crate::capacity::Capacity;
@@ -11,6 +11,7 @@ use crate::media::{Receiver, Sender, Source};
 use crate::path::{Jitter, Wire};
 use crate::random::Random;
 use crate::record::Record;
+use crate::tcp::Connection;
 use crate::units::{MILLI, SECOND, at};
 use crate::world::{Route, World};
 
@@ -24,7 +25,8 @@ impl Scenario {
     pub(crate) fn build(&self, kind: Kind, seed: u64) -> World {
         let mut random = Random::new(seed);
         let links = self.links.iter().map(|link| link.build(&mut random)).collect();
-        let agents: Vec<_> = self.flows.iter().map(|flow| flow.build(kind, &mut random)).collect();
+        let mut agents: Vec<_> = self.flows.iter().map(|flow| flow.build(kind, &mut random)).collect();
+        agents.extend(self.tcp.iter().map(|tcp| tcp.build(&mut random)));
         let (from, until) = self.focus.unwrap_or_default();
         let record = Record::new(agents.len(), self.length(), (at(from * SECOND), at(until * SECOND)));
         World::new(links, agents, record)
@@ -61,5 +63,14 @@ impl FlowSpec {
         let there = Wire::new(delay, self.jitter, random.fork());
         let back = Wire::new(delay, Jitter::None, random.fork());
         (agent, Route { forward: self.forward, backward: self.backward, there, back })
+    }
+}
+
+impl TcpSpec {
+    fn build(&self, random: &mut Random) -> (Agent, Route) {
+        let agent = Agent::Tcp(Box::new(Connection::new(self.algorithm, self.workload, random.fork())));
+        let wire = |random| Wire::new(self.delay * MILLI, Jitter::None, random);
+        let (there, back) = (wire(random.fork()), wire(random.fork()));
+        (agent, Route { forward: self.forward, backward: &[], there, back })
     }
 }

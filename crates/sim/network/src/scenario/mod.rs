@@ -10,6 +10,7 @@ use crate::loss::Loss;
 use crate::media::{Encoder, Reports, Timeline};
 use crate::path::Jitter;
 use crate::queue::Discipline;
+use crate::tcp::{Algorithm, Workload};
 
 /// A link and what waits before it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,6 +51,19 @@ pub struct FlowSpec {
     pub ecn: Ecn,
 }
 
+/// A sender of TCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpSpec {
+    /// How its window moves.
+    pub algorithm: Algorithm,
+    /// What it sends.
+    pub workload: Workload,
+    /// The links that segments pass, in order; acknowledgements pass none.
+    pub forward: &'static [u8],
+    /// One way, each way, ms.
+    pub delay: u64,
+}
+
 /// One run, but for its seed and its controller.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scenario {
@@ -63,6 +77,8 @@ pub struct Scenario {
     pub links: &'static [LinkSpec],
     /// Media.
     pub flows: &'static [FlowSpec],
+    /// TCP beside it.
+    pub tcp: &'static [TcpSpec],
     /// A time of which delays are told apart, from and until which second.
     pub focus: Option<(u64, u64)>,
 }

@@ -28,7 +28,7 @@ const fn flow(most: u64, until: u64) -> FlowSpec {
 const GREEDY: &[FlowSpec] = &[flow(5_000_000, 60)];
 
 const fn lossy(name: &'static str, title: &'static str, links: &'static [LinkSpec]) -> Scenario {
-    Scenario { name, title, seconds: 60, links, flows: GREEDY, focus: None }
+    Scenario { name, title, seconds: 60, links, flows: GREEDY, tcp: &[], focus: None }
 }
 
 const fn random(share: f64) -> LinkSpec {
@@ -46,6 +46,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             loss: Loss::None,
         }],
         flows: &[flow(12_000_000, 90)],
+        tcp: &[],
         focus: Some((30, 60)),
     },
     lossy("loss-1", "1 % of packets lost at random", &[random(0.01)]),

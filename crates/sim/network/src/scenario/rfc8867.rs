@@ -3,11 +3,12 @@
 
 use conclave_qos::Ecn;
 
-use super::{FlowSpec, LinkSpec, Rate, Scenario};
+use super::{FlowSpec, LinkSpec, Rate, Scenario, TcpSpec};
 use crate::loss::Loss;
 use crate::media::{Encoder, Reports, Timeline};
 use crate::path::{Jitter, THIRTY_MILLISECONDS};
 use crate::queue::Discipline;
+use crate::tcp::{Algorithm, Workload};
 
 /// RFC 8867, 4.3: from 150 kbit/s to 1.5 Mbit/s.
 const ENCODER: Encoder = Encoder { least: 150_000, most: 1_500_000 };
@@ -47,6 +48,22 @@ const BOTH_WAYS: &[LinkSpec] = &[
     link(&[(0, 2_000_000), (35_000, 800_000), (70_000, 2_000_000)]),
 ];
 
+const fn long(algorithm: Algorithm) -> TcpSpec {
+    TcpSpec { algorithm, workload: Workload::Long { from: 0, until: 119 }, forward: &[0], delay: 50 }
+}
+
+const fn short(is_on: bool) -> TcpSpec {
+    let workload = Workload::Short { from: 0, until: 300, is_on };
+    TcpSpec { algorithm: Algorithm::NewReno, workload, forward: &[0], delay: 50 }
+}
+
+/// 5.7: two of ten begin with a file, eight with a pause.
+const SHORT: [TcpSpec; 10] = {
+    let mut ten = [short(false); 10];
+    (ten[0], ten[1]) = (short(true), short(true));
+    ten
+};
+
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "5.1",
@@ -54,6 +71,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         seconds: 100,
         links: ONE_FLOW,
         flows: &[flow(0, 99)],
+        tcp: &[],
         focus: None,
     },
     Scenario {
@@ -62,6 +80,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         seconds: 100,
         links: ONE_FLOW,
         flows: &[FlowSpec { jitter: Jitter::InOrder(THIRTY_MILLISECONDS), ..flow(0, 99) }],
+        tcp: &[],
         focus: None,
     },
     Scenario {
@@ -70,6 +89,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         seconds: 100,
         links: ONE_FLOW,
         flows: &[far(100, flow(0, 99))],
+        tcp: &[],
         focus: None,
     },
     Scenario {
@@ -78,6 +98,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         seconds: 125,
         links: TWO_FLOWS,
         flows: &[flow(0, 124), flow(0, 124)],
+        tcp: &[],
         focus: None,
     },
     Scenario {
@@ -86,6 +107,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         seconds: 100,
         links: BOTH_WAYS,
         flows: &[FlowSpec { backward: &[1], ..flow(0, 99) }, FlowSpec { forward: &[1], backward: &[0], ..flow(0, 99) }],
+        tcp: &[],
         focus: None,
     },
     Scenario {
@@ -94,6 +116,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         seconds: 120,
         links: &[link(&[(0, 3_500_000)])],
         flows: &[flow(0, 119), flow(20, 119), flow(40, 119)],
+        tcp: &[],
         focus: None,
     },
     Scenario {
@@ -108,6 +131,43 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             far(100, flow(30, 299)),
             far(150, flow(40, 299)),
         ],
+        tcp: &[],
+        focus: None,
+    },
+    Scenario {
+        name: "5.6",
+        title: "one flow beside a long TCP connection",
+        seconds: 120,
+        links: &[link(&[(0, 2_000_000)])],
+        flows: &[flow(5, 119)],
+        tcp: &[long(Algorithm::NewReno)],
+        focus: None,
+    },
+    Scenario {
+        name: "5.6-1000ms",
+        title: "the same with a queue of 1 s",
+        seconds: 120,
+        links: &[LinkSpec { discipline: Discipline::DropTail { milliseconds: 1_000 }, ..link(&[(0, 2_000_000)]) }],
+        flows: &[flow(5, 119)],
+        tcp: &[long(Algorithm::NewReno)],
+        focus: None,
+    },
+    Scenario {
+        name: "5.6-cubic",
+        title: "one flow beside a long TCP connection with CUBIC",
+        seconds: 120,
+        links: &[link(&[(0, 2_000_000)])],
+        flows: &[flow(5, 119)],
+        tcp: &[long(Algorithm::Cubic)],
+        focus: None,
+    },
+    Scenario {
+        name: "5.7",
+        title: "two flows beside ten short TCP connections",
+        seconds: 300,
+        links: &[link(&[(0, 2_000_000)])],
+        flows: &[flow(5, 299), flow(5, 299)],
+        tcp: &SHORT,
         focus: None,
     },
     Scenario {
@@ -120,6 +180,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             flow(0, 119),
             flow(0, 119),
         ],
+        tcp: &[],
         focus: Some((60, 65)),
     },
 ];
