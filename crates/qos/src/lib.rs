@@ -16,6 +16,7 @@ mod history;
 mod in_flight;
 mod nada;
 mod pacer;
+pub mod playout;
 mod scream;
 mod silence;
 mod units;

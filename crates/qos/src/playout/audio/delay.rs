@@ -1,0 +1,217 @@
+//! How much delay arrivals make necessary.
+//!
+//! libwebrtc, `modules/audio_coding/neteq`: `packet_arrival_history.cc` says how late a packet is against the fastest of
+//! two seconds, `underrun_optimizer.cc` how much delay would have been enough for nearly all, `reorder_optimizer.cc`
+//! what waiting for packets that others overtook is worth, `delay_constraints.cc` what is allowed.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::histogram::{BUCKET_MS, Histogram, ONE};
+use crate::Time;
+use crate::playout::micros;
+
+/// `delay_manager.cc`, `kStartDelayMs`.
+const START: Duration = Duration::from_millis(80);
+/// `delay_manager.h`, `quantile` = 0.95 (0.97 before 2022): of the worst of each half second.
+const QUANTILE: i64 = ONE / 100 * 95;
+/// `delay_manager.h`, `forget_factor` = 0.983, in 1/32,768.
+const FORGET: i64 = 32_211;
+/// `delay_manager.h`, `resample_interval_ms`.
+const INTERVAL: Duration = Duration::from_millis(500);
+/// `delay_manager.h`, `reorder_forget_factor` = 0.9993, in 1/32,768.
+const REORDER_FORGET: i64 = 32_745;
+/// `delay_manager.h`, `ms_per_loss_percent`: a percent less loss is worth this much delay.
+const MS_PER_LOSS_PERCENT: i64 = 20;
+/// `decision_logic.cc`, `kPacketHistorySizeMs`.
+const WINDOW_MS: i64 = 2_000;
+/// Arrivals remembered at most: two seconds of packets of 5 ms. With shorter ones the window is shorter.
+const ARRIVALS: usize = 400;
+
+/// What the target delay may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DelayLimits {
+    /// The least; what synchronisation with pictures asks for. 0 to 10 s; more counts as 10 s.
+    pub least: Duration,
+    /// The most; `None`: only the buffer's size bounds it. Wins over `least`.
+    pub most: Option<Duration>,
+}
+
+impl Default for DelayLimits {
+    fn default() -> Self {
+        Self { least: Duration::ZERO, most: None }
+    }
+}
+
+impl DelayLimits {
+    /// `delay_constraints.cc`, `kMaxBaseMinimumDelayMs`.
+    const LONGEST: Duration = Duration::from_secs(10);
+
+    pub(super) fn clamp(self, delay: Duration, packet: Duration, capacity: u32) -> Duration {
+        let mut delay = delay.max(self.least.min(Self::LONGEST));
+        if let Some(most) = self.most {
+            delay = delay.min(most);
+        }
+        // At least one packet, at most 75 % of what there is room for (`DelayConstraints::Clamp`).
+        if packet.is_zero() { delay } else { delay.max(packet).min(packet.saturating_mul(capacity) * 3 / 4) }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Arrival {
+    timestamp: i64,
+    /// Arrival less timestamp, in µs: the greater the later.
+    lateness: i64,
+}
+
+/// The arrivals of two seconds of media.
+#[derive(Clone, Debug)]
+pub(super) struct ArrivalHistory {
+    clock_rate: i64,
+    arrivals: VecDeque<Arrival>,
+    newest: i64,
+    earliest: i64,
+    latest: i64,
+}
+
+impl ArrivalHistory {
+    pub(super) fn new(clock_rate: u32) -> Self {
+        let arrivals = VecDeque::with_capacity(ARRIVALS + 1);
+        Self { clock_rate: i64::from(clock_rate.max(1)), arrivals, newest: 0, earliest: 0, latest: 0 }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.arrivals.clear();
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.arrivals.len()
+    }
+
+    /// Remembers an arrival. Says whether a packet of a later time came before; `None`: this one did.
+    pub(super) fn insert(&mut self, timestamp: i64, at: Time) -> Option<bool> {
+        let is_known = timestamp <= self.newest && self.arrivals.iter().any(|arrival| arrival.timestamp == timestamp);
+        if is_known {
+            return None;
+        }
+        let arrival = Arrival { timestamp, lateness: self.lateness(timestamp, at) };
+        let is_reordered = !self.arrivals.is_empty() && timestamp < self.newest;
+        if self.arrivals.is_empty() {
+            (self.newest, self.earliest, self.latest) = (timestamp, arrival.lateness, arrival.lateness);
+        }
+        self.newest = self.newest.max(timestamp);
+        self.earliest = self.earliest.min(arrival.lateness);
+        self.latest = self.latest.max(arrival.lateness);
+        self.arrivals.push_back(arrival);
+        self.forget();
+        Some(is_reordered)
+    }
+
+    fn forget(&mut self) {
+        let oldest = self.newest.saturating_sub(self.clock_rate * WINDOW_MS / 1_000);
+        let mut is_extreme = false;
+        while let Some(first) = self.arrivals.front().copied() {
+            if first.timestamp >= oldest && self.arrivals.len() <= ARRIVALS {
+                break;
+            }
+            is_extreme |= first.lateness == self.earliest || first.lateness == self.latest;
+            self.arrivals.pop_front();
+        }
+        if is_extreme {
+            let of = |arrival: &Arrival| arrival.lateness;
+            self.earliest = self.arrivals.iter().map(of).min().unwrap_or(0);
+            self.latest = self.arrivals.iter().map(of).max().unwrap_or(0);
+        }
+    }
+
+    /// How much later than by the fastest packet this timestamp is, at this time.
+    pub(super) fn delay(&self, timestamp: i64, at: Time) -> Duration {
+        if self.arrivals.is_empty() {
+            return Duration::ZERO;
+        }
+        let late = self.lateness(timestamp, at).saturating_sub(self.earliest);
+        Duration::from_micros(u64::try_from(late).unwrap_or(0))
+    }
+
+    /// How much later than the fastest packet the slowest is.
+    pub(super) fn longest_delay(&self) -> Duration {
+        Duration::from_micros(u64::try_from(self.latest.saturating_sub(self.earliest)).unwrap_or(0))
+    }
+
+    fn lateness(&self, timestamp: i64, at: Time) -> i64 {
+        micros(at).saturating_sub(timestamp.saturating_mul(1_000_000) / self.clock_rate)
+    }
+}
+
+/// The delay that arrivals make necessary, before limits.
+#[derive(Clone, Debug)]
+pub(super) struct DelayTarget {
+    underruns: Histogram,
+    reordering: Histogram,
+    interval: Option<Time>,
+    longest: Duration,
+    enough: Option<Duration>,
+    target: Duration,
+}
+
+impl DelayTarget {
+    pub(super) fn new() -> Self {
+        Self {
+            underruns: Histogram::new(FORGET),
+            reordering: Histogram::new(REORDER_FORGET),
+            interval: None,
+            longest: Duration::ZERO,
+            enough: None,
+            target: START,
+        }
+    }
+
+    /// A packet arrived so much later than the fastest.
+    pub(super) fn update(&mut self, now: Time, delay: Duration, is_reordered: bool) {
+        if !is_reordered {
+            self.update_underruns(now, delay);
+        }
+        let enough = self.enough.unwrap_or(START);
+        // One that was overtaken does not say how late others are, but what waiting for it would have cost.
+        self.reordering.add(if is_reordered { delay.as_millis() as u64 } else { 0 });
+        self.target = enough.max(self.worth_waiting(enough));
+    }
+
+    pub(super) fn target(&self) -> Duration {
+        self.target
+    }
+
+    fn update_underruns(&mut self, now: Time, delay: Duration) {
+        let since = *self.interval.get_or_insert(now);
+        if now.since(since) > INTERVAL {
+            self.underruns.add(self.longest.as_millis() as u64);
+            self.interval = Some(now);
+            self.longest = Duration::ZERO;
+            self.enough = Some(upper_end(self.underruns.quantile(QUANTILE)));
+        }
+        self.longest = self.longest.max(delay);
+    }
+
+    /// The delay at which delay and loss together cost least (`ReorderOptimizer::MinimizeCostFunction`).
+    fn worth_waiting(&self, enough: Duration) -> Duration {
+        let enough = enough.as_millis() as i64;
+        let mut lost = ONE;
+        let mut best = (i64::MAX, 0);
+        for (index, share) in self.reordering.buckets().iter().enumerate() {
+            lost -= share;
+            let more = (index as i64 * BUCKET_MS as i64 - enough).max(0);
+            let cost = more * ONE + 100 * MS_PER_LOSS_PERCENT * lost;
+            if cost < best.0 {
+                best = (cost, index);
+            }
+            if lost <= 0 {
+                break;
+            }
+        }
+        upper_end(best.1)
+    }
+}
+
+fn upper_end(bucket: usize) -> Duration {
+    Duration::from_millis((bucket as u64 + 1) * BUCKET_MS)
+}

@@ -1,0 +1,101 @@
+//! How delays are spread, the older the less it counts (libwebrtc, `modules/audio_coding/neteq/histogram.cc`).
+
+/// Buckets (`underrun_optimizer.cc`, `kDelayBuckets`)...
+pub(super) const BUCKETS: usize = 100;
+/// ...of so many milliseconds each (`kBucketSizeMs`), so that delays of up to 2 s have one.
+pub(super) const BUCKET_MS: u64 = 20;
+
+/// One, in the units of the buckets.
+pub(super) const ONE: i64 = 1 << 30;
+/// One, in the units of the forget factor.
+const FACTOR_ONE: i64 = 1 << 15;
+/// `delay_manager.h`, `start_forget_weight`: how much more the newest counts while there are few.
+const START_WEIGHT: i64 = 2;
+
+/// Shares of [`ONE`], in integers, so that their sum stays exact.
+#[derive(Clone, Debug)]
+pub(super) struct Histogram {
+    buckets: [i64; BUCKETS],
+    factor: i64,
+    base_factor: i64,
+    added: i64,
+}
+
+impl Histogram {
+    /// Forgets by this factor (of 32,768) with each value, sooner while there are few.
+    pub(super) fn new(base_factor: i64) -> Self {
+        // Before anything is known: 1/2, 1/4, 1/8... (`Histogram::Reset`).
+        let mut buckets = [0; BUCKETS];
+        let mut rest = ONE;
+        for bucket in &mut buckets {
+            *bucket = rest / 2;
+            rest -= *bucket;
+        }
+        buckets[0] += rest;
+        Self { buckets, factor: 0, base_factor, added: 0 }
+    }
+
+    /// Counts a delay; beyond the last bucket it says nothing about which delay would have been enough, and is left out.
+    pub(super) fn add(&mut self, delay_ms: u64) {
+        let Some(index) = usize::try_from(delay_ms / BUCKET_MS).ok().filter(|&index| index < BUCKETS) else { return };
+        let mut sum = 0;
+        for bucket in &mut self.buckets {
+            *bucket = *bucket * self.factor / FACTOR_ONE;
+            sum += *bucket;
+        }
+        // What rounding took goes where the new value is: the sum is exactly one again.
+        if let Some(bucket) = self.buckets.get_mut(index) {
+            *bucket += ONE - sum;
+        }
+        self.added = self.added.saturating_add(1);
+        let early = FACTOR_ONE - (START_WEIGHT * FACTOR_ONE + self.added) / (self.added + 1);
+        self.factor = early.clamp(0, self.base_factor);
+    }
+
+    /// The first bucket up to which (it included) at least this share of [`ONE`] lies.
+    pub(super) fn quantile(&self, share: i64) -> usize {
+        let mut sum = 0;
+        self.buckets
+            .iter()
+            .position(|bucket| {
+                sum += bucket;
+                sum >= share
+            })
+            .unwrap_or(BUCKETS - 1)
+    }
+
+    pub(super) fn buckets(&self) -> &[i64] {
+        &self.buckets
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_always_add_up_to_one() {
+        let mut histogram = Histogram::new(32_211);
+        for i in 0..10_000_u64 {
+            histogram.add(i * 7_919 % 2_300);
+            assert_eq!(histogram.buckets.iter().sum::<i64>(), ONE);
+            assert!(histogram.buckets.iter().all(|bucket| *bucket >= 0));
+        }
+    }
+
+    #[test]
+    fn the_quantile_follows_what_is_added_and_forgets_what_was() {
+        let mut histogram = Histogram::new(32_211);
+        for _ in 0..50 {
+            histogram.add(130);
+        }
+        assert_eq!(histogram.quantile(ONE * 95 / 100), 6);
+        let mut until = 0;
+        while histogram.quantile(ONE * 95 / 100) > 0 {
+            histogram.add(3);
+            until += 1;
+        }
+        // 0.983^n < 0.05 from n = 175 on; less, as it forgets sooner in the beginning.
+        assert!((100..176).contains(&until), "{until}");
+    }
+}
