@@ -64,9 +64,13 @@ impl Capacity {
     /// Bits that can leave from the one time to the other.
     pub fn carried(&self, from: Time, until: Time) -> u64 {
         let mut bits = 0;
-        for (index, (since, rate)) in self.steps.iter().enumerate() {
+        let first = self.steps.partition_point(|(since, _)| *since <= from).saturating_sub(1);
+        for (index, (since, rate)) in self.steps.iter().enumerate().skip(first) {
             let begin = if index == 0 { from } else { from.max(*since) };
             let end = self.steps.get(index + 1).map_or(until, |(next, _)| until.min(*next));
+            if begin >= until {
+                break;
+            }
             bits += u128::from(micros(end).saturating_sub(micros(begin))) * u128::from(rate.as_bps()) / BIT;
         }
         // Rates of 64 bits over the minutes of a run fit.

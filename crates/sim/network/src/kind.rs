@@ -1,6 +1,6 @@
 //! The controllers that are compared.
 
-use conclave_qos::{Conclave, CongestionController, Gcc, Limits, Nada, Scream};
+use conclave_qos::{Conclave, CongestionController, Ecn, Gcc, Limits, Nada, Scream};
 
 /// Which controller every flow of a run has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +32,14 @@ impl Kind {
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
+    /// How its packets say that they take marks, where a scenario lets them: as L4S, or not at all.
+    pub const fn ecn(self) -> Ecn {
+        match self {
+            Self::Gcc | Self::Nada => Ecn::NotEct,
+            Self::Scream | Self::Conclave => Ecn::Ect1,
+        }
     }
 
     /// A new one.

@@ -32,7 +32,7 @@ pub use path::{Jitter, Spread, THIRTY_MILLISECONDS};
 pub use queue::Discipline;
 pub use random::Random;
 pub use record::{Delays, LINE, Line, Record};
-pub use scenario::{FlowSpec, LinkSpec, Rate, Scenario, TcpSpec, scenarios};
+pub use scenario::{Cellular, FlowSpec, LinkSpec, Rate, Scenario, TcpSpec, scenarios};
 pub use tcp::{Algorithm, Workload};
 
 /// What came of a run.

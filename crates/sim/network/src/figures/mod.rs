@@ -9,7 +9,7 @@ use conclave_qos::Time;
 
 use crate::capacity::Capacity;
 use crate::record::{LINE, Line, Record};
-use crate::scenario::Scenario;
+use crate::scenario::{Rate, Scenario};
 use crate::tcp::Workload;
 use crate::units::at;
 use share::{fair_share, jain};
@@ -148,8 +148,11 @@ impl Figures {
         figures.set(Figure::Loss, (sent > 0).then(|| lost as f64 / sent as f64));
         let longest = |times: Vec<f64>| times.into_iter().reduce(f64::max);
         figures.set(Figure::Start, longest(views.iter().filter_map(View::start).collect()));
-        figures.set(Figure::StepUp, longest(views.iter().flat_map(View::steps_up).collect()));
-        figures.set(Figure::Drain, longest(views.iter().flat_map(View::steps_down).collect()));
+        // A rate that wanders has no steps.
+        let stepping =
+            || views.iter().filter(|view| matches!(view.scenario.links[usize::from(view.link)].rate, Rate::Steps(_)));
+        figures.set(Figure::StepUp, longest(stepping().flat_map(View::steps_up).collect()));
+        figures.set(Figure::Drain, longest(stepping().flat_map(View::steps_down).collect()));
         if let [view] = &views[..] {
             figures.set(Figure::Fairness, view.fairness());
             figures.set(Figure::Newcomer, longest(view.newcomers()));
@@ -166,6 +169,7 @@ impl Figures {
 struct View<'a> {
     scenario: &'a Scenario,
     record: &'a Record,
+    link: u8,
     /// The flows whose media pass it, as places in the scenario.
     flows: Vec<usize>,
     /// The senders of TCP that pass it, as places in the record.
@@ -179,14 +183,15 @@ struct View<'a> {
 
 impl<'a> View<'a> {
     fn new(scenario: &'a Scenario, record: &'a Record, link: u8, capacity: &'a Capacity) -> Self {
-        // Where media pass several links, what the last one delivers is what was written down.
-        let passes = |flow: &usize| scenario.flows[*flow].forward.last() == Some(&link);
+        // What comes through all links is what counts at each.
+        let passes = |flow: &usize| scenario.flows[*flow].forward.contains(&link);
         let flows: Vec<_> = (0..scenario.flows.len()).filter(passes).collect();
-        let passes = |tcp: &usize| scenario.tcp[*tcp].forward.last() == Some(&link);
+        let passes = |tcp: &usize| scenario.tcp[*tcp].forward.contains(&link);
         let tcp = (0..scenario.tcp.len()).filter(passes).map(|tcp| scenario.flows.len() + tcp).collect();
         let mut view = Self {
             scenario,
             record,
+            link,
             flows,
             tcp,
             capacity,

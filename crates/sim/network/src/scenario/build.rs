@@ -1,6 +1,6 @@
 //! From data to a world.
 
-use conclave_qos::{Bitrate, Limits, Time};
+use conclave_qos::{Bitrate, Ecn, Limits, Time};
 
 use super::{FlowSpec, LinkSpec, Rate, Scenario, TcpSpec};
 use crate::Kind;
@@ -39,16 +39,18 @@ impl Scenario {
 }
 
 impl LinkSpec {
-    pub(crate) fn capacity(&self) -> Capacity {
+    fn capacity(&self, random: &mut Random) -> Capacity {
         match self.rate {
             Rate::Steps(steps) => {
                 Capacity::new(steps.iter().map(|(since, rate)| (at(since * MILLI), Bitrate::bps(*rate))).collect())
             }
+            Rate::Cellular(cellular) => Capacity::new(cellular.steps(random)),
         }
     }
 
     fn build(&self, random: &mut Random) -> Link {
-        Link::new(self.capacity(), self.discipline, self.loss, random.fork())
+        let capacity = self.capacity(&mut random.fork());
+        Link::new(capacity, self.discipline, self.loss, random.fork())
     }
 }
 
@@ -56,8 +58,9 @@ impl FlowSpec {
     fn build(&self, kind: Kind, random: &mut Random) -> (Agent, Route) {
         let limits = Limits { start: START, floor: Bitrate::bps(self.encoder.least), ceiling: CEILING };
         let controller = kind.controller(limits);
+        let ecn = if self.may_be_marked { kind.ecn() } else { Ecn::NotEct };
         let source = Source::new(self.encoder, random.fork());
-        let sender = Sender::new(controller, source, self.timeline, self.ecn);
+        let sender = Sender::new(controller, source, self.timeline, ecn);
         let agent = Agent::Media(Box::new(Flow { sender, receiver: Receiver::new(self.reports) }));
         let delay = self.delay * MILLI;
         let there = Wire::new(delay, self.jitter, random.fork());

@@ -1,16 +1,17 @@
 //! What is run, as data.
 
 mod build;
+mod cellular;
 mod other;
 mod rfc8867;
-
-use conclave_qos::Ecn;
 
 use crate::loss::Loss;
 use crate::media::{Encoder, Reports, Timeline};
 use crate::path::Jitter;
 use crate::queue::Discipline;
 use crate::tcp::{Algorithm, Workload};
+
+pub use cellular::Cellular;
 
 /// A link and what waits before it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,6 +29,8 @@ pub struct LinkSpec {
 pub enum Rate {
     /// From this millisecond on, so many bit/s.
     Steps(&'static [(u64, u64)]),
+    /// As that of a phone's connection, made anew from each seed.
+    Cellular(Cellular),
 }
 
 /// A flow of media.
@@ -47,8 +50,8 @@ pub struct FlowSpec {
     pub jitter: Jitter,
     /// How its receiver reports.
     pub reports: Reports,
-    /// Whether it says that it takes marks, and which.
-    pub ecn: Ecn,
+    /// Whether it may say that it takes marks; it does if its controller can read them.
+    pub may_be_marked: bool,
 }
 
 /// A sender of TCP.

@@ -1,16 +1,18 @@
-//! What RFC 8867 does not try: an outage, losses that say nothing of congestion.
+//! What RFC 8867 does not try: an outage, losses that say nothing of congestion, phones, queues that are managed, packets
+//! that overtake each other, two bottlenecks in a row.
 
-use conclave_qos::Ecn;
-
-use super::{FlowSpec, LinkSpec, Rate, Scenario};
+use super::{Cellular, FlowSpec, LinkSpec, Rate, Scenario};
 use crate::loss::Loss;
 use crate::media::{Encoder, Reports, Timeline};
-use crate::path::Jitter;
+use crate::path::{Jitter, THIRTY_MILLISECONDS};
 use crate::queue::Discipline;
 
+/// As in RFC 8867.
 const QUEUE: Discipline = Discipline::DropTail { milliseconds: 300 };
+/// Half a second at 5 Mbit/s: buffers of phone networks are deep, and do not change with the rate.
+const DEEP: Discipline = Discipline::DropTailBytes { bytes: 312_500 };
 
-/// A flow over the first link until this second, 50 ms one way.
+/// A flow over the first link, from the start until this second, 50 ms one way.
 const fn flow(most: u64, until: u64) -> FlowSpec {
     FlowSpec {
         encoder: Encoder { least: 150_000, most },
@@ -20,37 +22,67 @@ const fn flow(most: u64, until: u64) -> FlowSpec {
         delay: 50,
         jitter: Jitter::None,
         reports: Reports::Each(50),
-        ecn: Ecn::NotEct,
+        may_be_marked: false,
     }
 }
 
-/// More than the lossy links carry.
-const GREEDY: &[FlowSpec] = &[flow(5_000_000, 60)];
-
-const fn lossy(name: &'static str, title: &'static str, links: &'static [LinkSpec]) -> Scenario {
+/// 60 s of one flow that wants up to 5 Mbit/s, which none of these links carries for long.
+const fn one(name: &'static str, title: &'static str, links: &'static [LinkSpec]) -> Scenario {
+    const GREEDY: &[FlowSpec] = &[flow(5_000_000, 60)];
     Scenario { name, title, seconds: 60, links, flows: GREEDY, tcp: &[], focus: None }
 }
 
-const fn random(share: f64) -> LinkSpec {
-    LinkSpec { rate: Rate::Steps(&[(0, 3_000_000)]), discipline: QUEUE, loss: Loss::Independent(share) }
+const fn steps(discipline: Discipline, steps: &'static [(u64, u64)]) -> LinkSpec {
+    LinkSpec { rate: Rate::Steps(steps), discipline, loss: Loss::None }
 }
+
+const fn lossy(loss: Loss) -> LinkSpec {
+    LinkSpec { loss, ..steps(QUEUE, &[(0, 3_000_000)]) }
+}
+
+const fn cellular(start: f64, most: f64, wander: f64) -> LinkSpec {
+    LinkSpec { rate: Rate::Cellular(Cellular { start, most, wander, seconds: 60 }), discipline: DEEP, loss: Loss::None }
+}
+
+const HALVED: &[(u64, u64)] = &[(0, 4_000_000), (20_000, 2_000_000), (40_000, 4_000_000)];
 
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "drop",
         title: "10 to 0.25 Mbit/s for 30 s and back",
         seconds: 90,
-        links: &[LinkSpec {
-            rate: Rate::Steps(&[(0, 10_000_000), (30_000, 250_000), (60_000, 10_000_000)]),
-            discipline: QUEUE,
-            loss: Loss::None,
-        }],
+        links: &[steps(QUEUE, &[(0, 10_000_000), (30_000, 250_000), (60_000, 10_000_000)])],
         flows: &[flow(12_000_000, 90)],
         tcp: &[],
         focus: Some((30, 60)),
     },
-    lossy("loss-1", "1 % of packets lost at random", &[random(0.01)]),
-    lossy("loss-2", "2 % of packets lost at random", &[random(0.02)]),
-    lossy("loss-5", "5 % of packets lost at random", &[random(0.05)]),
-    lossy("loss-10", "10 % of packets lost at random", &[random(0.10)]),
+    one("loss-1", "1 % of packets lost at random", &[lossy(Loss::Independent(0.01))]),
+    one("loss-2", "2 % of packets lost at random", &[lossy(Loss::Independent(0.02))]),
+    one("loss-5", "5 % of packets lost at random", &[lossy(Loss::Independent(0.05))]),
+    one("loss-10", "10 % of packets lost at random", &[lossy(Loss::Independent(0.10))]),
+    one("bursts", "2 % lost in bursts of 4", &[lossy(Loss::Bursts { share: 0.02, length: 4.0 })]),
+    one("cellular", "a phone's rate as published for Sprout", &[cellular(300.0, 1_000.0, 200.0)]),
+    one("cellular-calm", "the same, wandering a quarter as far", &[cellular(200.0, 400.0, 50.0)]),
+    one("codel", "CoDel, capacity halved for 20 s", &[steps(Discipline::Codel, HALVED)]),
+    Scenario {
+        flows: &[FlowSpec { delay: 25, reports: Reports::Marked(50), may_be_marked: true, ..flow(5_000_000, 60) }],
+        ..one("l4s", "DualPI2, capacity halved for 20 s", &[steps(Discipline::DualPi2, HALVED)])
+    },
+    Scenario {
+        flows: &[FlowSpec { jitter: Jitter::Reordering(THIRTY_MILLISECONDS), ..flow(5_000_000, 60) }],
+        ..one("reordering", "30 ms of jitter that reorders", &[lossy(Loss::None)])
+    },
+    Scenario {
+        name: "two-links",
+        title: "one flow over two bottlenecks, one beside it on each",
+        seconds: 120,
+        links: &[steps(QUEUE, &[(0, 2_500_000)]), steps(QUEUE, &[(0, 2_000_000)])],
+        flows: &[
+            FlowSpec { forward: &[0, 1], ..flow(1_500_000, 120) },
+            flow(1_500_000, 120),
+            FlowSpec { forward: &[1], ..flow(1_500_000, 120) },
+        ],
+        tcp: &[],
+        focus: None,
+    },
 ];

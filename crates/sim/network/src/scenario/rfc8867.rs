@@ -1,8 +1,6 @@
 //! The wired test cases of RFC 8867, section 5, with what its section 4 says where a case says nothing else: 1 Mbit/s of
 //! reference capacity, 50 ms one way, a drop-tail queue of 300 ms, encoders that go from 150 kbit/s to 1.5 Mbit/s.
 
-use conclave_qos::Ecn;
-
 use super::{FlowSpec, LinkSpec, Rate, Scenario, TcpSpec};
 use crate::loss::Loss;
 use crate::media::{Encoder, Reports, Timeline};
@@ -29,7 +27,7 @@ const fn flow(from: u64, until: u64) -> FlowSpec {
         delay: 50,
         jitter: Jitter::None,
         reports: Reports::Each(50),
-        ecn: Ecn::NotEct,
+        may_be_marked: false,
     }
 }
 
