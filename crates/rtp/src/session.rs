@@ -80,6 +80,13 @@ impl Session {
         Ok(())
     }
 
+    /// Whether arrivals are reported by source in both directions (RFC 8888, `a=rtcp-fb:* ack ccfb`), in place of
+    /// transport-wide feedback. At first they are not.
+    pub fn set_congestion_feedback(&mut self, is_negotiated: bool) {
+        self.sender.set_congestion_feedback(is_negotiated);
+        self.receiver.set_congestion_feedback(is_negotiated.then(|| self.sender.ntp_at_start()));
+    }
+
     /// How packets are protected; `None` before there are keys.
     #[must_use]
     pub fn profile(&self) -> Option<Profile> {

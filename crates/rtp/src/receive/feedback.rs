@@ -8,6 +8,7 @@ use super::Receiver;
 use super::reception::Reception;
 use super::stream::Stream;
 use crate::rtcp::{FirEntry, MAX_BLOCKS, MAX_COMPOUND, ReportBlock, Writer};
+use crate::send::to_ntp;
 use crate::{NoRoom, Ssrc};
 
 /// Receiver reports are about this far apart (RFC 3550 section 6.2 with the reduced minimum).
@@ -70,7 +71,9 @@ impl Receiver {
     /// nothing after all.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Time> {
-        [self.reporting.report, self.reporting.streams, self.arrivals.poll_timeout()].into_iter().flatten().min()
+        let by_source = self.by_source.as_ref().and_then(|by_source| by_source.arrivals.poll_timeout());
+        let arrivals = self.arrivals.poll_timeout();
+        [self.reporting.report, self.reporting.streams, arrivals, by_source].into_iter().flatten().min()
     }
 
     /// Writes what is due, as far as it fits. Call again, with another compound, while that writes something.
@@ -78,6 +81,7 @@ impl Receiver {
         // What does not fit stays due, and goes into the next compound.
         let _ = self.write_report(now, writer);
         let _ = self.write_transport_feedback(now, writer);
+        let _ = self.write_congestion_feedback(now, writer);
         if self.reporting.streams.is_some_and(|due| due <= now) {
             let _ = self.write_requests(now, writer);
         }
@@ -145,6 +149,14 @@ impl Receiver {
             writer.transport_feedback(self.config.reporter, media, &feedback)?;
         }
         Ok(())
+    }
+}
+
+impl Receiver {
+    fn write_congestion_feedback(&mut self, now: Time, writer: &mut Writer<'_>) -> Result<(), NoRoom> {
+        let Some(by_source) = &mut self.by_source else { return Ok(()) };
+        let ntp = by_source.ntp_at_start.wrapping_add(to_ntp(now.to_duration()));
+        by_source.arrivals.write(now, ntp, self.config.reporter, writer)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The receiving half of a leg.
 
+mod arrivals;
 mod binding;
 mod config;
 mod feedback;
@@ -11,12 +12,13 @@ mod stream;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use conclave_qos::{ArrivalLog, Time};
+use conclave_qos::{ArrivalLog, Ecn, Time};
 use thiserror::Error;
 
 use crate::header::{Header, Malformed};
 use crate::rtcp::{Bye, SenderInfo};
 use crate::{PayloadType, Ssrc};
+use arrivals::Arrivals;
 use binding::{Binding, Bindings, Said, Sections};
 use config::PayloadTable;
 use feedback::Reporting;
@@ -127,9 +129,19 @@ pub struct Receiver {
     streams: Vec<Stream>,
     bindings: Bindings,
     arrivals: ArrivalLog,
+    /// In place of `arrivals`, where that was negotiated.
+    by_source: Option<BySource>,
     round_trip: RoundTrip,
     reporting: Reporting,
     events: VecDeque<ReceiverEvent>,
+}
+
+/// Congestion control feedback (RFC 8888).
+#[derive(Debug)]
+struct BySource {
+    arrivals: Arrivals,
+    /// What the wall clock said at the start of [`Time`], as an NTP timestamp.
+    ntp_at_start: u64,
 }
 
 impl Receiver {
@@ -143,6 +155,7 @@ impl Receiver {
             streams: Vec::new(),
             bindings: Bindings::new(),
             arrivals: ArrivalLog::new(),
+            by_source: None,
             round_trip: RoundTrip::default(),
             reporting: Reporting::new(seed),
             events: VecDeque::with_capacity(MAX_EVENTS),
@@ -169,6 +182,16 @@ impl Receiver {
         (self.sections, self.streams, self.config) = (sections, streams, config);
     }
 
+    /// Whether arrivals are reported by source (RFC 8888), in place of transport-wide feedback: if so, what the wall clock
+    /// said at the start of [`Time`], as an NTP timestamp. At first they are not.
+    pub fn set_congestion_feedback(&mut self, ntp_at_start: Option<u64>) {
+        self.by_source = match (self.by_source.take(), ntp_at_start) {
+            (Some(before), Some(ntp_at_start)) => Some(BySource { ntp_at_start, ..before }),
+            (None, Some(ntp_at_start)) => Some(BySource { arrivals: Arrivals::default(), ntp_at_start }),
+            (_, None) => None,
+        };
+    }
+
     /// A decrypted RTP packet. `arrival` is when it came in, `now` when it is looked at.
     ///
     /// `Ok(None)` is a packet that carries nothing, and whose number carries nothing: padding among repeated packets.
@@ -178,7 +201,10 @@ impl Receiver {
     pub fn handle_rtp<'p>(&mut self, now: Time, arrival: Time, packet: &'p [u8]) -> Result<Option<Media<'p>>, Refused> {
         let header = Header::parse(packet)?;
         let said = Said::read(header.extensions.clone(), &self.config.extensions);
-        if let Some(sequence) = said.transport_sequence {
+        if let Some(by_source) = &mut self.by_source {
+            // How it was marked is not told by whoever reads the socket.
+            by_source.arrivals.record(header.ssrc, header.sequence, arrival, Ecn::NotEct);
+        } else if let Some(sequence) = said.transport_sequence {
             self.arrivals.record(sequence, arrival);
         }
         let payload = header.payload_of(packet)?;

@@ -39,6 +39,13 @@ pub(super) struct Numbers<'a> {
     pub mid: Option<&'a str>,
 }
 
+impl Numbers<'_> {
+    /// What feedback by source calls the packet (RFC 8888).
+    pub fn identity(&self) -> (Ssrc, u16) {
+        (self.ssrc, self.index as u16)
+    }
+}
+
 /// A moment as the absolute send time tells it: 24 bits of seconds, 18 of them fraction.
 pub(super) fn send_time(now: Time) -> u32 {
     ((now.to_duration().as_micros() << 18) / 1_000_000) as u32 & 0xff_ffff

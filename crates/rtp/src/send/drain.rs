@@ -8,7 +8,7 @@ use super::compose::{self, Numbers, Sealed};
 use super::outgoing::{Descriptor, Packet};
 use super::{Sender, earliest};
 use crate::srtp::Outbound;
-use crate::{Arena, Payloads};
+use crate::{Arena, Payloads, Ssrc};
 
 /// At most so many paced packets leave in one turn, so that one leg cannot hold up a shard.
 const MOST_IN_A_TURN: usize = 512;
@@ -140,6 +140,7 @@ impl Sender {
             send_time: out.send_time,
             mid: slot.config.mid.as_deref().filter(|_| is_named),
         };
+        let identity = numbers.identity();
         let body = compose::Body { payload, packet, descriptor, repeats: false };
         let Ok(sealed) = compose::media(out.arena.begin(), slot, &body, numbers, out.srtp) else {
             self.faults += 1;
@@ -160,11 +161,11 @@ impl Sender {
             slot.clock.due = Some(out.now);
             self.reports_due = earliest(self.reports_due, Some(out.now));
         }
-        let is_numbered = slot.config.extensions.transport_sequence.is_some();
+        let is_numbered = slot.is_numbered(self.by_source);
         if rtx.is_some() && is_numbered && !slot.config.is_audio {
             self.padding_slot = Some(packet.slot);
         }
-        self.account(out, sealed, is_numbered, probe, true);
+        self.account(out, sealed, is_numbered.then_some(identity), probe, true);
     }
 
     /// Sends a packet on its slot's source of retransmissions. Returns its length, header and payload.
@@ -192,13 +193,14 @@ impl Sender {
             send_time: out.send_time,
             mid: slot.rtx_mid(),
         };
+        let identity = numbers.identity();
         let body = compose::Body { payload, packet, descriptor, repeats: true };
         let Ok(sealed) = compose::media(out.arena.begin(), slot, &body, numbers, out.srtp) else {
             self.faults += 1;
             return None;
         };
-        let is_numbered = slot.config.extensions.transport_sequence.is_some();
-        self.account(out, sealed, is_numbered, probe, is_media);
+        let is_numbered = slot.is_numbered(self.by_source);
+        self.account(out, sealed, is_numbered.then_some(identity), probe, is_media);
         Some(sealed.plain as u64)
     }
 
@@ -220,12 +222,13 @@ impl Sender {
             send_time: out.send_time,
             mid: slot.rtx_mid(),
         };
+        let identity = numbers.identity();
         let Ok(sealed) = compose::padding(out.arena.begin(), slot, bytes, numbers, out.srtp) else {
             self.faults += 1;
             return Sent::No;
         };
-        let is_numbered = slot.config.extensions.transport_sequence.is_some();
-        self.account(out, sealed, is_numbered, probe, false);
+        let is_numbered = slot.is_numbered(self.by_source);
+        self.account(out, sealed, is_numbered.then_some(identity), probe, false);
         self.padded(place, sealed.plain as u64)
     }
 
@@ -245,12 +248,12 @@ impl Sender {
         Sent::Yes
     }
 
-    /// A sealed packet leaves.
+    /// A sealed packet leaves. Its identity is told if feedback may speak of it.
     fn account(
         &mut self,
         out: &mut Out<'_, impl Payloads>,
         sealed: Sealed,
-        is_numbered: bool,
+        identity: Option<(Ssrc, u16)>,
         probe: Option<ProbeId>,
         is_media: bool,
     ) {
@@ -258,8 +261,11 @@ impl Sender {
         // A datagram's length and what the path adds to it.
         let size = sealed.length as u32 + self.config.overhead;
         let sent = SentPacket { at: out.now, size, probe, is_media };
-        if is_numbered {
-            self.history.record(sent);
+        if let Some((ssrc, sequence)) = identity {
+            let number = self.history.record(sent);
+            if self.by_source {
+                self.acknowledgements.record(ssrc, sequence, number);
+            }
             self.controller.handle_sent(&sent);
             self.feedback.since.get_or_insert(out.now);
         }

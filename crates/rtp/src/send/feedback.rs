@@ -8,7 +8,7 @@ use super::sent::NotAgain;
 use super::slots::Source;
 use super::{Sender, earliest};
 use crate::Ssrc;
-use crate::rtcp::{Nack, Packet, ReportBlocks, TransportFeedback};
+use crate::rtcp::{CongestionFeedback, Nack, Packet, ReportBlocks, TransportFeedback};
 
 /// Before a round trip was measured.
 const USUAL_ROUND_TRIP: Duration = Duration::from_millis(100);
@@ -16,7 +16,7 @@ const USUAL_ROUND_TRIP: Duration = Duration::from_millis(100);
 const SHORTEST_ROUND_TRIP: Duration = Duration::from_millis(5);
 /// A remote limit that is not renewed for so long counts no longer.
 const LIMIT_HOLDS: Duration = Duration::from_secs(10);
-/// Transport-wide feedback may speak of so many packets within [`STATUS_WINDOW`]: far more than a leg sends. Few
+/// Feedback may speak of so many packets within [`STATUS_WINDOW`]: far more than a leg sends. Few
 /// bytes can speak of thousands.
 const MOST_STATUSES: u32 = 32_768;
 const STATUS_WINDOW: Duration = Duration::from_millis(100);
@@ -37,7 +37,8 @@ impl Sender {
             }
             Packet::Remb(remb) => self.handle_limit(now, Some(remb.bitrate)),
             Packet::TransportFeedback(feedback) => self.handle_transport_feedback(now, feedback),
-            Packet::CongestionFeedback(_) | Packet::Sdes | Packet::Bye(_) | Packet::Unknown { .. } => {}
+            Packet::CongestionFeedback(feedback) => self.handle_congestion_feedback(now, feedback),
+            Packet::Sdes | Packet::Bye(_) | Packet::Unknown { .. } => {}
         }
     }
 
@@ -123,21 +124,48 @@ impl Sender {
     }
 
     fn handle_transport_feedback(&mut self, now: Time, feedback: &TransportFeedback<'_>) {
-        let state = &mut self.feedback;
-        if state.since.is_none() {
-            // Nothing was sent that it could speak of.
-            return;
-        }
-        if now.since(state.window_began) >= STATUS_WINDOW {
-            (state.window_began, state.statuses) = (now, 0);
-        }
-        state.statuses = state.statuses.saturating_add(u32::from(feedback.count));
-        if state.statuses > MOST_STATUSES {
+        if self.by_source || !self.may_follow(now, u32::from(feedback.count)) {
             return;
         }
         let reference = self.reference.unwrap(feedback.reference);
         self.results.clear();
         self.history.acknowledge(feedback.reports(reference), &mut self.results);
+        self.hand_over_results(now);
+    }
+
+    fn handle_congestion_feedback(&mut self, now: Time, feedback: &CongestionFeedback<'_>) {
+        // A packet holds less than a thousand.
+        let count = feedback.blocks().map(|block| block.len() as u32).sum();
+        if !self.by_source || !self.may_follow(now, count) {
+            return;
+        }
+        let time = self.report_clock.unwrap(feedback.timestamp);
+        self.results.clear();
+        for block in feedback.blocks() {
+            let reports = block
+                .reports(time)
+                .filter_map(|(sequence, arrival)| Some((self.acknowledgements.number(block.ssrc, sequence)?, arrival)));
+            self.history.acknowledge_marked(reports, &mut self.results);
+        }
+        // Blocks are by source; what a controller is told is in the order of sending.
+        self.results.sort_unstable_by_key(|result| result.sequence);
+        self.hand_over_results(now);
+    }
+
+    /// Whether a report on so many packets is followed: something left that it can speak of, and not too many came lately.
+    fn may_follow(&mut self, now: Time, packets: u32) -> bool {
+        let state = &mut self.feedback;
+        if state.since.is_none() {
+            return false;
+        }
+        if now.since(state.window_began) >= STATUS_WINDOW {
+            (state.window_began, state.statuses) = (now, 0);
+        }
+        state.statuses = state.statuses.saturating_add(packets);
+        state.statuses <= MOST_STATUSES
+    }
+
+    fn hand_over_results(&mut self, now: Time) {
         if self.results.is_empty() {
             return;
         }

@@ -1,5 +1,6 @@
 //! The sending half of a leg.
 
+mod acknowledgements;
 mod compose;
 mod config;
 mod drain;
@@ -26,10 +27,11 @@ use conclave_qos::{
 pub use config::{BadSlots, NotQueued, SendPayload, SenderConfig, SenderEvent, SenderStats, SlotConfig, SlotStats};
 pub use outgoing::{Outgoing, Patch};
 
-use crate::rtcp::{ReferenceClock, Writer};
+use crate::rtcp::{ReferenceClock, ReportClock, Writer};
+use acknowledgements::Acknowledgements;
 use fallback::Fallback;
 use queue::Queue;
-use reports::to_ntp;
+pub(crate) use reports::to_ntp;
 use retransmission::Retransmissions;
 use slot::Slot;
 use slots::{Gone, Source};
@@ -60,7 +62,8 @@ const USUAL_HEADERS: u64 = 40;
 /// # Bounds
 /// 1,024 packets of video and 256 of audio wait, half a second at most; 512 retransmissions. Of what was sent, each slot
 /// remembers up to 1,024 packets, 2 s at most, in less than 64 KiB, which it takes as needed and gives back 5 s after
-/// its last packet. The history of transport-wide numbers has 32 bytes for each packet of the latest 4 s, 512 KiB at most.
+/// its last packet. The history of transport-wide numbers has 32 bytes for each packet of the latest 4 s, 512 KiB at most;
+/// where reports are by source, up to 384 KiB more.
 /// Beyond these two, a leg that sends takes less than 256 KiB; one that sends nothing takes less than 64 KiB, with 28
 /// slots, and is not woken.
 pub struct Sender {
@@ -78,6 +81,10 @@ pub struct Sender {
     applied: Control,
     history: SendHistory,
     reference: ReferenceClock,
+    /// Whether the peer reports by source (RFC 8888), and not by transport-wide numbers.
+    by_source: bool,
+    acknowledgements: Acknowledgements,
+    report_clock: ReportClock,
     /// Kept for its memory.
     results: Vec<PacketResult>,
     fallback: Fallback,
@@ -98,7 +105,7 @@ pub struct Sender {
     faults: u64,
 }
 
-/// What is known of transport-wide feedback.
+/// What is known of feedback on each packet.
 #[derive(Clone, Copy, Debug, Default)]
 struct FeedbackState {
     /// When the first packet left that feedback could speak of.
@@ -135,6 +142,9 @@ impl Sender {
             applied,
             history: SendHistory::new(),
             reference: ReferenceClock::default(),
+            by_source: false,
+            acknowledgements: Acknowledgements::default(),
+            report_clock: ReportClock::default(),
             results: Vec::new(),
             fallback: Fallback::new(),
             feedback: FeedbackState::default(),
@@ -220,6 +230,21 @@ impl Sender {
         self.apply_control(now);
     }
 
+    /// Whether the peer reports by source (RFC 8888), in place of transport-wide feedback. At first it does not.
+    ///
+    /// Then every packet is accounted for, whatever extensions its slot has.
+    pub fn set_congestion_feedback(&mut self, is_negotiated: bool) {
+        if self.by_source == is_negotiated {
+            return;
+        }
+        self.by_source = is_negotiated;
+        self.acknowledgements.clear();
+        (self.reference, self.report_clock) = (ReferenceClock::default(), ReportClock::default());
+        // The other kind has to show first that it comes.
+        self.feedback = FeedbackState::default();
+        self.index();
+    }
+
     /// What the path adds to each packet, in bytes: it has changed.
     pub fn set_overhead(&mut self, overhead: u32) {
         self.config.overhead = overhead;
@@ -273,6 +298,11 @@ impl Sender {
             next = earliest(next, slot.clock.due);
         }
         self.reports_due = next;
+    }
+
+    /// What the wall clock said at the start of [`Time`], as an NTP timestamp.
+    pub(crate) fn ntp_at_start(&self) -> u64 {
+        self.config.ntp_at_start
     }
 
     /// What may be sent.

@@ -127,7 +127,7 @@ impl Reported {
 }
 
 /// A duration as NTP counts: seconds in the upper 32 bits, their fraction below; wraps in 2036.
-pub(super) fn to_ntp(duration: Duration) -> u64 {
+pub(crate) fn to_ntp(duration: Duration) -> u64 {
     ((duration.as_micros() << 32) / 1_000_000) as u64
 }
 

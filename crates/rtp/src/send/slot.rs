@@ -72,6 +72,11 @@ impl Slot {
         self.config = config;
     }
 
+    /// Whether feedback may speak of its packets: where the peer reports by source, of all.
+    pub fn is_numbered(&self, by_source: bool) -> bool {
+        by_source || self.config.extensions.transport_sequence.is_some()
+    }
+
     pub fn payload(&self, payload_type: PayloadType) -> Option<&SendPayload> {
         self.config.payloads.iter().find(|payload| payload.payload_type == payload_type)
     }

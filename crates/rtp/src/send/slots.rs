@@ -116,14 +116,17 @@ impl Sender {
         Some(self.gone.swap_remove(index).end)
     }
 
-    fn index(&mut self) {
+    pub(super) fn index(&mut self) {
         self.sources.clear();
         for (place, slot) in (0..).zip(&self.slots) {
             self.sources.push(Source { ssrc: slot.config.ssrc, slot: place, is_rtx: false });
             self.sources.extend(slot.config.rtx.map(|ssrc| Source { ssrc, slot: place, is_rtx: true }));
         }
         self.sources.sort_unstable_by_key(|source| source.ssrc);
-        let is_numbered = |slot: &Slot| slot.config.extensions.transport_sequence.is_some();
+        let is_there = |ssrc: Ssrc| self.sources.binary_search_by_key(&ssrc, |source| source.ssrc).is_ok();
+        self.acknowledgements.retain(is_there);
+        let by_source = self.by_source;
+        let is_numbered = |slot: &Slot| slot.is_numbered(by_source);
         // Padding is for those who say what arrived.
         let pads = |slot: &Slot| slot.padding_type().is_some() && !slot.config.is_audio && is_numbered(slot);
         self.padding_slot = (0..).zip(&self.slots).find(|(_, slot)| pads(slot)).map(|(place, _)| place);

@@ -251,3 +251,47 @@ fn arrivals_are_reported_whatever_stream_they_belong_to() {
         assert_eq!(arrival.is_none(), lost, "{number}");
     }
 }
+
+#[test]
+fn arrivals_are_reported_by_source_where_that_was_negotiated() {
+    let mut world = World::new();
+    // Half a second after the turn of an hour.
+    let ntp_at_start = (3_600u64 << 32) + (1 << 31);
+    world.receiver.set_congestion_feedback(Some(ntp_at_start));
+    let mut reported = Vec::new();
+    for number in 0..100u16 {
+        world.values =
+            ExtensionValues { transport_sequence: Some(number), mid: Some("0"), ..ExtensionValues::default() };
+        if number % 10 != 9 {
+            world.receive(OPUS, 9, number.wrapping_add(65_500), b"sound").expect("taken");
+        }
+        world.pass_ms(5);
+        for compound in world.due() {
+            for packet in Compound::parse(&compound).flatten() {
+                assert!(!matches!(packet, Packet::TransportFeedback(_)));
+                if let Packet::CongestionFeedback(feedback) = packet {
+                    let now = world.now.to_duration();
+                    let seconds = f64::from(feedback.timestamp) / 65_536.0 - 3_600.5;
+                    assert!((seconds - now.as_secs_f64()).abs() < 0.001, "{seconds}");
+                    for block in feedback.blocks() {
+                        assert_eq!(block.ssrc, Ssrc(9));
+                        reported.extend(block.reports(now));
+                    }
+                }
+            }
+        }
+    }
+    assert!(reported.len() >= 80, "{}", reported.len());
+    for (place, (number, arrival)) in reported.iter().enumerate() {
+        let index = number.wrapping_sub(65_500);
+        assert_eq!(usize::from(index), place, "each packet once");
+        assert_eq!(arrival.is_none(), index % 10 == 9, "{index}");
+    }
+    // It falls silent.
+    world.pass_ms(5_000);
+    world.due();
+    world.receiver.set_congestion_feedback(None);
+    world.pass_ms(5_000);
+    world.due();
+    assert_eq!(world.receiver.poll_timeout(), None);
+}

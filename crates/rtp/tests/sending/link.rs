@@ -302,7 +302,18 @@ fn the_estimate_finds_room_and_the_path_is_not_flooded() {
 
 #[test]
 fn a_narrow_path_is_used_and_its_queue_stays_short() {
+    fits_a_narrow_path(Link::new(Profile::AeadAes128Gcm, 0));
+}
+
+#[test]
+fn a_narrow_path_is_used_as_well_where_reports_are_by_source() {
     let mut link = Link::new(Profile::AeadAes128Gcm, 0);
+    link.sender.set_congestion_feedback(true);
+    link.receiver.set_congestion_feedback(true);
+    fits_a_narrow_path(link);
+}
+
+fn fits_a_narrow_path(mut link: Link) {
     link.rate = Some(Bitrate::kbps(800));
     let mut sequence = 3_000;
     link.adapt(15, &mut sequence);

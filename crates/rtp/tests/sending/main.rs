@@ -1,5 +1,6 @@
 //! The sending half of a leg, as its receiver sees it: everything is sealed, opened and read again.
 
+mod by_source;
 mod controller;
 mod feedback;
 mod keyframes;
