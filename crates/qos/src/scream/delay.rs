@@ -1,5 +1,5 @@
-//! The queue: how long it is, and what that means for the window (section 4.2.1.4; libwebrtc's
-//! `delay_based_congestion_control.cc`).
+//! The queue: how long it is, and what that means for the window (section 4.2.1.4). How much delays vary is measured as in
+//! libwebrtc's `delay_based_congestion_control.cc`: the draft's own way is an example, and another one in each version.
 
 use std::time::Duration;
 
@@ -106,6 +106,11 @@ impl Delay {
         *self = Self { round_trip: self.round_trip, latest: self.latest, ..Self::default() };
     }
 
+    /// Whether there was a report.
+    pub(super) fn is_known(&self) -> bool {
+        self.round_trip.is_some()
+    }
+
     /// Smoothed round trip, s; zero before the first report.
     pub(super) fn round_trip(&self) -> f64 {
         self.round_trip.unwrap_or_default()
@@ -120,6 +125,16 @@ impl Delay {
     pub(super) fn virtual_alpha(&self) -> f64 {
         let average = self.average.unwrap_or_default();
         ((average - TARGET / 2.0) / (TARGET / 2.0)).clamp(0.0, 1.0)
+    }
+
+    /// Whether packets hardly wait: below a quarter of the target (4.2.2.1).
+    pub(super) fn is_short(&self) -> bool {
+        self.latest.is_some_and(|latest| latest < TARGET / 4.0)
+    }
+
+    /// Whether the average is above a quarter of the target: then losses are congestion (4.5.2).
+    pub(super) fn is_growing(&self) -> bool {
+        self.average.is_some_and(|average| average > TARGET / 4.0)
     }
 
     /// Whether the queue has been empty lately, as it has to be from time to time.

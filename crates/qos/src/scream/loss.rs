@@ -1,67 +1,82 @@
-//! Whether losses mean congestion (libwebrtc's `loss_estimator.cc`): single ones do not, those of several round trips in a
-//! row do.
+//! What is lost, and whether that means congestion (sections 4.2.1.1 and 4.5.2).
 
-use super::report::Report;
-use super::{VIRTUAL_ROUND_TRIP, seconds};
-use crate::Time;
+use std::collections::VecDeque;
+use std::time::Duration;
 
-/// Round trips in a row with losses that are congestion (`rtts_with_loss_before_backoff`).
-const LOSSY: f64 = 3.0;
-/// Round trips in a row without, after which it is over (`lossless_rtts_before_clear`).
-const LOSSLESS: f64 = 2.0;
-/// Congestion from this level on (`LossEstimator::congested`): three thirds do not always add up to one.
-const CONGESTED: f64 = 0.99;
-/// The window grows below this level (`scream_v2.cc`, `UpdateRefWindow`).
-const CLEAR: f64 = 0.01;
+use super::{SEGMENT, seconds};
+use crate::{PacketResult, Time};
 
-/// Follows losses from round trip to round trip.
+/// Losses are congestion from this share of the packets on (LOSS_RATE_THRESHOLD).
+const THRESHOLD: f64 = 0.01;
+/// Packets that are missing at most; the oldest count as lost. More than a window of 64 KiB holds.
+const MOST: usize = 64;
+
+/// Follows missing packets.
 #[derive(Debug, Default)]
 pub(super) struct Loss {
-    /// 0 to 1.
-    level: f64,
-    /// Lost, and not arrived since.
-    missing: u32,
-    changed: Option<Time>,
-    /// When the present round trip began, and whether packets were lost in it.
-    began: Option<Time>,
-    is_lossy: bool,
+    /// Share of the packets that were lost, over two round trips or 400 packets.
+    rate: f64,
+    /// Packets that were reported as lost, in the order of the reports.
+    missing: VecDeque<Missing>,
+    /// How long a packet may be missing and still come: as long as one did (the reordering window of 4.2.1.1).
+    patience: Duration,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Missing {
+    sequence: u64,
+    told: Time,
+    is_counted: bool,
 }
 
 impl Loss {
-    /// Whether the report tells of losses. `round_trip` in s.
-    pub(super) fn update(&mut self, now: Time, report: &Report, round_trip: f64) -> bool {
-        let round_trip = round_trip.max(VIRTUAL_ROUND_TRIP);
-        let is_past = |since: Option<Time>| since.is_none_or(|since| seconds(now.since(since)) >= round_trip);
-        if is_past(self.changed) {
-            self.missing = 0;
-        }
-        if report.lost + report.recovered > 0 {
-            self.changed = Some(now);
-        }
-        if report.recovered > 0 {
-            self.missing = self.missing.saturating_sub(report.recovered);
-            if self.missing == 0 {
-                // They were late, not lost.
-                (self.level, self.is_lossy) = (0.0, false);
+    /// Whether packets turned out to be lost. `window` in bytes, `round_trip` in s.
+    pub(super) fn update(&mut self, now: Time, results: &[PacketResult], window: f64, round_trip: f64) -> bool {
+        let weight = (THRESHOLD / 4.0).min(SEGMENT / window / 2.0);
+        for result in results {
+            if result.received.is_none() {
+                self.miss(result.sequence, now);
+            } else if !self.recover(result.sequence, now, round_trip) {
+                self.rate -= weight * self.rate;
             }
         }
-        self.missing = self.missing.saturating_add(report.lost);
-        self.is_lossy |= report.lost > 0;
-        if is_past(self.began) {
-            self.began = Some(now);
-            let step = if std::mem::take(&mut self.is_lossy) { 1.0 / LOSSY } else { -1.0 / LOSSLESS };
-            self.level = (self.level + step).clamp(0.0, 1.0);
+        let patience = self.patience;
+        let mut has_losses = false;
+        for missing in &mut self.missing {
+            if !missing.is_counted && now.since(missing.told) >= patience {
+                missing.is_counted = true;
+                has_losses = true;
+                self.rate += weight * (1.0 - self.rate);
+            }
         }
-        report.lost > 0
+        // Nobody waits for longer than a round trip: who is still missing then is forgotten.
+        let is_old = |missing: &Missing| missing.is_counted && seconds(now.since(missing.told)) > round_trip;
+        while self.missing.front().is_some_and(is_old) {
+            self.missing.pop_front();
+        }
+        has_losses
     }
 
-    /// Whether losses mean congestion.
-    pub(super) fn is_congested(&self) -> bool {
-        self.level >= CONGESTED
+    /// Whether so many packets are lost that it is congestion, however short the queue.
+    pub(super) fn is_congestion(&self) -> bool {
+        self.rate > THRESHOLD
     }
 
-    /// Whether there were none lately.
-    pub(super) fn is_clear(&self) -> bool {
-        self.level < CLEAR
+    fn miss(&mut self, sequence: u64, told: Time) {
+        if self.missing.len() >= MOST {
+            self.missing.pop_front();
+        }
+        self.missing.push_back(Missing { sequence, told, is_counted: false });
+    }
+
+    /// Whether a packet arrived that had been missing.
+    fn recover(&mut self, sequence: u64, now: Time, round_trip: f64) -> bool {
+        let Some(place) = self.missing.iter().position(|missing| missing.sequence == sequence) else { return false };
+        let late = self.missing.remove(place).map_or(Duration::ZERO, |missing| now.since(missing.told));
+        if seconds(late) <= round_trip {
+            // The next one to come as late is not lost.
+            self.patience = self.patience.max(late + Duration::from_micros(1));
+        }
+        true
     }
 }

@@ -1,17 +1,17 @@
-//! SCReAM v2, self-clocked rate adaptation for multimedia: draft-ietf-ccwg-rfc8298bis-screamv2 (before that
-//! draft-johansson-ccwg-rfc8298bis-screamv2), whose sections are named here, with the figures and the simplifications of
-//! libwebrtc's implementation (`modules/congestion_controller/scream`, parameters of June 2026 in
-//! `scream_v2_parameters.cc`, where no other source is named).
+//! SCReAM v2, self-clocked rate adaptation for multimedia: draft-johansson-ccwg-rfc8298bis-screamv2-07, adopted as
+//! draft-ietf-ccwg-rfc8298bis-screamv2, whose sections and constants are named here.
 //!
 //! A reference window ([`window`]) says how many bytes should be on their way. It grows by a segment in a round trip, or
-//! faster where nothing was congested for long; it shrinks with the share of marked packets (L4S), with a queue as if that
-//! many were marked ([`delay`]), and with losses that last ([`loss`]). The target rate is what fills it in a round trip;
-//! what may be on its way is one and a half to three times the window, so that a large frame does not wait.
+//! faster where nothing was congested for long, and slower where delays vary ([`delay`]); it shrinks with the share of
+//! marked packets (L4S), with a queue as if that many were marked, and with losses ([`loss`]). The target rate is what fills
+//! it in a round trip; what may be on its way is one and a half to three times the window, so that a large frame does not
+//! wait.
 //!
-//! Where it differs from libwebrtc: marks of classic ECN lower the window by a fixed share, as the draft says; the least
-//! that may be on its way is the draft's; the rate stops growing at what the application wants; and who hears nothing
-//! sends less and less, as with every controller here. The draft's adaptation to queues of others (4.5.4) and its rate
-//! adjustment by the queue at the sender (4.4) are left out, as in libwebrtc.
+//! What the draft leaves open is done as in libwebrtc (`modules/congestion_controller/scream`, of 2026): how much delays
+//! vary, the queue that is made to drain, [`padding`], pacing, and that who sends less than he may learns less. The target
+//! is not divided by 1.2 and more for the queue at the sender (4.4): libwebrtc does not either, and a controller here does
+//! not see that queue. The target for queues does not follow the queues of others (4.5.4, optional; not in libwebrtc).
+//! Who hears nothing sends less and less, as with every controller here.
 
 mod delay;
 mod loss;
@@ -33,24 +33,25 @@ use path::Path;
 use report::Report;
 use window::Window;
 
-/// A packet at most, bytes (`max_segment_size`; MSS of the draft is 1,000).
-const SEGMENT: f64 = 1_280.0;
+/// A packet, bytes (MSS).
+const SEGMENT: f64 = 1_000.0;
 /// Flows with shorter round trips than this, s, grow as if theirs were as long (VIRTUAL_RTT).
 const VIRTUAL_ROUND_TRIP: f64 = 0.025;
-/// Who gets less than this share of the target through, and fills no window, sends less than he may (`alr_threshold`).
+/// Who gets less than this share of the target through, and fills no window, sends less than he may (libwebrtc's
+/// `alr_threshold`).
 const FULL_USE: f64 = 0.9;
-/// How fast packets leave: so many times the target (`pacing_factor`), or so many times what arrives
-/// (`pacing_rate_received_factor`) if that is more.
+/// How fast packets leave: so many times the target (libwebrtc's `pacing_factor`; PACKET_PACING_HEADROOM is 1.5), or so many
+/// times what arrives (`pacing_rate_received_factor`) if that is more.
 const PACING: f64 = 1.1;
 const PACING_OF_RECEIVED: f64 = 0.8;
-/// The target is never that of a shorter round trip, s (`UpdateTargetRate`).
+/// The target is never that of a shorter round trip, s (libwebrtc's `UpdateTargetRate`).
 const SHORTEST_ROUND_TRIP: f64 = 0.001;
 /// A queue that did not become empty for long has to be: half the target for so many round trips
-/// (`queue_delay_drain_rtts`), and at least for so long, s (`UpdateTargetRate`).
+/// (4.5.1, `queue_delay_drain_rtts`), and at least for so long, s (`UpdateTargetRate`).
 const DRAIN_ROUND_TRIPS: f64 = 5.0;
 const SHORTEST_DRAIN: f64 = 0.1;
 /// Whole frames may leave at once when nothing was congested for so long
-/// (`allow_large_pacing_bursts_after_congestion_time`)...
+/// (libwebrtc's `allow_large_pacing_bursts_after_congestion_time`)...
 const LARGE_BURSTS_AFTER: Duration = Duration::from_secs(15);
 /// ...and, as for every controller, the target is so many times what is sent.
 const AMPLE: u64 = 2;
@@ -71,8 +72,6 @@ pub struct Scream {
     path: Path,
     padding: Padding,
     in_flight: InFlight,
-    /// The highest number reported.
-    latest: Option<u64>,
     /// Since when the queue is made to drain.
     drains: Option<Time>,
     is_idle: bool,
@@ -96,7 +95,6 @@ impl Scream {
             path: Path::default(),
             padding: Padding::default(),
             in_flight: InFlight::default(),
-            latest: None,
             drains: None,
             is_idle: false,
             is_ample: false,
@@ -120,18 +118,17 @@ impl Scream {
         most.clamp(self.limits.floor, self.limits.ceiling)
     }
 
-    /// `OnTransportPacketsFeedback`.
-    fn handle_report(&mut self, now: Time, report: &Report) {
+    fn handle_report(&mut self, now: Time, report: &Report, results: &[PacketResult]) {
         self.path.peak.update(self.in_flight.bytes());
         self.path.arrivals.update(report);
         let received = self.path.arrivals.rate().unwrap_or(f64::INFINITY);
         self.is_idle = self.window.is_beyond(&self.path) && received < FULL_USE * bytes(self.target);
-        let is_first = !self.path.was_heard();
-        self.path.update(now, report, self.is_idle);
+        let is_first = !self.path.delay.is_known();
+        self.path.delay.update(now, report, self.is_idle);
         if is_first {
-            self.window.begin(bytes(self.limits.start), self.path.loop_time());
+            self.window.begin(bytes(self.limits.start), self.path.delay.round_trip());
         }
-        self.window.update(now, report, &self.path);
+        self.window.update(now, report, results, &self.path);
         self.update_target(now);
         self.path.peak.end_round_trip(now, self.path.long_round_trip());
     }
@@ -141,7 +138,7 @@ impl Scream {
         let round_trip = self.path.delay.round_trip().max(SHORTEST_ROUND_TRIP);
         // Of a window of a few packets, a part is always just not filled.
         let scale = 1.0 - (self.window.segment_share() - 0.1).clamp(0.0, 0.2);
-        let mut rate = scale * self.window.size() / self.path.loop_time().max(SHORTEST_ROUND_TRIP);
+        let mut rate = scale * self.window.size() / round_trip;
         if self.path.delay.was_drained(now) {
             self.drains = None;
         } else {
@@ -172,7 +169,7 @@ impl Scream {
             NetworkState::Draining
         } else if self.path.delay.is_long() {
             NetworkState::Overused
-        } else if self.window.loss.is_congested() {
+        } else if self.window.loss.is_congestion() {
             NetworkState::Lossy
         } else {
             NetworkState::Steady
@@ -188,18 +185,17 @@ impl CongestionController for Scream {
     }
 
     fn handle_feedback(&mut self, now: Time, results: &[PacketResult]) {
-        // A report without arrivals tells nothing of the path (`OnTransportPacketsFeedback`).
-        let Some(report) = Report::new(now, results, self.latest) else { return };
+        // A report without arrivals tells nothing of the path (libwebrtc's `OnTransportPacketsFeedback`).
+        let Some(report) = Report::new(now, results) else { return };
         self.silence.handle_report(now, report.round_trip);
         self.in_flight.handle_report(results);
-        self.handle_report(now, &report);
-        self.latest = self.latest.max(Some(report.latest));
+        self.handle_report(now, &report, results);
         let share = f64::from(report.lost) / f64::from((report.lost.saturating_add(report.arrived)).max(1));
         self.loss_share += LOSS_GAIN * (share - self.loss_share);
         self.update_leisure(now);
     }
 
-    /// Takes round trips from feedback only (`OnRoundTripTimeUpdate`).
+    /// Takes round trips from feedback only (libwebrtc's `OnRoundTripTimeUpdate`).
     fn handle_round_trip(&mut self, _now: Time, _round_trip: Duration) {}
 
     fn handle_remote_limit(&mut self, _now: Time, limit: Option<Bitrate>) {
@@ -242,7 +238,7 @@ impl CongestionController for Scream {
 
     fn window(&self) -> Option<u64> {
         // Before the first report, nothing is known of the round trip.
-        self.path.was_heard().then(|| self.window.most_in_flight(&self.path.delay) as u64)
+        self.path.delay.is_known().then(|| self.window.most_in_flight(&self.path.delay) as u64)
     }
 
     fn poll_probe(&mut self) -> Option<Probe> {
@@ -257,7 +253,7 @@ impl CongestionController for Scream {
             loss_based: None,
             acknowledged: self.path.arrivals.rate().map(|rate| Bitrate::bps((rate * 8.0) as u64)),
             loss: self.loss_share,
-            round_trip: self.path.was_heard().then_some(round_trip),
+            round_trip: self.path.delay.is_known().then_some(round_trip),
             application_limited: self.is_idle,
             state: self.state(),
         }

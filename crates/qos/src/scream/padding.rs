@@ -1,5 +1,5 @@
-//! When to pad: who sends little cannot find out how much he could (`scream_network_controller.cc`,
-//! `MaybeCreatePacerConfig`; the draft says nothing of it).
+//! When to pad: who sends little cannot find out how much he could (libwebrtc's
+//! `scream_network_controller.cc`, `MaybeCreatePacerConfig`; the draft says nothing of it).
 
 use std::time::Duration;
 

@@ -5,8 +5,6 @@ use super::report::Report;
 use super::{VIRTUAL_ROUND_TRIP, seconds};
 use crate::Time;
 
-/// Of the time that reports wait at the receiver (`feedback_hold_time_avg_g`), and of the time between them.
-const GAIN: f64 = 1.0 / 8.0;
 /// Less time than this tells no rate, s (`received_rate_window`).
 const RATE_WINDOW: f64 = 0.1;
 
@@ -16,47 +14,18 @@ pub(super) struct Path {
     pub(super) delay: Delay,
     pub(super) peak: Peak,
     pub(super) arrivals: Arrivals,
-    hold: Option<f64>,
-    interval: Option<f64>,
-    heard: Option<Time>,
 }
 
 impl Path {
-    /// Takes a report in; `is_idle`: the application sends less than it may, so that packets and reports are seldom.
-    pub(super) fn update(&mut self, now: Time, report: &Report, is_idle: bool) {
-        self.delay.update(now, report, is_idle);
-        if !is_idle {
-            self.hold = Some(average(self.hold, seconds(report.hold)));
-        }
-        if let Some(heard) = self.heard.filter(|heard| now > *heard) {
-            self.interval = Some(average(self.interval, seconds(now.since(heard))));
-        }
-        self.heard = Some(now);
-    }
-
-    pub(super) fn was_heard(&self) -> bool {
-        self.heard.is_some()
-    }
-
-    /// From a packet's leaving to its report: the round trip, and how long reports wait at the receiver.
-    pub(super) fn loop_time(&self) -> f64 {
-        self.delay.round_trip() + self.hold.unwrap_or_default()
-    }
-
     /// The larger of the true and the virtual round trip.
     pub(super) fn long_round_trip(&self) -> f64 {
         self.delay.round_trip().max(VIRTUAL_ROUND_TRIP)
     }
 
-    /// How far apart reactions to congestion are at least, where round trips are longer. Where reports come less often than
-    /// every virtual round trip, as often as they come (`use_feedback_interval_for_virtual_rtt`).
-    pub(super) fn reaction_interval(&self) -> f64 {
-        self.interval.unwrap_or_default().max(VIRTUAL_ROUND_TRIP)
-    }
-
-    /// Congestion is reacted to so many times in a round trip; each reaction is a part of the whole one.
+    /// Congestion is reacted to every virtual round trip, so many times in a round trip; each reaction is a part of the
+    /// whole one (4.2.2.1).
     pub(super) fn reactions(&self) -> f64 {
-        (self.delay.round_trip() / self.reaction_interval()).max(1.0)
+        self.long_round_trip() / VIRTUAL_ROUND_TRIP
     }
 }
 
@@ -115,8 +84,4 @@ impl Arrivals {
     pub(super) fn rate(&self) -> Option<f64> {
         self.rate
     }
-}
-
-fn average(so_far: Option<f64>, sample: f64) -> f64 {
-    so_far.map_or(sample, |average| GAIN * sample + (1.0 - GAIN) * average)
 }

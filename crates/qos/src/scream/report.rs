@@ -21,9 +21,8 @@ pub(super) struct Report {
     /// Packets that arrived, at least one; of them, with the mark CE.
     pub(super) arrived: u32,
     pub(super) marked: u32,
-    /// Packets that are reported as lost, and such that arrived after others had been reported.
+    /// Packets that are reported as lost.
     pub(super) lost: u32,
-    pub(super) recovered: u32,
     /// Bytes that arrived, and bytes that are reported without mark: lost ones, too.
     pub(super) arrived_bytes: u64,
     pub(super) unmarked_bytes: u64,
@@ -32,45 +31,37 @@ pub(super) struct Report {
     /// How long packets took at least and at most, by two clocks, µs.
     pub(super) shortest: i64,
     pub(super) longest: i64,
-    /// From the first arrival to the last.
-    pub(super) hold: Duration,
     /// Since the packet left that arrived last: transport-wide feedback does not tell how long the report waited.
     pub(super) round_trip: Duration,
     /// The last arrival, by the receiver's clock, µs.
     pub(super) last_arrival: i64,
-    /// The highest number that is reported.
-    pub(super) latest: u64,
 }
 
 impl Report {
-    /// `known` is the highest number that was reported before. None if nothing arrived.
-    pub(super) fn new(now: Time, results: &[PacketResult], known: Option<u64>) -> Option<Self> {
+    /// None if nothing arrived.
+    pub(super) fn new(now: Time, results: &[PacketResult]) -> Option<Self> {
         let arrivals = || results.iter().filter_map(|result| result.received.map(|at| (micros(at), result)));
         let (last_arrival, last) = arrivals().max_by_key(|(at, result)| (*at, result.sent.at, result.sequence))?;
-        let (first_arrival, _) = arrivals().min_by_key(|(at, _)| *at)?;
         let (shortest, longest) = delays(results)?;
         let mut report = Self {
             arrived: 0,
             marked: 0,
             lost: 0,
-            recovered: 0,
             arrived_bytes: 0,
             unmarked_bytes: 0,
             is_classic: None,
             shortest,
             longest,
-            hold: Duration::from_micros(last_arrival.abs_diff(first_arrival)).min(LONGEST_ROUND_TRIP),
             round_trip: now.since(last.sent.at).min(LONGEST_ROUND_TRIP),
             last_arrival,
-            latest: last.sequence,
         };
         for result in results {
-            report.add(result, known);
+            report.add(result);
         }
         Some(report)
     }
 
-    fn add(&mut self, result: &PacketResult, known: Option<u64>) {
+    fn add(&mut self, result: &PacketResult) {
         let size = u64::from(result.sent.size.min(u16::MAX.into()));
         let is_marked = result.ecn == Ecn::Ce && result.received.is_some();
         if !is_marked {
@@ -80,7 +71,6 @@ impl Report {
             self.arrived += 1;
             self.marked += u32::from(is_marked);
             self.arrived_bytes += size;
-            self.recovered += u32::from(known.is_some_and(|known| result.sequence <= known));
         } else {
             self.lost += 1;
         }
@@ -89,7 +79,6 @@ impl Report {
             Ecn::Ect1 => self.is_classic = Some(false),
             Ecn::NotEct | Ecn::Ce => {}
         }
-        self.latest = self.latest.max(result.sequence);
     }
 }
 

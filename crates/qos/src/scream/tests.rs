@@ -122,10 +122,10 @@ fn a_mark_of_classic_ecn_takes_a_fifth() {
 }
 
 #[test]
-fn single_losses_are_not_congestion_and_losses_in_every_round_trip_are() {
+fn losses_below_a_hundredth_are_not_congestion_and_more_are() {
     let mut drive = Drive::new();
-    drive.on(2_000, Road { lost: 100, ..FREE });
-    assert!(drive.kbps() > 2_100, "one in ten round trips: {}", drive.kbps());
+    drive.on(2_000, Road { lost: 150, ..FREE });
+    assert!(drive.kbps() > 2_100, "{}", drive.kbps());
     drive.on(2_000, Road { lost: 5, ..FREE });
     assert!(drive.kbps() < 400, "{}", drive.kbps());
     assert_eq!(drive.scream.snapshot().state, NetworkState::Lossy);
@@ -136,6 +136,7 @@ fn single_losses_are_not_congestion_and_losses_in_every_round_trip_are() {
 fn packets_that_are_late_were_not_lost() {
     let mut drive = Drive::new();
     drive.on(1_000, FREE);
+    let mut windows = Vec::new();
     for _ in 0..40 {
         let sent: Vec<PacketResult> =
             (0..5).map(|packet| drive.send(at(drive.now + 5 * packet), 1_000, FREE)).collect();
@@ -150,9 +151,11 @@ fn packets_that_are_late_were_not_lost() {
         drive.scream.handle_feedback(at(drive.now + 60), &told(false));
         drive.scream.handle_feedback(at(drive.now + 65), &told(true));
         drive.now += 25;
+        windows.push(drive.scream.window.size());
     }
+    // The first one costs, since nobody knew how late packets come here.
+    assert!(windows[39] > windows[1] && windows[1..].is_sorted(), "{windows:?}");
     assert_eq!(drive.scream.snapshot().state, NetworkState::Steady);
-    assert!(!drive.scream.window.loss.is_congested());
 }
 
 #[test]
@@ -164,8 +167,8 @@ fn what_may_be_on_its_way_is_three_windows_or_where_delays_grow_one_and_a_half()
     assert!((2.99..=3.0).contains(&windows(&drive)), "{}", windows(&drive));
     drive.on(2_000, Road { delay: 45, ..FREE });
     assert!((1.49..=1.51).contains(&windows(&drive)), "{}", windows(&drive));
-    drive.on(10_000, Road { delay: 45, lost: 2, ..FREE });
-    assert_eq!(drive.scream.window(), Some(2_560), "two packets");
+    drive.on(5_000, Road { delay: 45, lost: 2, ..FREE });
+    assert_eq!(drive.scream.window(), Some(4_500), "the least window");
 }
 
 #[test]

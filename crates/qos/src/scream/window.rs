@@ -1,35 +1,35 @@
-//! The reference window: how many bytes should be on their way (section 4.2; libwebrtc's `scream_v2.cc`).
+//! The reference window: how many bytes should be on their way (section 4.2).
 
 use super::delay::Delay;
 use super::loss::Loss;
 use super::path::Path;
 use super::report::Report;
 use super::{SEGMENT, VIRTUAL_ROUND_TRIP, seconds};
-use crate::Time;
+use crate::{PacketResult, Time};
 
-/// The least window, bytes (`min_ref_window`; MIN_REF_WND of the draft is 3,000).
-const LEAST: f64 = 1_000.0;
-/// Of the share of marked packets, where it rises and where it falls (`l4s_avg_g_up`, `l4s_avg_g_down`; L4S_AVG_G of the
-/// draft is 1/16 both ways).
+/// The least window, bytes (MIN_REF_WND).
+const LEAST: f64 = 3_000.0;
+/// Of the share of marked packets, where it rises and where it falls (L4S_AVG_G_UP, L4S_AVG_G_DOWN of version -07, and of
+/// libwebrtc; 1/16 both ways in others).
 const ALPHA_UP: f64 = 1.0 / 8.0;
 const ALPHA_DOWN: f64 = 1.0 / 128.0;
-/// What that share is taken for where there was no congestion for long (`UpdateRefWindow`).
+/// What that share is taken for where there was no congestion for long (libwebrtc's `UpdateRefWindow`).
 const ALPHA_ANEW: f64 = 0.25;
-/// What losses leave of the window (BETA_LOSS, `beta_loss`), and marks of classic ECN (BETA_ECN, section 4.2.1.2, which
-/// libwebrtc does not have).
+/// What losses leave of the window (BETA_LOSS), and marks of classic ECN (BETA_ECN, section 4.2.1.2).
 const AFTER_LOSS: f64 = 0.7;
 const AFTER_CLASSIC_MARK: f64 = 0.8;
 /// In round trips: for so long after congestion the window grows with care (POST_CONGESTION_DELAY_RTT)...
 const CAREFUL: f64 = 100.0;
-/// ...and if there was none for longer than this, the window may be far above what is sent
-/// (`number_of_rtts_between_reset_ref_window_i_on_congestion`).
+/// ...and if there was none for longer than this, the window may be far above what is sent (4.2.2.1).
 const LONG_AGO: f64 = 100.0;
 /// How much the window grows in a round trip at most, as a share of it (MUL_INCREASE_FACTOR).
 const GROWTH: f64 = 0.02;
-/// How near to the inflection point is near (`backoff_scale_factor_close_to_ref_window_i`; the draft has 8, which is nearer).
-const NEAR: f64 = 2.0;
-/// The window grows up to so many times what was on its way (`bytes_in_flight_head_room`; the draft has 1.5).
-const HEADROOM: f64 = 1.1;
+/// The inflection point is noted anew at most every so many round trips (4.2.2.1 of version -07).
+const INFLECTION_HOLDS: f64 = 10.0;
+/// Near the inflection point means within an eighth of it (4.2.2.1, `scl_t`).
+const NEAR: f64 = 8.0;
+/// The window grows up to so many times what was on its way (BYTES_IN_FLIGHT_HEAD_ROOM).
+const HEADROOM: f64 = 1.5;
 /// How much more than the window may be on its way, for frames that are larger than others (REF_WND_OVERHEAD_MIN, where
 /// delays grow, and REF_WND_OVERHEAD_MAX, where they do not: section 4.3.1).
 const OVERHEAD: (f64, f64) = (1.5, 3.0);
@@ -41,9 +41,9 @@ const LEAST_SEGMENTS: f64 = 2.0;
 pub(super) struct Window {
     /// `ref_wnd`, bytes.
     size: f64,
-    /// `ref_wnd_i`: what it was when it last began to shrink; and whether it has grown since.
+    /// `ref_wnd_i`: what it was when it began to shrink, and when that was noted.
     inflection: f64,
-    has_grown: bool,
+    noted: Option<Time>,
     /// `l4s_alpha`: the share of packets that are marked.
     alpha: f64,
     /// Marks are those of classic ECN.
@@ -59,7 +59,7 @@ impl Default for Window {
         Self {
             size: LEAST,
             inflection: 1.0,
-            has_grown: true,
+            noted: None,
             alpha: 0.0,
             is_classic: false,
             loss: Loss::default(),
@@ -106,20 +106,20 @@ impl Window {
     }
 
     /// Sections 4.2.2.1 and 4.2.2.2.
-    pub(super) fn update(&mut self, now: Time, report: &Report, path: &Path) {
+    pub(super) fn update(&mut self, now: Time, report: &Report, results: &[PacketResult], path: &Path) {
         self.is_classic = report.is_classic.unwrap_or(self.is_classic);
         self.update_alpha(report);
+        let before = self.size;
         let round_trip = path.delay.round_trip();
+        let has_losses = self.loss.update(now, results, self.size, round_trip);
+        let is_lossy = has_losses && (self.loss.is_congestion() || path.delay.is_growing());
         let is_marked = report.marked > 0;
         let is_delayed = path.delay.is_long();
-        let has_losses = self.loss.update(now, report, round_trip);
-        let is_lossy = has_losses && (self.loss.is_congested() || is_delayed);
-        let before = self.size;
 
         let waited = self.reacted.map(|reacted| seconds(now.since(reacted)));
-        let may_react = waited.is_none_or(|waited| waited >= round_trip.min(path.reaction_interval()));
-        let reacts = may_react && (is_lossy || is_marked || is_delayed);
-        if reacts {
+        let may_react = waited.is_none_or(|waited| waited >= round_trip.min(VIRTUAL_ROUND_TRIP));
+        if may_react && (is_lossy || is_marked || is_delayed) {
+            self.note_inflection(now, round_trip);
             if waited.is_none() {
                 self.forget_start(path);
             }
@@ -135,12 +135,20 @@ impl Window {
             self.size *= 1.0 - backoff;
             self.reacted = Some(now);
         }
-        // Marks that lower the window do not keep it from growing: two a round trip are what L4S settles at.
-        if reacts || (!is_marked && !is_delayed && self.loss.is_clear()) {
-            self.grow(now, report, path);
-        }
+        // Congestion does not keep it from growing: two marks a round trip are what L4S settles at.
+        self.grow(now, report, path);
         self.size = self.size.max(LEAST);
-        self.remember(now, before);
+        if self.size < before {
+            self.fell = Some(now);
+        }
+    }
+
+    /// Before a fall. Not in each of many falls in a row.
+    fn note_inflection(&mut self, now: Time, round_trip: f64) {
+        if self.noted.is_none_or(|noted| seconds(now.since(noted)) > INFLECTION_HOLDS * round_trip) {
+            self.inflection = self.size;
+            self.noted = Some(now);
+        }
     }
 
     /// Fast to rise, slow to fall (section 4.2.1.3).
@@ -154,10 +162,10 @@ impl Window {
     }
 
     /// The first congestion tells whether the rate at the start was too high: then less arrives in a round trip than the
-    /// window holds (`allow_initial_ref_window_clamping`).
+    /// window holds (libwebrtc's `allow_initial_ref_window_clamping`).
     fn forget_start(&mut self, path: &Path) {
         if let Some(received) = path.arrivals.rate() {
-            self.size = (received * path.loop_time()).clamp(LEAST, self.size.max(LEAST));
+            self.size = (received * path.delay.round_trip()).clamp(LEAST, self.size.max(LEAST));
         }
     }
 
@@ -176,7 +184,7 @@ impl Window {
             return 1.0 - AFTER_CLASSIC_MARK;
         }
         let backoff = self.alpha / 2.0 / path.reactions();
-        if path.delay.is_long() {
+        if !path.delay.is_short() {
             return backoff;
         }
         // As slow as it grows: near the inflection point, and where delays vary.
@@ -188,8 +196,7 @@ impl Window {
         if self.size >= most {
             return;
         }
-        let loop_time = path.loop_time() / VIRTUAL_ROUND_TRIP;
-        let short = if loop_time < 1.0 { loop_time * loop_time } else { 1.0 };
+        let short = (path.delay.round_trip() / VIRTUAL_ROUND_TRIP).min(1.0);
         let near = self.scale_near_inflection();
         let calm = path.delay.least_scale().max(0.1) * path.delay.spread_scale();
         let since = self.reacted.map_or(f64::INFINITY, |reacted| seconds(now.since(reacted)));
@@ -199,26 +206,14 @@ impl Window {
         self.size = (self.size + report.unmarked_bytes as f64 * factor).clamp(LEAST, most);
     }
 
-    /// From 0.1 at the inflection point to 1 at half of it and one and a half times it (`scl_t`).
+    /// From 0.1 at the inflection point to 1 at an eighth more or less (`scl_t`).
     fn scale_near_inflection(&self) -> f64 {
         let distance = NEAR * (self.size - self.inflection) / self.inflection;
         (distance * distance).clamp(0.1, 1.0)
     }
 
-    /// The inflection point is where a fall began that followed a rise: not where one of many falls in a row did.
-    fn remember(&mut self, now: Time, before: f64) {
-        if self.size > before {
-            self.has_grown = true;
-        }
-        if self.size < before {
-            self.fell = Some(now);
-            if std::mem::take(&mut self.has_grown) {
-                self.inflection = before;
-            }
-        }
-    }
-
-    /// Whether less is on its way than the window would allow, so that it tells nothing (`is_application_limited_`).
+    /// Whether less is on its way than the window would allow, so that it tells nothing (libwebrtc's
+    /// `is_application_limited_`).
     pub(super) fn is_beyond(&self, path: &Path) -> bool {
         most_allowed(path) < self.size
     }
