@@ -1,14 +1,15 @@
 //! NADA: RFC 8698, computed by the sender from reports on each packet (its section 6.4).
 //!
 //! A flow aims at a congestion level that is the lower the more it sends, in units of queueing delay: what it measures
-//! ([`observation`]) and what losses are worth are added up to one signal ([`Signal`]), and the rate follows the signal's
-//! distance from that level and its growth. While nothing queues and nothing is lost, the rate follows what arrives
-//! instead, faster.
+//! ([`observation`]) and what losses and marks (ECN) are worth are added up to one signal ([`Signal`]), and the rate follows
+//! the signal's distance from that level and its growth. While nothing queues and nothing is lost or marked, the rate follows
+//! what arrives instead, faster.
 //!
 //! What the RFC leaves open is done as in its authors' implementation for ns-3 (`nada-controller.cc`): the signal is
 //! bounded, and after the last loss has expired the warped delay becomes the plain one over one interval between losses.
-//! RMAX is what the application wants, so that the level does not depend on a ceiling that nobody reaches. ECN is not
-//! reported to this crate, so the RFC's term for marks is not there.
+//! RMAX is what the application wants, so that the level does not depend on a ceiling that nobody reaches. The RFC's
+//! condition for the fast rise (4.3) names losses and delay only; here a mark counts as the loss that it stands for
+//! (RFC 3168, section 5), since marks would otherwise have no effect where a queue is kept short by marking.
 
 mod observation;
 
@@ -37,6 +38,8 @@ const QTH: f64 = 50.0;
 const LAMBDA: f64 = 0.5;
 const PLRREF: f64 = 0.01;
 const DLOSS: f64 = 10.0;
+const PMRREF: f64 = 0.01;
+const DMARK: f64 = 2.0;
 const ALPHA: f64 = 0.1;
 
 /// Bounds the signal (`NADA_PARAM_XMAX` of the authors' implementation).
@@ -65,7 +68,7 @@ pub struct Nada {
     demand: Demand,
     round_trip: Option<Duration>,
     silence: Silence,
-    /// Neither queues nor losses in the window.
+    /// Neither queues nor losses nor marks in the window.
     is_free: bool,
 }
 
@@ -74,14 +77,16 @@ pub struct Nada {
 struct Signal {
     now: f64,
     before: f64,
-    /// Smoothed share of losses.
+    /// Smoothed shares of losses and of marks.
     loss: f64,
+    mark: f64,
 }
 
 impl Signal {
     /// Equations (1) and (2), with the authors' way from the warped delay back to the plain one.
-    fn update(&mut self, queue: f64, loss: f64, losses: &Losses) {
+    fn update(&mut self, queue: f64, loss: f64, mark: f64, losses: &Losses) {
         self.loss += ALPHA * (loss - self.loss);
+        self.mark += ALPHA * (mark - self.mark);
         self.before = self.now;
         let warped = if queue < QTH { queue } else { QTH * libm::exp(-LAMBDA * (queue - QTH) / QTH) };
         let delay = match losses.intervals() {
@@ -92,7 +97,8 @@ impl Signal {
                 plain * queue + (1.0 - plain) * warped
             }
         };
-        self.now = (delay + DLOSS * (self.loss / PLRREF) * (self.loss / PLRREF)).min(XMAX);
+        let (mark, loss) = (self.mark / PMRREF, self.loss / PLRREF);
+        self.now = (delay + DMARK * mark * mark + DLOSS * loss * loss).min(XMAX);
     }
 }
 
@@ -190,8 +196,9 @@ impl CongestionController for Nada {
         }
         self.updated = Some(now);
         let Some(queue) = self.observation.queue() else { return };
-        self.signal.update(queue, self.observation.loss(), self.observation.losses());
-        self.is_free = self.observation.longest_queue() < QEPS && self.observation.loss() <= 0.0;
+        let (loss, marks) = (self.observation.loss(), self.observation.marks());
+        self.signal.update(queue, loss, marks, self.observation.losses());
+        self.is_free = self.observation.longest_queue() < QEPS && loss <= 0.0 && marks <= 0.0;
         self.update_rate(now.since(updated));
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::{PacketResult, Time};
+use crate::{Ecn, PacketResult, Time};
 
 /// LOGWIN of figure 3.
 const WINDOW: Duration = Duration::from_millis(500);
@@ -24,6 +24,7 @@ pub(super) struct Observation {
     /// In the order of their numbers.
     packets: VecDeque<Packet>,
     lost: usize,
+    marked: usize,
     /// Bytes of those that arrived.
     bytes: u64,
     base: Base,
@@ -37,6 +38,8 @@ struct Packet {
     size: u32,
     /// When it arrived, and how long it took by two clocks, µs; none if it did not.
     arrival: Option<(i64, i64)>,
+    /// It arrived with the mark of congestion.
+    is_marked: bool,
 }
 
 /// The least delay of the present and the previous stretch, µs.
@@ -77,6 +80,7 @@ impl Observation {
                 reported: now,
                 size: result.sent.size.min(u16::MAX.into()),
                 arrival,
+                is_marked: arrival.is_some() && result.ecn == Ecn::Ce,
             };
             if self.packets.back().is_none_or(|newest| newest.sequence < packet.sequence) {
                 self.losses.handle_packet(result.sent.at, packet.arrival.is_none(), round_trip);
@@ -98,6 +102,7 @@ impl Observation {
     }
 
     fn count(&mut self, packet: &Packet) {
+        self.marked += usize::from(packet.is_marked);
         match packet.arrival {
             Some(_) => self.bytes += u64::from(packet.size),
             None => self.lost += 1,
@@ -109,8 +114,9 @@ impl Observation {
         let Ok(place) = self.packets.binary_search_by_key(&packet.sequence, |known| known.sequence) else { return };
         let known = &mut self.packets[place];
         if known.arrival.is_none() {
-            known.arrival = packet.arrival;
+            (known.arrival, known.is_marked) = (packet.arrival, packet.is_marked);
             self.lost -= 1;
+            self.marked += usize::from(packet.is_marked);
             self.bytes += u64::from(known.size);
         }
     }
@@ -123,7 +129,10 @@ impl Observation {
 
     fn forget_oldest(&mut self) {
         match self.packets.pop_front() {
-            Some(Packet { arrival: Some(_), size, .. }) => self.bytes -= u64::from(size),
+            Some(Packet { arrival: Some(_), size, is_marked, .. }) => {
+                self.bytes -= u64::from(size);
+                self.marked -= usize::from(is_marked);
+            }
             Some(_) => self.lost -= 1,
             None => {}
         }
@@ -148,6 +157,11 @@ impl Observation {
     /// The share of the window's packets that did not arrive.
     pub(super) fn loss(&self) -> f64 {
         self.lost as f64 / self.packets.len().max(1) as f64
+    }
+
+    /// The share of the window's packets that arrived marked (5.1.3).
+    pub(super) fn marks(&self) -> f64 {
+        self.marked as f64 / self.packets.len().max(1) as f64
     }
 
     pub(super) fn losses(&self) -> &Losses {

@@ -11,13 +11,15 @@ struct Road {
     nada: Nada,
     now: u64,
     sequence: u64,
+    /// Of so many packets one is marked (0: none).
+    marked: u64,
 }
 
 impl Road {
     fn new() -> Self {
         let mut nada = Nada::new(Limits { start: Bitrate::kbps(800), ..Limits::default() });
         nada.handle_demand(at(0), Demand { sending: Bitrate::kbps(800), wanted: Bitrate::kbps(1_500) });
-        Self { nada, now: 0, sequence: 0 }
+        Self { nada, now: 0, sequence: 0, marked: 0 }
     }
 
     /// For so long, packets take so many ms, and every so many-th is lost (0: none).
@@ -34,7 +36,11 @@ impl Road {
                         sent,
                         sequence: self.sequence,
                         received: (!is_lost).then_some(arrives),
-                        ecn: Ecn::NotEct,
+                        ecn: if self.marked > 0 && self.sequence.is_multiple_of(self.marked) {
+                            Ecn::Ce
+                        } else {
+                            Ecn::NotEct
+                        },
                     }
                 })
                 .collect();
@@ -76,36 +82,49 @@ fn a_queue_that_grows_lowers_the_rate_at_once() {
 }
 
 #[test]
-fn losses_count_as_delay_by_the_square_of_their_share() {
-    let signal = |share: f64| {
+fn losses_and_marks_count_as_delay_by_the_squares_of_their_shares() {
+    let signal = |loss: f64, mark: f64| {
         let mut signal = Signal::default();
         for _ in 0..200 {
-            signal.update(0.0, share, &Losses::default());
+            signal.update(0.0, loss, mark, &Losses::default());
         }
         signal.now
     };
-    assert!((signal(0.01) - 10.0).abs() < 0.01, "{}", signal(0.01));
-    assert!((signal(0.02) - 40.0).abs() < 0.01, "{}", signal(0.02));
-    assert!(signal(0.5) <= XMAX);
+    assert!((signal(0.01, 0.0) - 10.0).abs() < 0.01, "{}", signal(0.01, 0.0));
+    assert!((signal(0.02, 0.0) - 40.0).abs() < 0.01, "{}", signal(0.02, 0.0));
+    assert!((signal(0.0, 0.01) - 2.0).abs() < 0.01, "a mark is a fifth of a loss: {}", signal(0.0, 0.01));
+    assert!((signal(0.01, 0.02) - 18.0).abs() < 0.01, "{}", signal(0.01, 0.02));
+    assert!(signal(0.5, 0.5) <= XMAX);
+}
+
+#[test]
+fn marks_lower_the_rate_and_end_the_fast_rise() {
+    let mut road = Road::new();
+    road.drive(2_000, 20, 0);
+    let before = road.kbps();
+    road.marked = 10;
+    road.drive(3_000, 20, 0);
+    assert!(road.kbps() < before * 9 / 10, "{before} to {}", road.kbps());
+    assert_eq!(road.nada.snapshot().loss, 0.0, "nothing was lost");
 }
 
 #[test]
 fn long_queues_count_for_less_only_where_packets_are_lost() {
     let mut plain = Signal::default();
-    plain.update(150.0, 0.0, &Losses::default());
+    plain.update(150.0, 0.0, 0.0, &Losses::default());
     assert!((plain.now - 150.0).abs() < 1e-9);
 
     let mut road = Road::new();
     road.drive(5_000, 20, 25);
     let mut warped = Signal::default();
-    warped.update(150.0, 0.0, road.nada.observation.losses());
+    warped.update(150.0, 0.0, 0.0, road.nada.observation.losses());
     // 50 * exp(-0.5 * 100 / 50).
     assert!((warped.now - 50.0 * libm::exp(-1.0)).abs() < 1e-9, "{}", warped.now);
 
     // Far more packets without a loss than lay between losses.
     road.drive(60_000, 20, 0);
     let mut again = Signal::default();
-    again.update(150.0, 0.0, road.nada.observation.losses());
+    again.update(150.0, 0.0, 0.0, road.nada.observation.losses());
     assert!((again.now - 150.0).abs() < 1e-9, "{}", again.now);
 }
 
