@@ -27,23 +27,30 @@ const LONGEST_QUEUE: f64 = 2_000.0;
 /// Arrival times beyond this are the other end's invention; with it, differences fit 64 bits.
 const LATEST_ARRIVAL: u128 = 1 << 60;
 
+/// A packet of usual size, bits.
+const PACKET: f64 = 9_600.0;
+
 /// The queue that is aimed at, ms: this...
-const LEAST_AIM: f64 = 4.0;
+const LEAST_AIM: f64 = 3.0;
 /// ...and this at 1 Mbit/s, by the square root of the rate...
-const AIM: f64 = 12.0;
+const AIM: f64 = 9.0;
 const AIM_RATE: f64 = 1e6;
 /// ...but not more than this.
 const MOST_AIM: f64 = 45.0;
 /// What differs from that queue is to be gone after this, ms.
 const CORRECTS: f64 = 200.0;
 /// Not less than this share of the capacity is sent, however long the queue is.
-const LEAST_GAIN: f64 = 0.4;
+const LEAST_GAIN: f64 = 0.25;
+/// Others may not drain as we do: this share of the queue that was seen last is taken to stand.
+const DOUBT: f64 = 0.2;
 /// A share of marked packets counts as a queue, ms for all of them.
 const MARKED: f64 = 40.0;
 const MARKS_FOLLOW: f64 = 0.25;
 /// How much of the difference between the capacity and what arrives is taken over by a report.
 const RISES: f64 = 0.5;
-const FALLS: f64 = 0.5;
+const FALLS: f64 = 0.7;
+/// A queue of so many times what is aimed at is a sign that the capacity has fallen.
+const LONG: f64 = 2.5;
 const SETTLES: f64 = 0.2;
 /// A queue that is shorter than this, ms, may be none.
 const EMPTY: f64 = 3.0;
@@ -52,6 +59,8 @@ const USED: f64 = 0.85;
 const USED_OVER: Duration = Duration::from_millis(400);
 /// The queue is drained if it was not seen empty for this long.
 const DRAIN_EVERY: Duration = Duration::from_secs(4);
+/// For so long beyond an answer, what arrives tells of a drain and not of the path.
+const DRAIN_SHOWS: Duration = Duration::from_millis(350);
 const DRAIN_PACE: f64 = 0.5;
 /// Pacing.
 const PACE: f64 = 1.25;
@@ -59,8 +68,18 @@ const AMPLE: f64 = 2.0;
 /// This much is always worth looking for, so that a picture can start at once where there was only sound.
 const ALWAYS_WANTED: f64 = 1e6;
 const ENOUGH: f64 = 1.2;
-/// More than this over what was known to fill the path, and no queue: there is headroom.
-const HEADROOM: f64 = 1.06;
+/// A queue that was empty for so long although as much was sent as was believed to fit: there is room for more.
+const FREE: Duration = Duration::from_millis(400);
+/// Less than this share of the target is sent since the next layer does not fit.
+const PARTIAL: f64 = 0.85;
+/// Nothing sent for so long is a pause...
+const PAUSE: Duration = Duration::from_secs(1);
+/// ...and for so long after it, this share of what was there before is held, while the queue is shorter than this, ms.
+const CLAIM: Duration = Duration::from_millis(1_500);
+const CLAIMS: f64 = 0.92;
+const CLAIM_QUEUE: f64 = 80.0;
+const JOIN: f64 = 0.6;
+const JOIN_AFTER: Duration = Duration::from_secs(2);
 const FORGET: Duration = Duration::from_secs(2);
 
 /// Conclave's own congestion control.
@@ -90,7 +109,16 @@ pub struct Conclave {
     empty: Time,
     /// Paced less until then, so that the queue drains.
     drain: Option<Time>,
-    known: f64,
+    /// When the application last meant to send about all that it may.
+    filled: Time,
+    /// When there was a queue.
+    full: Time,
+    /// When sending last began after a pause.
+    resumed: Option<Time>,
+    last_sent: Option<Time>,
+    /// The queue's mean, ms.
+    mean_queue: f64,
+    drained: Time,
     /// The packet that is to be reported next.
     next_sequence: Option<u64>,
     growing: bool,
@@ -122,14 +150,19 @@ impl Conclave {
             marks: 0.0,
             empty: Time::default(),
             drain: None,
-            known: 0.0,
+            full: Time::default(),
+            filled: Time::default(),
+            resumed: None,
+            last_sent: None,
+            mean_queue: 0.0,
+            drained: Time::default(),
             next_sequence: None,
             growing: false,
         }
     }
 
     fn aim(&self) -> f64 {
-        let packet = 1.25 * 9_600_000.0 / self.capacity.max(1.0);
+        let packet = 1.25 * 1_000.0 * PACKET / self.capacity.max(1.0);
         (LEAST_AIM + AIM * (AIM_RATE / self.capacity.max(1.0)).sqrt()).max(packet).min(MOST_AIM)
     }
 
@@ -140,6 +173,11 @@ impl Conclave {
     /// Whether too little is sent for what arrives to tell what the path carries.
     fn is_limited(&self, now: Time) -> bool {
         self.flight.rate(now, USED_OVER) < USED * self.target
+    }
+
+    /// Whether it has just gone on after a pause: others have taken what it had, and give way as the queue grows.
+    fn has_claim(&self, now: Time) -> bool {
+        self.resumed.is_some_and(|resumed| now.since(resumed) < CLAIM) && self.queue < CLAIM_QUEUE
     }
 
     fn most(&self) -> f64 {
@@ -211,16 +249,18 @@ impl Conclave {
         }
         let carried = arrived.min(sent);
         if carried > self.capacity {
-            if !self.growing {
-                self.capacity += RISES * (carried - self.capacity);
+            if !self.growing && self.queue < LONG * self.aim() {
+                let share = if delivery.least_queue > EMPTY { SETTLES } else { RISES };
+                self.capacity += share * (carried - self.capacity);
             }
         } else if delivery.least_queue > EMPTY {
-            if self.growing {
+            if self.has_claim(now) {
+                // Others have yet to give way.
+            } else if self.growing || self.queue > LONG * self.aim() {
                 self.capacity += FALLS * (arrived - self.capacity);
-            } else if !limited && self.drain.is_none() {
+            } else if !limited && now.since(self.drained) > DRAIN_SHOWS + self.answer() {
                 self.capacity += SETTLES * (carried - self.capacity);
             }
-            self.known = self.capacity;
         }
     }
 
@@ -229,10 +269,14 @@ impl Conclave {
         self.capacity = self.capacity.clamp(low, high);
         self.expected = self.path.expected_queue(now, &self.flight, self.capacity);
         let marks = self.marks * MARKED;
-        let gain = (1.0 + (self.aim() - self.expected - marks) / CORRECTS).max(LEAST_GAIN);
+        let least = if self.has_claim(now) { CLAIMS } else { LEAST_GAIN };
+        let gain = (1.0 + (self.aim() - self.expected.max(self.queue * DOUBT) - marks) / CORRECTS).max(least);
         let mut rate = self.capacity * gain;
         if self.losses.is_trying() {
             rate = rate.min(self.capacity * losses::TRIAL);
+        }
+        if self.drain.is_some() {
+            rate = rate.min(self.capacity * DRAIN_PACE);
         }
         if let Some(rival) = self.competition.rate(now) {
             rate = rival;
@@ -252,7 +296,11 @@ impl Conclave {
             self.empty = now;
             self.path.handle_drain();
         }
-        if self.drain.is_none() && now.since(self.empty) > DRAIN_EVERY && !self.competition.is_on() {
+        let joins = self.queue < JOIN * self.mean_queue && now.since(self.drained) > JOIN_AFTER;
+        self.mean_queue += 0.1 * (self.queue - self.mean_queue);
+        let is_due = now.since(self.empty) > DRAIN_EVERY || (joins && self.queue > EMPTY);
+        if self.drain.is_none() && is_due && !self.competition.is_on() {
+            self.drained = now;
             let length = (self.expected * 1.5 + 10.0) / (1.0 - DRAIN_PACE);
             self.drain = Some(now + Duration::from_secs_f64(length.min(500.0) / 1_000.0));
         }
@@ -263,9 +311,16 @@ impl Conclave {
             || self.losses.is_trying()
             || self.competition.is_on()
             || self.drain.is_some()
-            || self.queue > self.aim() * 0.5
             || (self.reported.is_none() && self.probes.has_begun());
         let (estimate, worth) = (self.target, self.worth());
+        // Room shows where all of the target is sent and no queue comes. Where less is, since layers do not fill it, only
+        // a probe shows it.
+        let is_free = now.since(self.full.max(self.drained)) > FREE + self.answer() && !self.is_limited(now);
+        let is_partial = now.since(self.filled) > FREE && self.queue < self.aim();
+        if !held && is_free {
+            self.probes.hurry(now);
+        }
+        let held = held || (self.probes.has_begun() && !is_free && !is_partial);
         if !held && estimate < worth {
             self.probes.consider(now, estimate, worth, self.round_trip.unwrap_or(Duration::from_millis(200)));
         }
@@ -298,6 +353,10 @@ impl Conclave {
 impl CongestionController for Conclave {
     fn handle_sent(&mut self, packet: &SentPacket) {
         self.flight.handle_sent(packet.at, packet.size);
+        if self.last_sent.is_some_and(|sent| packet.at.since(sent) > PAUSE) {
+            self.resumed = Some(packet.at);
+        }
+        self.last_sent = Some(packet.at);
         self.silence.handle_sent(packet.at);
     }
 
@@ -312,8 +371,10 @@ impl CongestionController for Conclave {
         }
         let Some(counts) = self.take_in(now, results) else { return };
         self.reported = Some(now);
+        self.path.handle_report();
         self.queue = self.path.queue();
-        let delivery = self.path.delivery();
+        let is_long = self.queue > LONG * self.aim();
+        let delivery = self.path.delivery(if is_long { path::DELIVERY_QUEUED } else { path::DELIVERY });
         self.update_capacity(now, delivery);
         let arrived = self.arrived.unwrap_or(self.capacity);
         let has_queue = self.queue > self.aim();
@@ -343,12 +404,11 @@ impl CongestionController for Conclave {
             self.capacity = rate;
         }
         self.probes.confirm(now);
-        if self.queue < EMPTY && self.capacity > self.known * HEADROOM && !self.is_limited(now) {
-            self.known = self.capacity;
-            self.probes.hurry(now);
+        if self.queue >= EMPTY {
+            self.full = now;
         }
-        self.update_target(now);
         self.update_drain(now);
+        self.update_target(now);
         self.consider_probe(now);
     }
 
@@ -363,6 +423,9 @@ impl CongestionController for Conclave {
 
     fn handle_demand(&mut self, now: Time, demand: Demand) {
         self.demand = demand;
+        if bps(demand.sending) >= PARTIAL * self.target {
+            self.filled = now;
+        }
         self.consider_probe(now);
     }
 
@@ -371,7 +434,10 @@ impl CongestionController for Conclave {
             self.capacity *= silence::KEPT;
             self.update_target(now);
         }
-        self.update_drain(now);
+        if self.drain.is_some() {
+            self.update_drain(now);
+            self.update_target(now);
+        }
         self.consider_probe(now);
     }
 
@@ -383,19 +449,14 @@ impl CongestionController for Conclave {
 
     fn control(&self) -> Control {
         let target = Bitrate::bps(self.target as u64).clamp(self.limits.floor, self.limits.ceiling);
-        let pacing = if self.drain.is_some() {
-            self.capacity * DRAIN_PACE
-        } else if self.expected > 2.0 * self.aim() {
-            self.target
-        } else {
-            self.target * PACE
-        };
+        let pacing = if self.expected > 2.0 * self.aim() { self.target } else { self.target * PACE };
         Control { target, pacing: Bitrate::bps(pacing as u64), padding: Bitrate::ZERO, is_ample: self.is_ample() }
     }
 
     fn window(&self) -> Option<u64> {
-        let answer = self.answer().as_secs_f64() + 0.2;
-        Some(((self.capacity * answer / 8.0) as u64).max(15_000))
+        let round_trip = self.round_trip.unwrap_or(Duration::from_millis(200)).as_secs_f64() - self.queue / 1_000.0;
+        let answer = round_trip.max(0.0) + self.interval.as_secs_f64() * 1.5 + (2.0 * self.aim() + 50.0) / 1_000.0;
+        Some(((self.capacity * answer / 8.0) as u64).max(12_000))
     }
 
     fn poll_probe(&mut self) -> Option<Probe> {

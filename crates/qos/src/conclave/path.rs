@@ -20,14 +20,23 @@ const FEWEST: usize = 3;
 /// ...but nothing older than this counts as present, µs.
 const PAST: i64 = 400_000;
 /// Delivery is measured over this much time of arrival, µs: six frames, so that how they differ is some percent of it.
-const DELIVERY: i64 = 200_000;
+pub(super) const DELIVERY: i64 = 200_000;
+/// While a queue stands, packets arrive as the path lets them, so that less is enough.
+pub(super) const DELIVERY_QUEUED: i64 = 100_000;
 /// From less than this, or fewer groups, no rate is taken.
-const SHORTEST: i64 = 40_000;
-const FEWEST_FOR_RATE: usize = 4;
+const SHORTEST: i64 = 30_000;
+const LONGEST: i64 = 1_500_000;
 /// The base delay is the least of one to two times this. Clocks drift by up to 100 ppm apiece: 6 ms in 30 s.
 const BASE: Duration = Duration::from_secs(15);
 /// A stretch of the base holds so many drains at least, since only an empty queue shows the base.
 const DRAINS: u32 = 2;
+
+/// Frames make delays differ by so much without any jitter, ms; what is beyond that is jitter...
+const USUAL: f64 = 5.0;
+/// ...and the least of a few packets is above the least of many by this share of it (of ten, for a Gaussian that is cut
+/// off at three deviations).
+const LEAST_OF_JITTER: f64 = 1.0;
+const FOLLOWS: f64 = 0.05;
 
 /// Packets that left within one slot.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +68,8 @@ pub(super) struct Delivery {
 #[derive(Debug)]
 pub(super) struct Path {
     groups: VecDeque<Group>,
+    /// How much the mean of the present delays is above the least, ms.
+    spread: f64,
     base: Base,
 }
 
@@ -86,7 +97,7 @@ impl Base {
 
 impl Default for Path {
     fn default() -> Self {
-        Self { groups: VecDeque::with_capacity(GROUPS), base: Base::default() }
+        Self { groups: VecDeque::with_capacity(GROUPS), spread: 0.0, base: Base::default() }
     }
 }
 
@@ -97,7 +108,7 @@ impl Path {
         self.base.update(now, delay);
         let slot = sent / SLOT;
         if let Some(last) = self.groups.back_mut() {
-            if slot == last.slot {
+            if slot == last.slot && arrived - last.arrived < SLOT {
                 last.last_sent = last.last_sent.max(sent);
                 last.arrived = last.arrived.max(arrived);
                 last.delay = last.delay.min(delay);
@@ -140,42 +151,58 @@ impl Path {
         least.map_or(0.0, |delay| self.above_base(delay))
     }
 
+    /// A report was taken in: how much delays vary.
+    pub(super) fn handle_report(&mut self) {
+        let Some(least) = self.present().map(|group| group.delay).min() else { return };
+        let (count, sum) =
+            self.present().fold((0, 0), |(count, sum), group| (count + 1, sum + (group.delay - least).min(PAST)));
+        let spread = sum as f64 / f64::from(count.max(1)) / 1_000.0;
+        self.spread += FOLLOWS * (spread - self.spread);
+    }
+
     /// What a packet that leaves now will wait for, ms, if the path carries `capacity` bit/s for us: what those waited
     /// for that arrived, and what was sent since, less what has left the queue since.
     pub(super) fn expected_queue(&self, now: Time, flight: &Flight, capacity: f64) -> f64 {
-        let expected = self.present().map(|group| {
-            let since = flight.since(from_micros(group.first_sent)).saturating_sub(u64::from(group.first_size));
-            let passed = (micros(now) - group.first_sent) as f64 / 1_000.0;
-            self.above_base(group.delay) + since as f64 * 8_000.0 / capacity.max(1.0) - passed
-        });
-        expected.fold(f64::INFINITY, f64::min).clamp(0.0, super::LONGEST_QUEUE)
+        // The one that waited least: to take the least of what each lets expect would take the least of what chance adds.
+        let Some(group) = self.present().min_by_key(|group| group.delay) else { return 0.0 };
+        let since = flight.since(from_micros(group.first_sent)).saturating_sub(u64::from(group.first_size));
+        let passed = (micros(now) - group.first_sent) as f64 / 1_000.0;
+        let change = since as f64 * 8_000.0 / capacity.max(1.0) - passed;
+        // Whether the next packet has just left or is about to says nothing.
+        let packet = super::PACKET / capacity.max(1.0) * 1_000.0;
+        let change = if change > 0.0 { (change - packet).max(0.0) } else { (change + packet).min(0.0) };
+        let expected = self.above_base(group.delay) + change;
+        expected.clamp(0.0, super::LONGEST_QUEUE)
     }
 
     /// How fast packets were sent and arrived lately; none while there are too few.
-    pub(super) fn delivery(&self) -> Option<Delivery> {
+    pub(super) fn delivery(&self, over: i64) -> Option<Delivery> {
         let last = self.groups.back()?;
         let (mut count, mut bytes, mut least) = (0, 0, last.delay);
-        let mut first = last;
+        let (mut first, mut is_whole) = (last, false);
         for group in self.groups.iter().rev() {
             first = group;
             least = least.min(group.delay);
-            if last.arrived - group.arrived >= DELIVERY || group.after_hole {
+            let is_long = last.arrived - group.arrived >= over && count >= FEWEST;
+            if is_long || group.after_hole {
+                is_whole = true;
                 break;
             }
             count += 1;
             bytes += group.bytes;
         }
-        if !first.after_hole && last.arrived - first.arrived < DELIVERY {
+        if !is_whole {
             // All that is known lies within: the oldest only marks where time begins.
             bytes -= first.bytes.min(bytes);
+            count -= 1;
         }
         let arriving = last.arrived - first.arrived;
         let sending = last.last_sent - first.last_sent;
-        if count < FEWEST_FOR_RATE || arriving < SHORTEST || sending < SHORTEST || arriving > 4 * DELIVERY {
+        if count < FEWEST || arriving < SHORTEST || sending < 0 || arriving > LONGEST {
             return None;
         }
         Some(Delivery {
-            sent: rate(bytes, sending),
+            sent: rate(bytes, sending.max(SLOT)),
             arrived: rate(bytes, arriving),
             least_queue: self.above_base(least),
             growth: (last.delay - first.delay) as f64 / 1_000.0,
@@ -196,7 +223,8 @@ impl Path {
     }
 
     fn above_base(&self, delay: i64) -> f64 {
-        ((delay - self.base.get()).max(0) as f64 / 1_000.0).min(super::LONGEST_QUEUE)
+        let jitter = (self.spread - USUAL).max(0.0) * LEAST_OF_JITTER;
+        ((delay - self.base.get()) as f64 / 1_000.0 - jitter).max(0.0).min(super::LONGEST_QUEUE)
     }
 }
 
