@@ -7,11 +7,15 @@
 //! makes up.
 
 mod audio;
+mod video;
 mod wrapping;
 
 pub use audio::{
     AudioConfig, AudioConfigError, AudioDecoder, AudioPacket, AudioPacketError, AudioPlayout, AudioStats, Block,
     DelayLimits, Origin,
+};
+pub use video::{
+    Dependence, FrameId, ReadyFrame, References, VideoFrame, VideoPacket, VideoPacketError, VideoPlayout, VideoStats,
 };
 
 use crate::Time;
