@@ -118,6 +118,7 @@ pub fn receiver(data: &[u8]) -> usize {
             240..=249 => {
                 receiver.request_keyframe(now, StreamIndex { section: u16::from(what & 1), layer: what >> 1 & 3 })
             }
+            254 | 255 => receiver.set_congestion_feedback((what == 255).then_some(u64::MAX - 5)),
             _ => {
                 receiver.set_config(config(usize::from(what & 3)));
                 // A stream that went and came is another one.

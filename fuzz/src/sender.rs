@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use conclave_qos::{Bitrate, Demand, Gcc, Limits, Time};
+use conclave_qos::{Bitrate, Demand, Ecn, Gcc, Limits, Time};
 use conclave_rtp::rtcp::{Compound, FirEntry, MAX_COMPOUND, ReportBlock, Writer};
 use conclave_rtp::srtp::{Outbound, Profile, Side, pair};
 use conclave_rtp::{
@@ -89,6 +89,10 @@ impl Leg {
                 let wanted = Bitrate::kbps(u64::from(bytes.u8()?) * 20);
                 self.sender.set_demand(self.now, Demand { sending: wanted.percent(50), wanted });
             }
+            251 | 255 => {
+                bytes.u16()?;
+                self.sender.set_congestion_feedback(what == 255);
+            }
             _ => {
                 let timestamp = u32::from(bytes.u16()?) << 16;
                 self.sender.set_report(self.now, u16::from(what & 3), u64::from(timestamp) << 32, timestamp);
@@ -150,6 +154,17 @@ impl Leg {
                     ..ReportBlock::default()
                 };
                 writer.receiver_report(Ssrc(9), &[block])
+            }
+            _ if second & 0x80 != 0 => {
+                // From some packets before the newest to a few behind it, some of them missing, all marked in some way.
+                let marks = [Ecn::NotEct, Ecn::Ect0, Ecn::Ect1, Ecn::Ce];
+                let arrival = |packet: u16| {
+                    let mark = marks[usize::from(second >> 5 & 3)];
+                    (first >> (packet % 7) & 1 == 0).then_some((self.now, mark))
+                };
+                let back = first % 64;
+                let block = (media, newest.wrapping_sub(back), (0..back + 4).map(arrival));
+                writer.congestion_feedback(Ssrc(9), (self.now, u32::from(first) << 12), [block])
             }
             _ => writer.remb(Ssrc(9), Bitrate::kbps(first.into()), &[media]),
         };
