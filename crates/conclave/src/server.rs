@@ -115,6 +115,7 @@ impl Server {
             udp: bound.udp,
             announce: announce.collect(),
             relay: RelayConfig { secret: relay_secret.clone(), limits: relay_limits(config.relay_mbits) },
+            controller: config.qos_controller,
             limits: MediaLimits::default(),
         })?;
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use conclave_qos::Algorithm;
 use conclave_turn::TurnSecret;
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -19,6 +20,8 @@ pub struct MediaConfig {
     pub announce: Vec<Announce>,
     /// The TURN server.
     pub relay: RelayConfig,
+    /// What decides how much each client is sent.
+    pub controller: Algorithm,
     /// Bounds.
     pub limits: MediaLimits,
 }

@@ -34,13 +34,13 @@ const EVENTS: usize = 4_096;
 /// # Errors
 /// [`MediaError`]: the sockets, the addresses, the certificate or the threads.
 pub fn start(config: MediaConfig) -> Result<(MediaHandle, mpsc::Receiver<MediaEvent>), MediaError> {
-    let MediaConfig { udp, announce, relay, limits } = config;
+    let MediaConfig { udp, announce, relay, controller, limits } = config;
     let shards = udp.len().min(ShardId::MOST);
     let first = udp.first().ok_or(MediaError::NoAddress)?;
     let announced: Arc<[SocketAddr]> = announced(&announce, first.local_addr().map_err(MediaError::Socket)?)?.into();
     let identity = Identity::new().ok_or(MediaError::Certificate)?;
     let now = Instant::now();
-    let common = Common::new(now, ntp(SystemTime::now()), limits, identity, announced.clone());
+    let common = Common::new(now, ntp(SystemTime::now()), limits, controller, identity, announced.clone());
     let wakers = (0..shards).map(|_| Waker::new()).collect::<Result<Vec<_>, _>>().map_err(MediaError::Thread)?;
     let inboxes: Vec<_> = wakers.iter().cloned().map(Inbox::new).collect();
     let mailboxes: Arc<[Mailbox]> = wakers.iter().cloned().map(Mailbox::new).collect();

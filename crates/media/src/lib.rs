@@ -43,6 +43,7 @@ mod stream;
 mod timers;
 mod webrtc;
 
+pub use conclave_qos::{Algorithm, UnknownAlgorithm};
 pub use config::{Announce, MediaConfig, MediaError, MediaLimits, RelayConfig, bind_udp};
 pub use event::{MediaEvent, RoomKey};
 pub use handle::{MediaHandle, start};

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use conclave_proto::ParticipantId;
-use conclave_qos::Time;
+use conclave_qos::{Algorithm, Time};
 use conclave_rtp::Arena;
 use conclave_turn::{Client, Output, StreamId};
 
@@ -49,6 +49,7 @@ pub(crate) struct Relayed {
 #[derive(Clone, Debug)]
 pub(crate) struct Common {
     pub(crate) limits: MediaLimits,
+    pub(crate) controller: Algorithm,
     pub(crate) identity: Identity,
     /// Never empty.
     pub(crate) announced: Arc<[SocketAddr]>,
@@ -65,10 +66,11 @@ impl Common {
         start: Instant,
         ntp: u64,
         limits: MediaLimits,
+        controller: Algorithm,
         identity: Identity,
         announced: Arc<[SocketAddr]>,
     ) -> Self {
-        Self { limits, identity, announced, start, ntp, legs: Arc::default(), last_key: Arc::default() }
+        Self { limits, controller, identity, announced, start, ntp, legs: Arc::default(), last_key: Arc::default() }
     }
 
     /// A place for one more leg, if there may be one.

@@ -7,6 +7,7 @@
 //! Time comes in as an argument; what is to be done comes out of `poll_*`. The same calls with the same
 //! arguments give the same answers. After warm-up nothing is allocated.
 
+mod algorithm;
 mod arrival;
 mod conclave;
 mod control;
@@ -22,6 +23,7 @@ mod silence;
 mod units;
 
 pub use arrival::{ArrivalLog, Feedback};
+pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use conclave::Conclave;
 pub use control::{
     CongestionController, Control, Demand, Ecn, NetworkState, PacketResult, Probe, ProbeId, SentPacket, Snapshot,

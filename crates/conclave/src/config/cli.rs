@@ -10,7 +10,7 @@ use crate::check::Target;
 
 use super::acme::{AcmeContact, AcmeDirectory, AcmeDomain};
 use super::network::{IceUrl, Network, PublicAddress};
-use super::values::{Bounded, Days, FrameAncestor, LogFilter, LogFormat, Origin, SharedSecret};
+use super::values::{Bounded, Controller, Days, FrameAncestor, LogFilter, LogFormat, Origin, SharedSecret};
 
 /// A private meeting system in one program.
 #[derive(Debug, Parser)]
@@ -125,6 +125,10 @@ pub(super) struct Serve {
     /// Threads that carry media, each on a core of its own, 1 to 64 [default: as many as there are cores]
     #[arg(long, env = "CONCLAVE_MEDIA_THREADS", value_name = "NUMBER")]
     pub media_threads: Option<Bounded<1, 64>>,
+
+    /// What decides how much each client is sent: conclave, gcc, nada or scream; in the file: qos.controller [default: gcc]
+    #[arg(long, env = "CONCLAVE_QOS_CONTROLLER", value_name = "NAME")]
+    pub qos_controller: Option<Controller>,
 
     /// Which log lines are written: error, warn, info, debug, trace or a filter [default: info]
     #[arg(long, env = "CONCLAVE_LOG", value_name = "LEVEL")]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::acme::{AcmeContact, AcmeDirectory, AcmeDomain};
 use super::network::{IceUrl, Network, PublicAddress};
-use super::values::{Bounded, Days, FrameAncestor, LogFilter, LogFormat, Origin, SharedSecret};
+use super::values::{Bounded, Controller, Days, FrameAncestor, LogFilter, LogFormat, Origin, SharedSecret};
 
 /// The same names as on the command line.
 #[derive(Debug, Default, Deserialize)]
@@ -31,6 +31,7 @@ pub(super) struct File {
     pub ice_secret: Option<SharedSecret>,
     pub relay_bitrate: Option<Bounded<1, 1_000>>,
     pub media_threads: Option<Bounded<1, 64>>,
+    pub qos: Option<Qos>,
     pub log: Option<LogFilter>,
     pub log_format: Option<LogFormat>,
     pub max_connections: Option<Bounded<16, 1_000_000>>,
@@ -39,6 +40,13 @@ pub(super) struct File {
     pub resume_grace: Option<Bounded<1, 300>>,
     pub remember_participants: Option<Bounded<0, 100_000>>,
     pub forget_rooms_after: Option<Days>,
+}
+
+/// What begins with `qos.`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Qos {
+    pub controller: Option<Controller>,
 }
 
 /// What is wrong with the file. Names the line.

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
+use conclave_media::Algorithm;
 
 pub use acme::{Acme, AcmeContact, AcmeDirectory, AcmeDomain};
 pub use cli::unknown_variables;
@@ -50,6 +51,8 @@ pub struct Config {
     pub relay_mbits: u32,
     /// Threads that carry media.
     pub media_threads: NonZeroUsize,
+    /// What decides how much each client is sent.
+    pub qos_controller: Algorithm,
     /// Which log lines are written (`tracing` filter).
     pub log: String,
     /// How log lines are written.
@@ -188,6 +191,7 @@ impl Config {
             external_ice: ExternalIce::default(),
             relay_mbits: RELAY_MBITS,
             media_threads: cores(),
+            qos_controller: Algorithm::default(),
             log: "info".into(),
             log_format: LogFormat::Text,
             max_connections: 1_000,
@@ -241,6 +245,10 @@ impl Config {
                 // At least one.
                 NonZeroUsize::new(bounded.0 as usize).unwrap_or(NonZeroUsize::MIN)
             }),
+            qos_controller: given
+                .qos_controller
+                .or(file.qos.and_then(|qos| qos.controller))
+                .map_or_else(Algorithm::default, |named| named.0),
             log: given.log.or(file.log).map_or_else(|| "info".into(), |filter| filter.0),
             log_format: given.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
             max_connections: given.max_connections.or(file.max_connections).map_or(10_000, |bounded| bounded.0),

@@ -108,6 +108,7 @@ fn proxies_certificates_and_ice_servers_can_be_set_everywhere() {
         "--ice-secret=north",
         "--relay-bitrate=3",
         "--media-threads=5",
+        "--qos-controller=nada",
     ];
     let file = "
         public-address = [\"203.0.113.7:443\", \"2001:db8::7\"]
@@ -119,11 +120,13 @@ fn proxies_certificates_and_ice_servers_can_be_set_everywhere() {
         ice-server = [\"turn:turn.example.org\"]
         ice-secret = \"north\"
         relay-bitrate = 3
-        media-threads = 5";
+        media-threads = 5
+        qos.controller = \"nada\"";
     for config in [decide("", &args).expect("valid"), decide(file, &[]).expect("valid")] {
         assert_eq!(config.public_addresses[0].port, Some(443));
         assert_eq!(config.public_addresses[1].port, None);
         assert_eq!(config.media_threads.get(), 5);
+        assert_eq!(config.qos_controller, conclave_media::Algorithm::Nada);
         assert!(config.proxies.proxy_protocol && !config.proxies.end_tls);
         assert!(config.proxies.trust("10.9.8.7".parse().expect("IP")));
         assert!(!config.proxies.trust("127.0.0.1".parse().expect("IP")));
@@ -199,8 +202,12 @@ fn the_example_file_has_every_option_and_each_of_its_lines_is_valid() {
         .collect();
     file::parse(&path, &switched_on).expect("every option of the example parses");
     let table: toml::Table = switched_on.parse().expect("TOML");
+    let has = |name: &str| match name.strip_prefix("qos-") {
+        Some(name) => table["qos"].as_table().is_some_and(|qos| qos.contains_key(name)),
+        None => table.contains_key(name),
+    };
     for name in cli::option_names() {
-        assert!(table.contains_key(&name), "conclave.example.toml does not show {name}");
+        assert!(has(&name), "conclave.example.toml does not show {name}");
     }
     assert_eq!(table.len(), cli::option_names().len());
 }

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use conclave_media::{Algorithm, UnknownAlgorithm};
 use serde::Deserialize;
 
 /// Why a value was refused, and what would be taken.
@@ -25,6 +26,25 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// Congestion control, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Controller(pub Algorithm);
+
+impl FromStr for Controller {
+    type Err = ValueError;
+    fn from_str(name: &str) -> Result<Self, ValueError> {
+        name.parse().map(Self).map_err(|error: UnknownAlgorithm| ValueError(error.to_string()))
+    }
+}
+
+impl TryFrom<String> for Controller {
+    type Error = ValueError;
+    fn try_from(name: String) -> Result<Self, ValueError> {
+        name.parse()
+    }
 }
 
 /// An origin (RFC 6454): scheme, host and port, without a path.

@@ -21,7 +21,9 @@ fn rig(limit: usize) -> Rig {
     let secret = TurnSecret::from_bytes(b"north");
     let relay = RelayConfig { secret: secret.clone(), limits: conclave_turn::Limits::default() };
     let limits = MediaLimits::default();
-    let (media, _events) = conclave_media::start(MediaConfig { udp, announce, relay, limits }).expect("starts");
+    let controller = conclave_media::Algorithm::default();
+    let config = MediaConfig { udp, announce, relay, controller, limits };
+    let (media, _events) = conclave_media::start(config).expect("starts");
     let ice = IceServers::new(secret, media.announced(), &ExternalIce::default());
     Rig { rooms: Rooms::new(RoomConfig::default(), limit, storage, media, ice), _data: data }
 }

@@ -5,7 +5,7 @@ mod plan;
 use std::time::{Duration, Instant};
 
 use conclave_proto::{ProtocolError, SourceKind};
-use conclave_qos::{Bitrate, Demand, Gcc, Limits, Time};
+use conclave_qos::{Bitrate, Demand, Limits, Time};
 use conclave_rtp::srtp::BadKeyingMaterial;
 use conclave_rtp::{NotQueued, PacketRef, Receiver, ReceiverEvent, Sender, SenderConfig, SenderEvent, Session, Ssrc};
 use conclave_sfu::{Forward, LayerIndex, LegId, SlotId};
@@ -144,11 +144,12 @@ impl Leg {
         let reporter = Reporter { ssrc: Ssrc(rand::random()), cname: cname.clone() };
         let sender = SenderConfig { cname, ntp_at_start: common.ntp, overhead: OVERHEAD };
         let receiver = Receiver::new(plan::receiver(agreed, &reporter), common.seed(name.key));
-        let controller = Gcc::new(Limits { start: FIRST_ESTIMATE, ..Limits::default() });
-        let mut sender = Sender::new(sender, Box::new(controller), common.seed(name.key));
+        let controller = common.controller.controller(Limits { start: FIRST_ESTIMATE, ..Limits::default() });
+        let mut sender = Sender::new(sender, controller, common.seed(name.key));
         // An offer has at most 28 slots, and the engine gives each SSRC once.
         let _ = sender.set_slots(plan::slots(agreed));
-        let rtp = Session::new(receiver, sender);
+        let mut rtp = Session::new(receiver, sender);
+        rtp.set_congestion_feedback(agreed.reports_by_source);
         Self {
             name,
             home,
@@ -186,6 +187,7 @@ impl Leg {
             .sender_mut()
             .set_slots(plan::slots(&agreed))
             .map_err(|_| ProtocolError::new(conclave_proto::ErrorCode::BadSdp, "the offer has too many slots"))?;
+        self.rtp.set_congestion_feedback(agreed.reports_by_source);
         self.plan = Plan::new(&agreed);
         Ok((answer, self.connection.ufrag().to_owned()))
     }

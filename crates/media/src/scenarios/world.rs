@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conclave_proto::{MediaState, SourceKind, View, ViewItem};
-use conclave_qos::Time;
+use conclave_qos::{Algorithm, Time};
 use conclave_turn::TurnSecret;
 use conclave_turn::framing::IceFramer;
 use tokio::sync::{mpsc, oneshot};
@@ -86,7 +86,7 @@ impl World {
         let server: SocketAddr = "203.0.113.1:443".parse().expect("an address");
         let identity = Identity::new().expect("a certificate");
         let announced: Arc<[SocketAddr]> = vec![server].into();
-        let common = Common::new(base, NTP, limits, identity, announced.clone());
+        let common = Common::new(base, NTP, limits, Algorithm::default(), identity, announced.clone());
         let wakers: Vec<_> = (0..shards).map(|_| Waker::new().expect("an eventfd")).collect();
         let inboxes: Vec<_> = wakers.iter().cloned().map(Inbox::new).collect();
         let hub = Arc::new(Hub::new(wakers[0].clone(), limits.streams));

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use conclave_media::{
-    LegOffer, MediaConfig, MediaEvent, MediaHandle, MediaLimits, RelayConfig, RoomKey, bind_udp, start,
+    Algorithm, LegOffer, MediaConfig, MediaEvent, MediaHandle, MediaLimits, RelayConfig, RoomKey, bind_udp, start,
 };
 use conclave_proto::{LegNumber, MediaState, Mid, ParticipantId, SfuOffer, Slots, SourceKind, View, ViewItem};
 use conclave_turn::TurnSecret;
@@ -57,7 +57,8 @@ impl Server {
     pub fn with(bind: SocketAddr, announce: std::net::IpAddr, limits: MediaLimits) -> Self {
         let (tcp, udp) = bind_both(bind);
         let relay = RelayConfig { secret: secret(), limits: conclave_turn::Limits::default() };
-        let config = MediaConfig { udp, announce: vec![announce.into()], relay, limits };
+        let config =
+            MediaConfig { udp, announce: vec![announce.into()], relay, controller: Algorithm::default(), limits };
         let counted = Counted::default();
         let (handle, events) = metrics::with_local_recorder(&counted, || start(config)).expect("starts");
         tokio::spawn(listener::serve(tcp, handle.clone()));
