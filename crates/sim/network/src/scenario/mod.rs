@@ -90,3 +90,6 @@ pub struct Scenario {
 pub fn scenarios() -> impl Iterator<Item = &'static Scenario> {
     rfc8867::SCENARIOS.iter().chain(other::SCENARIOS)
 }
+
+#[cfg(test)]
+mod tests;
