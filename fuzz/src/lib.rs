@@ -6,6 +6,7 @@ mod forwarding;
 mod gateway;
 mod gcc;
 mod payload;
+mod playout;
 mod port;
 mod rtp;
 #[path = "../../crates/sfu/tests/conference/scalable.rs"]
@@ -21,6 +22,7 @@ pub use forwarding::forwarding;
 pub use gateway::sdp_fragment;
 pub use gcc::gcc;
 pub use payload::{dependency_descriptor, red, vp8_rewrite, vp9};
+pub use playout::playout;
 pub use port::{demux, framing, proxy};
 pub use rtp::{receiver, rtcp, rtp_header};
 pub use sender::sender;

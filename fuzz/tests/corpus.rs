@@ -110,6 +110,17 @@ fn rtp_headers() {
 }
 
 #[test]
+fn sound_and_pictures_to_play() {
+    run("playout", |data| {
+        conclave_fuzz::playout(data);
+    });
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/playout/call");
+    let data = fs::read(&path).expect("part of the repository");
+    let (frames, sounds) = conclave_fuzz::playout(&data);
+    assert!(frames > 100 && sounds > 300, "{frames} frames, {sounds} blocks: it no longer tests playing");
+}
+
+#[test]
 fn rtcp_compounds() {
     run("rtcp", |data| {
         conclave_fuzz::rtcp(data);
