@@ -2,9 +2,9 @@
 //! over `corpus/` as ordinary tests.
 
 mod bytes;
+mod controllers;
 mod forwarding;
 mod gateway;
-mod gcc;
 mod payload;
 mod playout;
 mod port;
@@ -18,9 +18,9 @@ mod turn;
 
 use conclave_proto::{ClientFrame, parse_client_frame};
 
+pub use controllers::controllers;
 pub use forwarding::forwarding;
 pub use gateway::sdp_fragment;
-pub use gcc::gcc;
 pub use payload::{dependency_descriptor, red, vp8_rewrite, vp9};
 pub use playout::playout;
 pub use port::{demux, framing, proxy};
