@@ -65,6 +65,13 @@ bench: $(PAGE) ## Measures; figures are also appended to target/bench/results.js
 	@$(MAKE) --no-print-directory bench-media
 	@$(MAKE) --no-print-directory bench-join
 
+# What the evaluation of congestion control is told: make bench-qos QOS="--only 5.1 --seeds 3", or QOS=--write
+QOS ?=
+
+.PHONY: bench-qos
+bench-qos: ## Evaluates congestion control in virtual time (docs/qos.md)
+	cargo bench --locked -p conclave-network --bench evaluate -- $(QOS)
+
 .PHONY: bench-join
 bench-join: $(PROGRAM) ## Measures joining in a browser: from the press to the first frame
 	cd web && E2E_PROGRAM=$(abspath $(PROGRAM)) npx playwright test --config e2e/bench/playwright.config.ts

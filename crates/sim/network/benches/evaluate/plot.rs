@@ -10,9 +10,9 @@ use super::document::title;
 /// The plane that curves are drawn on.
 const WIDTH: f64 = 800.0;
 const LEFT: f64 = 52.0;
-const RIGHT: f64 = 12.0;
-const TOP: f64 = 26.0;
-const GAP: f64 = 20.0;
+const RIGHT: f64 = 20.0;
+const TOP: f64 = 40.0;
+const GAP: f64 = 26.0;
 /// Height of a panel that all controllers share, and of one of each controller's own.
 const TALL: f64 = 170.0;
 const LOW: f64 = 84.0;
@@ -46,15 +46,20 @@ pub fn plot(case: &Case) -> String {
         plot.svg,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {total}\" role=\"img\"><style>{STYLE}</style>"
     );
-    plot.legend(case);
     let most = most_rate(case);
+    let room = room(case.scenario, lines);
+    // Of several flows, each is far below it.
+    let shows_room = !room.is_empty() && room.iter().all(|rate| *rate <= most);
+    plot.legend(case, shows_room);
     for (index, (kind, _, record)) in case.runs.iter().enumerate() {
         let top = TOP + if is_shared { 0.0 } else { index as f64 * (height + GAP) };
         let panel = Panel { top, height, most };
         if index == 0 || !is_shared {
             let name = if is_shared { "Mbit/s".to_owned() } else { format!("Mbit/s, {}", title(*kind)) };
             plot.frame(panel, &name, 1.0);
-            plot.curve(panel, "room", &plot.points(&room(case.scenario, lines)));
+            if shows_room {
+                plot.curve(panel, "room", &plot.points(&room));
+            }
         }
         plot.rates(panel, case.scenario, *kind, record, lines);
     }
@@ -80,11 +85,12 @@ struct Plot {
 }
 
 impl Plot {
-    fn legend(&mut self, case: &Case) {
+    fn legend(&mut self, case: &Case, shows_room: bool) {
         let mut x = LEFT;
         let names = case.runs.iter().map(|(kind, ..)| (kind.name(), title(*kind)));
+        let room = shows_room.then_some(("room", "capacity"));
         let tcp = (!case.scenario.tcp.is_empty()).then_some(("tcp", "TCP"));
-        for (class, name) in names.chain([("room", "capacity")]).chain(tcp) {
+        for (class, name) in names.chain(room).chain(tcp) {
             let _ = write!(
                 self.svg,
                 "<path class=\"{class}\" d=\"M{x} 12h20\"/><text x=\"{}\" y=\"16\">{name}</text>",
@@ -110,7 +116,7 @@ impl Plot {
             );
             value += distance;
         }
-        let _ = write!(self.svg, "<text x=\"{:.0}\" y=\"{:.0}\">{name}</text>", LEFT + 4.0, panel.top + 11.0);
+        let _ = write!(self.svg, "<text x=\"{:.0}\" y=\"{:.0}\">{name}</text>", LEFT, panel.top - 6.0);
     }
 
     /// Means over [`step`](Self::step) lines.

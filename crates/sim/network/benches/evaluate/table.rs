@@ -116,7 +116,8 @@ fn number(figure: Figure, value: f64) -> String {
     match figure {
         Figure::Loss => format!("{:.2}", value * 100.0),
         Figure::Fairness => format!("{value:.3}"),
-        Figure::Utilisation | Figure::MediaShare | Figure::TcpShare => format!("{:.1}", value * 100.0),
+        Figure::Utilisation => format!("{:.2}", value * 100.0),
+        Figure::MediaShare | Figure::TcpShare => format!("{:.1}", value * 100.0),
         _ if figure.unit() == "ms" => format!("{value:.0}"),
         _ => format!("{value:.1}"),
     }

@@ -27,9 +27,12 @@ fn capacities_vary_as_in_the_tables() {
     }
 }
 
+/// From and until which second.
+type Times = &'static [(u64, u64)];
+
 #[test]
 fn flows_come_and_go_as_in_the_tables() {
-    let tables: [(&str, u64, &[(u64, u64)]); 8] = [
+    let tables: [(&str, u64, Times); 8] = [
         ("5.1", 100, &[(0, 99)]),
         ("5.2", 125, &[(0, 124), (0, 124)]),
         ("5.3", 100, &[(0, 99), (0, 99)]),
