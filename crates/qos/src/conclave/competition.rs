@@ -15,6 +15,10 @@ const STANDS: f64 = 20.0;
 /// It would have to be empty by now if we had sent this much less than arrived, in ms of what arrives, beyond what
 /// stood at first: a frame or two may differ.
 const BEYOND: f64 = 60.0;
+/// Short transfers are waited for so long.
+const PATIENCE: Duration = Duration::from_millis(2_500);
+/// So does who is left with this share of what was there before.
+const STARVED: f64 = 0.5;
 /// Others keep it if this share of it is still there.
 const STAYS: f64 = 0.5;
 /// We begin with this share of what we had before.
@@ -30,11 +34,18 @@ const RISES: f64 = 0.68;
 const TEST_EVERY: Duration = Duration::from_secs(12);
 /// ...by sending this share, so long at most.
 const TEST: f64 = 0.5;
-const TEST_LENGTH: Duration = Duration::from_millis(1_000);
+const TEST_LENGTH: Duration = Duration::from_millis(1_500);
+
+/// The others have gone if the queue was shorter than this, ms, for so long.
+const EMPTY: f64 = 6.0;
+const GONE: Duration = Duration::from_millis(900);
+/// Others that were there come back: for so long, a queue that stands for a round trip is theirs.
+const REMEMBERED: Duration = Duration::from_secs(30);
 
 /// A queue stands, and we send less.
 #[derive(Clone, Copy, Debug)]
 struct Standing {
+    began: Time,
     counts_from: Time,
     /// The longest, ms, and by how much it must have become shorter by now.
     longest: f64,
@@ -49,6 +60,8 @@ struct Rival {
     rate: f64,
     fell: Time,
     tested: Time,
+    /// When there was a queue.
+    filled: Time,
 }
 
 /// What a report says that matters here.
@@ -72,6 +85,7 @@ pub(super) struct Competition {
     standing: Option<Standing>,
     rival: Option<Rival>,
     updated: Time,
+    ended: Option<Time>,
 }
 
 impl Competition {
@@ -90,12 +104,10 @@ impl Competition {
         let passed = now.since(self.updated).min(seen.round_trip + Duration::from_millis(250)).as_secs_f64();
         self.updated = now;
         if let Some(rival) = &mut self.rival {
-            if seen.queue < seen.aim {
-                self.rival = None;
-                self.standing = None;
-                return;
-            }
             rival.update(now, passed, seen);
+            if now.since(rival.filled) >= GONE {
+                (self.rival, self.standing, self.ended) = (None, None, Some(now));
+            }
             return;
         }
         self.watch(now, passed, seen);
@@ -110,11 +122,17 @@ impl Competition {
             return;
         }
         let standing = self.standing.get_or_insert(Standing {
+            began: now,
             counts_from: now + seen.round_trip,
             longest: 0.0,
             drained: 0.0,
             rate: seen.capacity,
         });
+        let is_known = self.ended.is_some_and(|ended| now.since(ended) < REMEMBERED);
+        if is_known && now > standing.counts_from {
+            self.begin(now);
+            return;
+        }
         let less = 1.0 - seen.sent / seen.arrived.max(1.0);
         standing.drained += less.clamp(-1.0, 1.0) * passed * 1_000.0;
         if now < standing.counts_from {
@@ -127,10 +145,19 @@ impl Competition {
             standing.longest = standing.longest.max(seen.queue);
             standing.drained = 0.0;
         }
-        if standing.drained > standing.longest + BEYOND && seen.queue > standing.longest * STAYS {
+        let stands = now.since(standing.began) >= PATIENCE;
+        let is_stuck = now.since(standing.began) >= PATIENCE * 2;
+        let is_drained =
+            is_stuck || standing.drained > standing.longest + BEYOND || seen.arrived < standing.rate * STARVED;
+        if stands && is_drained && seen.queue > standing.longest * STAYS {
+            self.begin(now);
+        }
+    }
+
+    fn begin(&mut self, now: Time) {
+        if let Some(standing) = self.standing.take() {
             let rate = standing.rate * BEGIN;
-            self.standing = None;
-            self.rival = Some(Rival { rate, fell: now, tested: now });
+            self.rival = Some(Rival { rate, fell: now, tested: now, filled: now });
         }
     }
 }
@@ -144,6 +171,9 @@ impl Rival {
     fn update(&mut self, now: Time, passed: f64, seen: Seen) {
         if now.since(self.tested) >= TEST_EVERY + TEST_LENGTH {
             self.tested = now;
+        }
+        if seen.queue > EMPTY {
+            self.filled = now;
         }
         let round_trip = seen.round_trip.as_secs_f64().max(0.02);
         if seen.lost && now.since(self.fell) > seen.round_trip + Duration::from_millis(100) {

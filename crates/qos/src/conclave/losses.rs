@@ -97,6 +97,11 @@ impl Losses {
         self.trial.is_some()
     }
 
+    /// A packet that was reported as lost has arrived after all.
+    pub(super) fn handle_late_arrival(&mut self) {
+        self.lost = self.lost.saturating_sub(1);
+    }
+
     /// So many packets were reported and so many of them as lost, while a queue stood or not; `arrived` is what arrives,
     /// bit/s, and `answer` how long it takes until a change of what is sent is reported.
     pub(super) fn handle_report(

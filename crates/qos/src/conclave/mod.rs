@@ -49,11 +49,15 @@ const MARKS_FOLLOW: f64 = 0.25;
 /// How much of the difference between the capacity and what arrives is taken over by a report.
 const RISES: f64 = 0.5;
 const FALLS: f64 = 0.7;
+/// Below this share of what was believed, there is no point in going there by steps.
+const COLLAPSED: f64 = 0.5;
 /// A queue of so many times what is aimed at is a sign that the capacity has fallen.
 const LONG: f64 = 2.5;
 const SETTLES: f64 = 0.2;
 /// A queue that is shorter than this, ms, may be none.
 const EMPTY: f64 = 3.0;
+/// ...and by so much more at most where delays vary anyway.
+const MOST_JITTER: f64 = 6.0;
 /// What arrives says what the path carries for us if what was sent came to this share of the target.
 const USED: f64 = 0.85;
 const USED_OVER: Duration = Duration::from_millis(400);
@@ -166,6 +170,11 @@ impl Conclave {
         (LEAST_AIM + AIM * (AIM_RATE / self.capacity.max(1.0)).sqrt()).max(packet).min(MOST_AIM)
     }
 
+    /// A shorter queue than this may be none, ms.
+    fn nothing(&self) -> f64 {
+        EMPTY + self.path.jitter().min(MOST_JITTER)
+    }
+
     fn answer(&self) -> Duration {
         self.round_trip.unwrap_or(Duration::from_millis(100)) + self.interval
     }
@@ -193,8 +202,14 @@ impl Conclave {
     fn take_in(&mut self, now: Time, results: &[PacketResult]) -> Option<(u32, u32)> {
         let (mut packets, mut lost, mut marked) = (0_u32, 0_u32, 0_u32);
         let mut latest = i64::MIN;
+        let known = self.next_sequence;
         let mut after_hole = self.is_after_hole(results);
         for result in results {
+            if result.received.is_some() && known.is_some_and(|next| result.sequence < next) {
+                // Was told to be lost, and came late.
+                self.losses.handle_late_arrival();
+                continue;
+            }
             packets += 1;
             let Some(received) = result.received else {
                 lost += 1;
@@ -250,14 +265,15 @@ impl Conclave {
         let carried = arrived.min(sent);
         if carried > self.capacity {
             if !self.growing && self.queue < LONG * self.aim() {
-                let share = if delivery.least_queue > EMPTY { SETTLES } else { RISES };
+                let share = if delivery.least_queue > self.nothing() { SETTLES } else { RISES };
                 self.capacity += share * (carried - self.capacity);
             }
-        } else if delivery.least_queue > EMPTY {
+        } else if delivery.least_queue > self.nothing() {
             if self.has_claim(now) {
                 // Others have yet to give way.
             } else if self.growing || self.queue > LONG * self.aim() {
-                self.capacity += FALLS * (arrived - self.capacity);
+                let share = if arrived < COLLAPSED * self.capacity { 1.0 } else { FALLS };
+                self.capacity += share * (arrived - self.capacity);
             } else if !limited && now.since(self.drained) > DRAIN_SHOWS + self.answer() {
                 self.capacity += SETTLES * (carried - self.capacity);
             }
@@ -285,7 +301,7 @@ impl Conclave {
     }
 
     fn update_drain(&mut self, now: Time) {
-        if self.queue < EMPTY {
+        if self.queue < self.nothing() {
             self.empty = now;
             if self.drain.take().is_some() {
                 self.path.handle_drain();
@@ -298,7 +314,7 @@ impl Conclave {
         }
         let joins = self.queue < JOIN * self.mean_queue && now.since(self.drained) > JOIN_AFTER;
         self.mean_queue += 0.1 * (self.queue - self.mean_queue);
-        let is_due = now.since(self.empty) > DRAIN_EVERY || (joins && self.queue > EMPTY);
+        let is_due = now.since(self.empty) > DRAIN_EVERY || (joins && self.queue > self.nothing());
         if self.drain.is_none() && is_due && !self.competition.is_on() {
             self.drained = now;
             let length = (self.expected * 1.5 + 10.0) / (1.0 - DRAIN_PACE);
@@ -404,7 +420,7 @@ impl CongestionController for Conclave {
             self.capacity = rate;
         }
         self.probes.confirm(now);
-        if self.queue >= EMPTY {
+        if self.queue >= self.nothing() {
             self.full = now;
         }
         self.update_drain(now);
@@ -455,8 +471,9 @@ impl CongestionController for Conclave {
 
     fn window(&self) -> Option<u64> {
         let round_trip = self.round_trip.unwrap_or(Duration::from_millis(200)).as_secs_f64() - self.queue / 1_000.0;
+        let round_trip = if self.competition.is_on() { round_trip + self.queue / 1_000.0 + 0.1 } else { round_trip };
         let answer = round_trip.max(0.0) + self.interval.as_secs_f64() * 1.5 + (2.0 * self.aim() + 50.0) / 1_000.0;
-        Some(((self.capacity * answer / 8.0) as u64).max(12_000))
+        Some(((self.capacity * answer / 8.0) as u64).max(6_000))
     }
 
     fn poll_probe(&mut self) -> Option<Probe> {

@@ -31,11 +31,10 @@ const BASE: Duration = Duration::from_secs(15);
 /// A stretch of the base holds so many drains at least, since only an empty queue shows the base.
 const DRAINS: u32 = 2;
 
-/// Frames make delays differ by so much without any jitter, ms; what is beyond that is jitter...
+/// Frames make delays differ by so much without any jitter, ms; what is beyond that is jitter, and by
+/// about as much the least of a few packets is above the least of many (ten, of a Gaussian that is cut off).
 const USUAL: f64 = 5.0;
-/// ...and the least of a few packets is above the least of many by this share of it (of ten, for a Gaussian that is cut
-/// off at three deviations).
-const LEAST_OF_JITTER: f64 = 1.0;
+/// How fast the spread follows, each report.
 const FOLLOWS: f64 = 0.05;
 
 /// Packets that left within one slot.
@@ -222,9 +221,13 @@ impl Path {
             .map(|(_, group)| group)
     }
 
+    /// How far the least of the present delays is above the base without any queue, about, ms.
+    pub(super) fn jitter(&self) -> f64 {
+        (self.spread - USUAL).max(0.0)
+    }
+
     fn above_base(&self, delay: i64) -> f64 {
-        let jitter = (self.spread - USUAL).max(0.0) * LEAST_OF_JITTER;
-        ((delay - self.base.get()) as f64 / 1_000.0 - jitter).max(0.0).min(super::LONGEST_QUEUE)
+        ((delay - self.base.get()) as f64 / 1_000.0 - self.jitter()).max(0.0).min(super::LONGEST_QUEUE)
     }
 }
 
