@@ -7,8 +7,7 @@ mod results;
 use std::time::{Duration, Instant};
 
 use conclave_qos::{
-    ArrivalLog, CongestionController as _, Gcc, Limits, Pacer, PacketResult, Queued, SendHistory, SentPacket, Time,
-    Turn,
+    Algorithm, ArrivalLog, Bitrate, Demand, Limits, Pacer, PacketResult, Queued, SendHistory, SentPacket, Time, Turn,
 };
 
 const PACKETS: u64 = 1_000_000;
@@ -25,8 +24,10 @@ struct Costs {
 fn main() {
     let mut results = results::Results::open("qos-cost");
     println!("{:<34} {:>16} {:>16} {:>16}", "median of 5, ns per packet", "sent", "received", "reported");
-    for (case, loss) in [("no loss", 0), ("2 % loss", 50)] {
-        let mut rounds: Vec<Costs> = (0..ROUNDS).map(|_| round(loss)).collect();
+    let cases = [("no loss", 0), ("2 % loss", 50)];
+    for (algorithm, (losses, loss)) in Algorithm::ALL.into_iter().flat_map(|one| cases.map(|case| (one, case))) {
+        let case = &format!("{algorithm}, {losses}");
+        let mut rounds: Vec<Costs> = (0..ROUNDS).map(|_| round(algorithm, loss)).collect();
         let mut median = |of: fn(&Costs) -> Duration| {
             rounds.sort_by_key(of);
             of(&rounds[ROUNDS / 2]).as_nanos() as f64 / PACKETS as f64
@@ -40,9 +41,11 @@ fn main() {
 }
 
 /// A million packets at 10 Mbit/s, reported every 50 ms; one of `loss` lost (0: none).
-fn round(loss: u64) -> Costs {
-    let mut gcc = Gcc::new(Limits::default());
-    let mut pacer = Pacer::new(gcc.control());
+fn round(algorithm: Algorithm, loss: u64) -> Costs {
+    let mut controller = algorithm.controller(Limits::default());
+    let rate = Bitrate::kbps(10_000);
+    controller.handle_demand(at(0), Demand { sending: rate, wanted: rate });
+    let mut pacer = Pacer::new(controller.control());
     let mut history = SendHistory::new();
     let mut arrivals = ArrivalLog::new();
     let mut results: Vec<PacketResult> = Vec::new();
@@ -60,7 +63,7 @@ fn round(loss: u64) -> Costs {
             let sent = SentPacket { at, size: 1_250, probe: None, is_media: true };
             numbers.push(history.record(sent));
             pacer.handle_sent(&sent);
-            gcc.handle_sent(&sent);
+            controller.handle_sent(&sent);
         }
         costs.sending += started.elapsed();
 
@@ -79,8 +82,10 @@ fn round(loss: u64) -> Costs {
             results.clear();
             let reports = feedback.arrivals().map(|(number, at)| (number, at.map(Time::to_duration)));
             history.acknowledge(reports, &mut results);
-            gcc.handle_feedback(at(now + 40_000), &results);
-            pacer.set_rates(at(now), gcc.control());
+            controller.handle_feedback(at(now + 40_000), &results);
+            while controller.poll_probe().is_some() {}
+            pacer.set_rates(at(now), controller.control());
+            pacer.set_window(controller.window(), history.in_flight());
         }
         costs.reporting += started.elapsed();
     }
