@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use conclave_qos::{
-    ArrivalLog, Bitrate, CongestionController as _, Demand, Gcc, Limits, Pacer, PacketResult, Queued, SendHistory,
+    Algorithm, ArrivalLog, Bitrate, CongestionController, Demand, Limits, Pacer, PacketResult, Queued, SendHistory,
     SentPacket, Time, Turn,
 };
 
@@ -39,7 +39,7 @@ static ALLOCATOR: Counting = Counting;
 
 /// A sender and its receiver.
 struct Leg {
-    gcc: Gcc,
+    controller: Box<dyn CongestionController>,
     pacer: Pacer,
     history: SendHistory,
     arrivals: ArrivalLog,
@@ -53,13 +53,14 @@ impl Leg {
         for _ in 0..packets {
             self.now += 1_000;
             let at = Time::since_start(Duration::from_micros(self.now));
-            if self.gcc.poll_timeout().is_some_and(|due| due <= at) {
-                self.gcc.handle_timeout(at);
+            if self.controller.poll_timeout().is_some_and(|due| due <= at) {
+                self.controller.handle_timeout(at);
             }
-            while let Some(probe) = self.gcc.poll_probe() {
+            while let Some(probe) = self.controller.poll_probe() {
                 self.pacer.add_probe(at, probe);
             }
-            self.pacer.set_rates(at, self.gcc.control());
+            self.pacer.set_rates(at, self.controller.control());
+            self.pacer.set_window(self.controller.window(), self.history.in_flight());
             let (size, probe) = match self.pacer.poll(at, Queued { bytes: 1_200, packets: 1 }) {
                 Turn::Media(probe) => (1_200, probe),
                 Turn::Padding { bytes, probe } => (bytes, probe),
@@ -68,7 +69,7 @@ impl Leg {
             let sent = SentPacket { at, size, probe, is_media: true };
             let sequence = self.history.record(sent);
             self.pacer.handle_sent(&sent);
-            self.gcc.handle_sent(&sent);
+            self.controller.handle_sent(&sent);
             if !sequence.is_multiple_of(37) {
                 self.arrivals.record(sequence, at);
             }
@@ -76,7 +77,7 @@ impl Leg {
                 self.results.clear();
                 let reports = feedback.arrivals().map(|(sequence, at)| (sequence, at.map(Time::to_duration)));
                 self.history.acknowledge(reports, &mut self.results);
-                self.gcc.handle_feedback(at, &self.results);
+                self.controller.handle_feedback(at, &self.results);
             }
         }
     }
@@ -84,19 +85,21 @@ impl Leg {
 
 #[test]
 fn nothing_is_allocated_per_packet() {
-    let gcc = Gcc::new(Limits::default());
-    let mut leg = Leg {
-        pacer: Pacer::new(gcc.control()),
-        gcc,
-        history: SendHistory::new(),
-        arrivals: ArrivalLog::new(),
-        results: Vec::new(),
-        now: 0,
-    };
-    let demand = Demand { sending: Bitrate::kbps(8_000), wanted: Bitrate::kbps(20_000) };
-    leg.gcc.handle_demand(Time::default(), demand);
-    leg.run(40_000);
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    leg.run(200_000);
-    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0);
+    for algorithm in Algorithm::ALL {
+        let mut controller = algorithm.controller(Limits::default());
+        let demand = Demand { sending: Bitrate::kbps(8_000), wanted: Bitrate::kbps(20_000) };
+        controller.handle_demand(Time::default(), demand);
+        let mut leg = Leg {
+            pacer: Pacer::new(controller.control()),
+            controller,
+            history: SendHistory::new(),
+            arrivals: ArrivalLog::new(),
+            results: Vec::new(),
+            now: 0,
+        };
+        leg.run(40_000);
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        leg.run(200_000);
+        assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0, "{algorithm}");
+    }
 }
