@@ -100,7 +100,9 @@ impl Concealer {
             let before_period = sample((frames + 1) * channels - index).unwrap_or(0.0);
             channel.step = last - before_period;
             let recent = samples[end.saturating_sub(2 * block) * channels..].iter().skip(index).step_by(channels);
-            channel.filter = Filter::like(recent.copied());
+            self.mono.clear();
+            self.mono.extend(recent);
+            channel.filter = Filter::like(&self.mono);
         }
     }
 
@@ -116,10 +118,13 @@ impl Concealer {
             let noise = (1.0 - self.voicing) * (self.made as f32 / mix_length as f32).min(1.0);
             for (index, channel) in self.channels.iter_mut().enumerate() {
                 let voiced = self.period.get(position + index).copied().unwrap_or(0.0) + channel.step * step;
-                let mixed = voiced * (1.0 - noise) + channel.filter.next(&mut self.random) * noise;
+                let hiss = if noise > 0.0 { channel.filter.next(&mut self.random) } else { 0.0 };
+                let mixed = voiced * (1.0 - noise) + hiss * noise;
                 out.push((mixed * self.loudness).clamp(-1.0, 1.0));
             }
-            if let Some(frame) = out.get_mut(start..) {
+            if self.loudness < 1.0
+                && let Some(frame) = out.get_mut(start..)
+            {
                 background.add(frame, 1.0 - self.loudness);
             }
             self.loudness = (self.loudness - self.fading(block)).max(0.0);
@@ -182,8 +187,17 @@ impl Concealer {
         let share = 1.0 / channels as f32;
         self.made_mono.clear();
         self.made_mono.extend(made.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() * share));
+        // At first every twelfth of a millisecond, then around the best exactly.
+        let step = (pcm.block() / 120).max(1);
+        let coarse = self.best_of((0..=self.made_mono.len().saturating_sub(overlap)).step_by(step), overlap);
+        self.best_of(coarse.saturating_sub(step)..=coarse + step, overlap)
+    }
+
+    /// The best of these delays.
+    fn best_of(&self, delays: impl Iterator<Item = usize>, overlap: usize) -> usize {
         let mut best = (0.0, 0);
-        for (delay, piece) in self.made_mono.windows(overlap).enumerate() {
+        for delay in delays {
+            let Some(piece) = self.made_mono.get(delay..delay + overlap) else { break };
             let likeness = pitch::likeness(piece, &self.mono);
             if likeness > best.0 {
                 best = (likeness, delay);

@@ -14,13 +14,13 @@ use crate::playout::micros;
 /// `delay_manager.cc`, `kStartDelayMs`.
 const START: Duration = Duration::from_millis(80);
 /// `delay_manager.h`, `quantile` = 0.95 (0.97 before 2022): of the worst of each half second.
-const QUANTILE: i64 = ONE / 100 * 95;
+const QUANTILE: u32 = ONE / 100 * 95;
 /// `delay_manager.h`, `forget_factor` = 0.983, in 1/32,768.
-const FORGET: i64 = 32_211;
+const FORGET: u32 = 32_211;
 /// `delay_manager.h`, `resample_interval_ms`.
 const INTERVAL: Duration = Duration::from_millis(500);
 /// `delay_manager.h`, `reorder_forget_factor` = 0.9993, in 1/32,768.
-const REORDER_FORGET: i64 = 32_745;
+const REORDER_FORGET: u32 = 32_745;
 /// `delay_manager.h`, `ms_per_loss_percent`: a percent less loss is worth this much delay.
 const MS_PER_LOSS_PERCENT: i64 = 20;
 /// `decision_logic.cc`, `kPacketHistorySizeMs`.
@@ -194,18 +194,20 @@ impl DelayTarget {
 
     /// The delay at which delay and loss together cost least (`ReorderOptimizer::MinimizeCostFunction`).
     fn worth_waiting(&self, enough: Duration) -> Duration {
+        let one = i64::from(ONE);
         let enough = enough.as_millis() as i64;
-        let mut lost = ONE;
+        let mut lost = one;
         let mut best = (i64::MAX, 0);
         for (index, share) in self.reordering.buckets().iter().enumerate() {
-            lost -= share;
-            let more = (index as i64 * BUCKET_MS as i64 - enough).max(0);
-            let cost = more * ONE + 100 * MS_PER_LOSS_PERCENT * lost;
+            lost -= i64::from(*share);
+            let more = (index as i64 * BUCKET_MS as i64 - enough).max(0) * one;
+            if more >= best.0 {
+                // From here on delay alone costs more.
+                break;
+            }
+            let cost = more + 100 * MS_PER_LOSS_PERCENT * lost;
             if cost < best.0 {
                 best = (cost, index);
-            }
-            if lost <= 0 {
-                break;
             }
         }
         upper_end(best.1)

@@ -6,24 +6,25 @@ pub(super) const BUCKETS: usize = 100;
 pub(super) const BUCKET_MS: u64 = 20;
 
 /// One, in the units of the buckets.
-pub(super) const ONE: i64 = 1 << 30;
+pub(super) const ONE: u32 = 1 << 30;
 /// One, in the units of the forget factor.
-const FACTOR_ONE: i64 = 1 << 15;
+const FACTOR_ONE: u32 = 1 << FACTOR_BITS;
+const FACTOR_BITS: u32 = 15;
 /// `delay_manager.h`, `start_forget_weight`: how much more the newest counts while there are few.
-const START_WEIGHT: i64 = 2;
+const START_WEIGHT: u32 = 2;
 
 /// Shares of [`ONE`], in integers, so that their sum stays exact.
 #[derive(Clone, Debug)]
 pub(super) struct Histogram {
-    buckets: [i64; BUCKETS],
-    factor: i64,
-    base_factor: i64,
-    added: i64,
+    buckets: [u32; BUCKETS],
+    factor: u32,
+    base_factor: u32,
+    added: u32,
 }
 
 impl Histogram {
     /// Forgets by this factor (of 32,768) with each value, sooner while there are few.
-    pub(super) fn new(base_factor: i64) -> Self {
+    pub(super) fn new(base_factor: u32) -> Self {
         // Before anything is known: 1/2, 1/4, 1/8... (`Histogram::Reset`).
         let mut buckets = [0; BUCKETS];
         let mut rest = ONE;
@@ -40,20 +41,22 @@ impl Histogram {
         let Some(index) = usize::try_from(delay_ms / BUCKET_MS).ok().filter(|&index| index < BUCKETS) else { return };
         let mut sum = 0;
         for bucket in &mut self.buckets {
-            *bucket = *bucket * self.factor / FACTOR_ONE;
+            *bucket = ((u64::from(*bucket) * u64::from(self.factor)) >> FACTOR_BITS) as u32;
             sum += *bucket;
         }
         // What rounding took goes where the new value is: the sum is exactly one again.
         if let Some(bucket) = self.buckets.get_mut(index) {
             *bucket += ONE - sum;
         }
-        self.added = self.added.saturating_add(1);
-        let early = FACTOR_ONE - (START_WEIGHT * FACTOR_ONE + self.added) / (self.added + 1);
-        self.factor = early.clamp(0, self.base_factor);
+        if self.factor < self.base_factor {
+            self.added += 1;
+            let early = FACTOR_ONE.saturating_sub((START_WEIGHT * FACTOR_ONE).div_ceil(self.added + 1));
+            self.factor = early.min(self.base_factor);
+        }
     }
 
     /// The first bucket up to which (it included) at least this share of [`ONE`] lies.
-    pub(super) fn quantile(&self, share: i64) -> usize {
+    pub(super) fn quantile(&self, share: u32) -> usize {
         let mut sum = 0;
         self.buckets
             .iter()
@@ -64,7 +67,7 @@ impl Histogram {
             .unwrap_or(BUCKETS - 1)
     }
 
-    pub(super) fn buckets(&self) -> &[i64] {
+    pub(super) fn buckets(&self) -> &[u32] {
         &self.buckets
     }
 }
@@ -78,8 +81,7 @@ mod tests {
         let mut histogram = Histogram::new(32_211);
         for i in 0..10_000_u64 {
             histogram.add(i * 7_919 % 2_300);
-            assert_eq!(histogram.buckets.iter().sum::<i64>(), ONE);
-            assert!(histogram.buckets.iter().all(|bucket| *bucket >= 0));
+            assert_eq!(histogram.buckets.iter().sum::<u32>(), ONE);
         }
     }
 
@@ -89,9 +91,9 @@ mod tests {
         for _ in 0..50 {
             histogram.add(130);
         }
-        assert_eq!(histogram.quantile(ONE * 95 / 100), 6);
+        assert_eq!(histogram.quantile(ONE / 100 * 95), 6);
         let mut until = 0;
-        while histogram.quantile(ONE * 95 / 100) > 0 {
+        while histogram.quantile(ONE / 100 * 95) > 0 {
             histogram.add(3);
             until += 1;
         }

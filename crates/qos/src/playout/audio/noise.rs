@@ -50,22 +50,15 @@ pub(super) struct Filter {
 
 impl Filter {
     /// The filter that makes white noise sound like these samples.
-    pub(super) fn like(samples: impl Iterator<Item = f32> + Clone) -> Self {
+    pub(super) fn like(samples: &[f32]) -> Self {
         let mut correlation = [0.0_f32; ORDER + 1];
-        let mut latest = [0.0_f32; ORDER + 1];
-        let mut count = 0_u32;
-        for sample in samples {
-            latest.rotate_right(1);
-            latest[0] = sample;
-            for (sum, earlier) in correlation.iter_mut().zip(latest) {
-                *sum += sample * earlier;
-            }
-            count += 1;
+        for (lag, sum) in correlation.iter_mut().enumerate() {
+            *sum = samples.get(lag..).map_or(0.0, |later| pitch::dot(samples, later));
         }
         // A little white noise more keeps the filter stable.
         correlation[0] = correlation[0] * 1.000_1 + 1e-9;
         let (coefficients, rest) = levinson_durbin(&correlation);
-        let gain = (rest.max(0.0) / count.max(1) as f32).sqrt();
+        let gain = (rest.max(0.0) / samples.len().max(1) as f32).sqrt();
         Self { coefficients, memory: [0.0; ORDER], gain }
     }
 
@@ -76,7 +69,7 @@ impl Filter {
         }
         // Far beyond what is heard: only a filter at the edge of stability comes here.
         let sample = if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 };
-        self.memory.rotate_right(1);
+        self.memory.copy_within(..ORDER - 1, 1);
         self.memory[0] = sample;
         sample
     }
@@ -145,7 +138,7 @@ impl Background {
             return;
         }
         if self.blocks == 0 {
-            self.filter = Filter::like(mono.iter().copied());
+            self.filter = Filter::like(mono);
         }
         self.blocks = (self.blocks + 1) % BLOCKS;
     }
@@ -178,7 +171,7 @@ mod tests {
         })
         .take(4_800)
         .collect();
-        let mut filter = Filter::like(dull.iter().copied());
+        let mut filter = Filter::like(&dull);
         assert!((filter.coefficients[0] + 0.9).abs() < 0.05, "{filter:?}");
         let ratio = power_of(&mut filter, &mut random) / pitch::power(&dull);
         assert!((0.7..1.4).contains(&ratio), "{ratio}");
@@ -189,7 +182,7 @@ mod tests {
         let tone = (0..480).map(|i| libm::sin(f64::from(i) * 0.05) as f32);
         let square = (0..480).map(|i| if i / 30 % 2 == 0 { 1.0 } else { -1.0 });
         for samples in [tone.collect::<Vec<f32>>(), square.collect(), vec![1.0; 480], vec![0.0; 480], vec![]] {
-            let mut filter = Filter::like(samples.iter().copied());
+            let mut filter = Filter::like(&samples);
             let power = power_of(&mut filter, &mut Random::new(1));
             assert!(power <= 1.5 * pitch::power(&samples) + 2e-9, "{power}");
         }

@@ -65,42 +65,35 @@ fn refine(mono: &[f32], at: usize, window: usize, coarse: usize, step: usize, lo
 
 /// Normalised correlation of two pieces, as long as the shorter; 0 where they are silent or opposed.
 pub(super) fn likeness(one: &[f32], other: &[f32]) -> f32 {
-    let (product, energy, other_energy) = products(one, other);
+    let product = dot(one, other);
     if product <= 0.0 {
         return 0.0;
     }
-    let scale = (energy * other_energy).sqrt();
+    let length = one.len().min(other.len());
+    let (one, other) = (&one[..length], &other[..length]);
+    let scale = (dot(one, one) * dot(other, other)).sqrt();
     // Below some -100 dB there is nothing to compare.
-    if scale > 1e-10 * one.len().min(other.len()) as f32 { (product / scale).min(1.0) } else { 0.0 }
+    if scale > 1e-10 * length as f32 { (product / scale).min(1.0) } else { 0.0 }
 }
 
 /// The mean square of samples.
 pub(super) fn power(samples: &[f32]) -> f32 {
-    if samples.is_empty() { 0.0 } else { products(samples, samples).0 / samples.len() as f32 }
+    if samples.is_empty() { 0.0 } else { dot(samples, samples) / samples.len() as f32 }
 }
 
-/// Of both pieces: product, energy of the first, energy of the second. Summed in eight lanes, in an order that is the
-/// same on every machine.
-fn products(one: &[f32], other: &[f32]) -> (f32, f32, f32) {
+/// The sum of products, as long as the shorter; in the same order on every machine.
+pub(super) fn dot(one: &[f32], other: &[f32]) -> f32 {
     const LANES: usize = 8;
     let length = one.len().min(other.len());
     let (one, other) = (one[..length].chunks_exact(LANES), other[..length].chunks_exact(LANES));
-    let (one_rest, other_rest) = (one.remainder(), other.remainder());
-    let (mut product, mut energy, mut other_energy) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
+    let rest: f32 = one.remainder().iter().zip(other.remainder()).map(|(a, b)| a * b).sum();
+    let mut lanes = [0.0; LANES];
     for (a, b) in one.zip(other) {
         for lane in 0..LANES {
-            product[lane] += a[lane] * b[lane];
-            energy[lane] += a[lane] * a[lane];
-            other_energy[lane] += b[lane] * b[lane];
+            lanes[lane] += a[lane] * b[lane];
         }
     }
-    let mut sums: (f32, f32, f32) = (product.iter().sum(), energy.iter().sum(), other_energy.iter().sum());
-    for (a, b) in one_rest.iter().zip(other_rest) {
-        sums.0 += a * b;
-        sums.1 += a * a;
-        sums.2 += b * b;
-    }
-    sums
+    lanes.iter().sum::<f32>() + rest
 }
 
 #[cfg(test)]
