@@ -24,6 +24,8 @@ pub(crate) struct Agreed {
     pub(crate) sections: Vec<AgreedSection>,
     /// Sections in which it receives.
     pub(crate) slots: Vec<AgreedSlot>,
+    /// Arrivals are reported by source (RFC 8888), and not by transport-wide numbers.
+    pub(crate) reports_by_source: bool,
 }
 
 /// A section in which the client sends a source.

@@ -6,6 +6,7 @@
 //! ends here: it becomes a [`Fault`].
 
 mod agreed;
+mod feedback;
 mod ice;
 mod step;
 
@@ -149,8 +150,12 @@ impl Connection {
             this.declare_streams();
             let answer = this.rtc.sdp_api().accept_offer(sdp);
             let answer = answer.map_err(|_| ProtocolError::new(ErrorCode::BadSdp, refused))?;
-            let answer = formats_in_order(&offer.sdp, &this.keep_credentials(answer.to_sdp_string()));
-            let agreed = Agreed::read(&mut this.rtc, offer, &dependency_descriptor());
+            let mut answer = formats_in_order(&offer.sdp, &this.keep_credentials(answer.to_sdp_string()));
+            let mut agreed = Agreed::read(&mut this.rtc, offer, &dependency_descriptor());
+            agreed.reports_by_source = feedback::is_by_source(&offer.sdp);
+            if agreed.reports_by_source {
+                answer = feedback::by_source(&answer);
+            }
             this.forget_streams(&agreed);
             Ok((offer.answer(answer), agreed))
         });

@@ -77,6 +77,21 @@ async fn chromium_and_firefox_get_an_answer_for_every_section() {
 }
 
 #[tokio::test]
+async fn reports_by_source_are_agreed_on_where_the_offer_names_no_other_kind() {
+    let server = Server::start();
+    let with_both = CHROMIUM.replace("a=rtcp-mux\r\n", "a=rtcp-mux\r\na=rtcp-fb:* ack ccfb\r\n");
+    let only = with_both.lines().filter(|line| !line.ends_with(" transport-cc")).map(|line| format!("{line}\r\n"));
+    let only: String = only.collect();
+    for (who, sdp, is_by_source) in [("ada", CHROMIUM, false), ("bo", &with_both, false), ("cy", &only, true)] {
+        for section in &answer(&server, who, sdp).await[1..] {
+            assert_eq!(section.contains("a=rtcp-fb:* ack ccfb\n"), is_by_source, "{who}: {section}");
+            assert_eq!(section.contains(" transport-cc\n"), !is_by_source, "{who}: {section}");
+        }
+    }
+    server.handle.shutdown().await;
+}
+
+#[tokio::test]
 async fn payload_types_are_the_clients() {
     let server = Server::start();
     for (browser, sdp) in [("chromium", CHROMIUM), ("firefox", FIREFOX)] {
