@@ -18,6 +18,7 @@ mod in_flight;
 mod nada;
 mod pacer;
 pub mod playout;
+pub mod repair;
 mod scream;
 mod silence;
 mod units;
