@@ -43,7 +43,7 @@ impl AudioDecoder for Decoder {
 
     fn comfort_noise(&mut self, frames: usize, samples: &mut Vec<f32>) -> bool {
         samples.resize(samples.len() + frames, 0.01);
-        frames % 2 == 0
+        frames.is_multiple_of(2)
     }
 }
 
@@ -126,7 +126,7 @@ impl Receiver {
             sequence: self.sequence,
             timestamp: self.timestamp,
             ticks: u32::from(bits >> 4) * 480,
-            is_silence: bits % 13 == 0,
+            is_silence: bits.is_multiple_of(13),
             origin: [Origin::Primary, Origin::Primary, Origin::Copy, Origin::InBand][usize::from(bits >> 6)],
             payload: bytes.take(3).to_vec(),
         };
@@ -137,7 +137,7 @@ impl Receiver {
     fn see(&mut self, bytes: &mut Bytes<'_>) -> Option<()> {
         let (bits, back) = (bytes.u8()?, bytes.u8()?);
         let is_first = bits & 3 != 0;
-        self.sequence = self.sequence.wrapping_add(1 + u16::from(bits % 31 == 0));
+        self.sequence = self.sequence.wrapping_add(1 + u16::from(bits.is_multiple_of(31)));
         if is_first {
             self.timestamp = self.timestamp.wrapping_add(3_000);
             self.frame = self.frame.saturating_add(1);

@@ -64,24 +64,64 @@ struct Arrival {
     lateness: i64,
 }
 
+/// The least of a window: of each value only what is less than all after it is kept.
+#[derive(Clone, Debug)]
+struct Least(VecDeque<(u64, i64)>);
+
+impl Least {
+    fn new() -> Self {
+        Self(VecDeque::with_capacity(ARRIVALS + 1))
+    }
+
+    fn push(&mut self, number: u64, value: i64) {
+        while self.0.back().is_some_and(|(_, last)| *last >= value) {
+            self.0.pop_back();
+        }
+        self.0.push_back((number, value));
+    }
+
+    /// Values up to this number have left the window.
+    fn forget(&mut self, number: u64) {
+        while self.0.front().is_some_and(|(first, _)| *first <= number) {
+            self.0.pop_front();
+        }
+    }
+
+    fn value(&self) -> Option<i64> {
+        self.0.front().map(|(_, value)| *value)
+    }
+}
+
 /// The arrivals of two seconds of media.
 #[derive(Clone, Debug)]
 pub(super) struct ArrivalHistory {
     clock_rate: i64,
     arrivals: VecDeque<Arrival>,
+    /// Arrivals that were forgotten: the number of the first that was not, less one.
+    forgotten: u64,
     newest: i64,
-    earliest: i64,
-    latest: i64,
+    earliest: Least,
+    /// Of the negative.
+    latest: Least,
 }
 
 impl ArrivalHistory {
     pub(super) fn new(clock_rate: u32) -> Self {
-        let arrivals = VecDeque::with_capacity(ARRIVALS + 1);
-        Self { clock_rate: i64::from(clock_rate.max(1)), arrivals, newest: 0, earliest: 0, latest: 0 }
+        Self {
+            clock_rate: i64::from(clock_rate.max(1)),
+            arrivals: VecDeque::with_capacity(ARRIVALS + 1),
+            forgotten: 0,
+            newest: 0,
+            earliest: Least::new(),
+            latest: Least::new(),
+        }
     }
 
     pub(super) fn clear(&mut self) {
+        self.forgotten += self.arrivals.len() as u64;
         self.arrivals.clear();
+        self.earliest.0.clear();
+        self.latest.0.clear();
     }
 
     pub(super) fn len(&self) -> usize {
@@ -94,48 +134,40 @@ impl ArrivalHistory {
         if is_known {
             return None;
         }
-        let arrival = Arrival { timestamp, lateness: self.lateness(timestamp, at) };
         let is_reordered = !self.arrivals.is_empty() && timestamp < self.newest;
-        if self.arrivals.is_empty() {
-            (self.newest, self.earliest, self.latest) = (timestamp, arrival.lateness, arrival.lateness);
-        }
-        self.newest = self.newest.max(timestamp);
-        self.earliest = self.earliest.min(arrival.lateness);
-        self.latest = self.latest.max(arrival.lateness);
+        self.newest = if self.arrivals.is_empty() { timestamp } else { self.newest.max(timestamp) };
+        let arrival = Arrival { timestamp, lateness: self.lateness(timestamp, at) };
         self.arrivals.push_back(arrival);
+        let number = self.forgotten + self.arrivals.len() as u64;
+        self.earliest.push(number, arrival.lateness);
+        self.latest.push(number, arrival.lateness.saturating_neg());
         self.forget();
         Some(is_reordered)
     }
 
     fn forget(&mut self) {
         let oldest = self.newest.saturating_sub(self.clock_rate * WINDOW_MS / 1_000);
-        let mut is_extreme = false;
-        while let Some(first) = self.arrivals.front().copied() {
-            if first.timestamp >= oldest && self.arrivals.len() <= ARRIVALS {
-                break;
-            }
-            is_extreme |= first.lateness == self.earliest || first.lateness == self.latest;
+        while self.arrivals.len() > ARRIVALS || self.arrivals.front().is_some_and(|first| first.timestamp < oldest) {
             self.arrivals.pop_front();
+            self.forgotten += 1;
         }
-        if is_extreme {
-            let of = |arrival: &Arrival| arrival.lateness;
-            self.earliest = self.arrivals.iter().map(of).min().unwrap_or(0);
-            self.latest = self.arrivals.iter().map(of).max().unwrap_or(0);
-        }
+        self.earliest.forget(self.forgotten);
+        self.latest.forget(self.forgotten);
     }
 
     /// How much later than by the fastest packet this timestamp is, at this time.
     pub(super) fn delay(&self, timestamp: i64, at: Time) -> Duration {
-        if self.arrivals.is_empty() {
-            return Duration::ZERO;
-        }
-        let late = self.lateness(timestamp, at).saturating_sub(self.earliest);
-        Duration::from_micros(u64::try_from(late).unwrap_or(0))
+        let late = self.earliest.value().map(|earliest| self.lateness(timestamp, at).saturating_sub(earliest));
+        Duration::from_micros(late.and_then(|late| u64::try_from(late).ok()).unwrap_or(0))
     }
 
     /// How much later than the fastest packet the slowest is.
     pub(super) fn longest_delay(&self) -> Duration {
-        Duration::from_micros(u64::try_from(self.latest.saturating_sub(self.earliest)).unwrap_or(0))
+        let (Some(earliest), Some(latest)) = (self.earliest.value(), self.latest.value()) else {
+            return Duration::ZERO;
+        };
+        let longest = latest.saturating_neg().saturating_sub(earliest);
+        Duration::from_micros(u64::try_from(longest).unwrap_or(0))
     }
 
     fn lateness(&self, timestamp: i64, at: Time) -> i64 {

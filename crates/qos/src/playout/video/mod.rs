@@ -264,7 +264,7 @@ impl<P: AsRef<[u8]>> VideoPlayout<P> {
     fn release(&mut self, now: Time, id: FrameId, render: Time) -> Option<ReadyFrame<P>> {
         let (frame, dropped) = self.frames.take(id)?;
         self.stats.frames_dropped += dropped;
-        self.assembler.drop_before(frame.times.first_sequence);
+        self.assembler.drop_before(frame.times.last_sequence.saturating_add(1));
         let is_same_picture = self.picture.is_some_and(|(timestamp, _)| timestamp == frame.times.timestamp);
         if frame.is_repaired {
             self.jitter.handle_repaired(now);

@@ -178,7 +178,7 @@ fn what_is_missing_before_a_key_frame_need_not_be_asked_for() {
     let mut viewer = Viewer::new();
     viewer.send(0..40, &[30], |frame, i| (frame != 10 || i != 2).then_some(30));
     viewer.run_until(sent_at(29) / 1_000 + 32);
-    assert_eq!(viewer.playout.useful_from(), (9 * PACKETS) as u16);
+    assert_eq!(viewer.playout.useful_from(), (10 * PACKETS) as u16);
     viewer.run_until(sent_at(30) / 1_000 + 32);
     assert_eq!(viewer.playout.useful_from(), (30 * PACKETS) as u16);
 }
