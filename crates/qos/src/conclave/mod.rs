@@ -31,9 +31,9 @@ const LATEST_ARRIVAL: u128 = 1 << 60;
 const PACKET: f64 = 9_600.0;
 
 /// The queue that is aimed at, ms: this...
-const LEAST_AIM: f64 = 3.0;
+const LEAST_AIM: f64 = 2.0;
 /// ...and this at 1 Mbit/s, by the square root of the rate...
-const AIM: f64 = 9.0;
+const AIM: f64 = 14.0;
 const AIM_RATE: f64 = 1e6;
 /// ...but not more than this.
 const MOST_AIM: f64 = 45.0;
@@ -67,7 +67,7 @@ const DRAIN_EVERY: Duration = Duration::from_secs(4);
 const DRAIN_SHOWS: Duration = Duration::from_millis(350);
 const DRAIN_PACE: f64 = 0.5;
 /// Pacing.
-const PACE: f64 = 1.25;
+const PACE: f64 = 1.05;
 const AMPLE: f64 = 2.0;
 /// This much is always worth looking for, so that a picture can start at once where there was only sound.
 const ALWAYS_WANTED: f64 = 1e6;
@@ -369,7 +369,7 @@ impl Conclave {
 impl CongestionController for Conclave {
     fn handle_sent(&mut self, packet: &SentPacket) {
         self.flight.handle_sent(packet.at, packet.size);
-        if self.last_sent.is_some_and(|sent| packet.at.since(sent) > PAUSE) {
+        if self.last_sent.is_none_or(|sent| packet.at.since(sent) > PAUSE) {
             self.resumed = Some(packet.at);
         }
         self.last_sent = Some(packet.at);
