@@ -3,6 +3,7 @@
 
 mod bytes;
 mod controllers;
+mod fec;
 mod forwarding;
 mod gateway;
 mod payload;
@@ -19,6 +20,7 @@ mod turn;
 use conclave_proto::{ClientFrame, parse_client_frame};
 
 pub use controllers::controllers;
+pub use fec::{flexfec, nack, reed_solomon, ulpfec};
 pub use forwarding::forwarding;
 pub use gateway::sdp_fragment;
 pub use payload::{dependency_descriptor, red, vp8_rewrite, vp9};

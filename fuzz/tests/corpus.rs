@@ -106,6 +106,47 @@ fn estimates_of_the_corpus_rise() {
 }
 
 #[test]
+fn flexfec_packets() {
+    run("flexfec", |data| {
+        conclave_fuzz::flexfec(data);
+    });
+}
+
+#[test]
+fn ulpfec_packets() {
+    run("ulpfec", |data| {
+        conclave_fuzz::ulpfec(data);
+    });
+}
+
+#[test]
+fn parity_of_the_own_code() {
+    run("reed_solomon", |data| {
+        conclave_fuzz::reed_solomon(data);
+    });
+}
+
+#[test]
+fn packets_to_ask_for() {
+    run("nack", |data| {
+        conclave_fuzz::nack(data);
+    });
+}
+
+#[test]
+fn packets_of_the_corpus_are_made_again() {
+    let read = |name: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
+        fs::read(&path).expect("part of the repository")
+    };
+    assert_eq!(conclave_fuzz::flexfec(&read("flexfec/standard")), 2);
+    assert_eq!(conclave_fuzz::flexfec(&read("flexfec/draft")), 2);
+    assert_eq!(conclave_fuzz::ulpfec(&read("ulpfec/stream")), 2);
+    assert_eq!(conclave_fuzz::reed_solomon(&read("reed_solomon/frames")), 3);
+    assert!(conclave_fuzz::nack(&read("nack/losses")) > 10, "next to nothing is asked for");
+}
+
+#[test]
 fn rtp_headers() {
     run("rtp_header", conclave_fuzz::rtp_header);
 }
