@@ -143,7 +143,13 @@ impl ArrivalLog {
 
     /// The report that is due. Ask until there is none: one report speaks of a bounded number of packets.
     pub fn poll_feedback(&mut self, now: Time) -> Option<Feedback<'_>> {
-        if self.poll_timeout()? > now {
+        if self.poll_timeout()? > now { None } else { self.take_feedback(now) }
+    }
+
+    /// A report of what waits for one, due or not: for receivers that keep an interval of their own. Ask until there is
+    /// none.
+    pub fn take_feedback(&mut self, now: Time) -> Option<Feedback<'_>> {
+        if self.waiting == 0 {
             return None;
         }
         let first = self.begin;
@@ -164,7 +170,7 @@ impl ArrivalLog {
         let Some(start) = start else {
             // A gap longer than one report: not worth telling, since whoever sent that much knows.
             self.begin = (first + MOST_NUMBERS).min(self.end);
-            return if self.begin < self.end { self.poll_feedback(now) } else { None };
+            return if self.begin < self.end { self.take_feedback(now) } else { None };
         };
         self.begin = next;
         self.waiting = if next == self.end { 0 } else { self.waiting.saturating_sub(told).max(1) };

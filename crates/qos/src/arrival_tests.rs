@@ -30,6 +30,19 @@ fn many_packets_are_reported_every_50_ms_and_few_every_250() {
 }
 
 #[test]
+fn what_waits_can_be_reported_before_it_is_due() {
+    let mut log = ArrivalLog::new();
+    assert!(log.take_feedback(at(0)).is_none());
+    for (sequence, time) in [(1, 10), (2, 20), (3, 45)] {
+        log.record(sequence, at(time));
+        assert!(log.poll_feedback(at(time)).is_none());
+        let feedback = log.take_feedback(at(time)).unwrap();
+        assert_eq!((feedback.base, feedback.len, feedback.count), (sequence, 1, sequence as u8 - 1));
+        assert!(log.take_feedback(at(time)).is_none());
+    }
+}
+
+#[test]
 fn what_is_missing_is_told_and_told_again_when_it_comes_late() {
     let mut log = ArrivalLog::new();
     log.record(65_534, at(100));

@@ -3,6 +3,14 @@
 //!
 //! [`run`] plays one of the [`scenarios`] with one controller and one seed. Time is whole microseconds, nothing comes from
 //! outside, and what happens is the same on every machine: [`Outcome::hash`] says so.
+//!
+//! ```
+//! use conclave_network::{Figure, Kind, run, scenarios};
+//!
+//! let scenario = scenarios().find(|scenario| scenario.name == "5.1").expect("there is such a scenario");
+//! let outcome = run(scenario, Kind::Conclave, 1);
+//! assert!(outcome.figures.get(Figure::Utilisation).is_some_and(|utilisation| utilisation > 0.5));
+//! ```
 
 mod agent;
 mod capacity;

@@ -10,6 +10,9 @@ pub use sender::Timeline;
 pub(crate) use sender::{Outgoing, Sender};
 pub(crate) use source::Source;
 
+#[cfg(test)]
+mod tests;
+
 /// What the encoder of a flow can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Encoder {

@@ -19,8 +19,6 @@ pub enum Reports {
     Marked(u64),
 }
 
-/// What is asked of [`ArrivalLog`] early: its own longest interval is over then.
-const LONGEST: Duration = Duration::from_millis(250);
 /// Sequence numbers that the log remembers.
 const REMEMBERED: usize = 2_048;
 /// IP, UDP, the header of an RTCP packet with two sources, SRTCP index and tag.
@@ -67,11 +65,12 @@ impl Receiver {
         if self.due.is_none_or(|due| due > now) {
             return None;
         }
-        let asked = if self.reports == Reports::AsLogged { now } else { now + LONGEST };
         told.clear();
-        let Some(feedback) = self.log.poll_feedback(asked) else {
+        let is_logged = self.reports == Reports::AsLogged;
+        let feedback = if is_logged { self.log.poll_feedback(now) } else { self.log.take_feedback(now) };
+        let Some(feedback) = feedback else {
             self.reported = now;
-            self.due = if self.reports == Reports::AsLogged { self.log.poll_timeout() } else { None };
+            self.due = self.log.poll_timeout().filter(|_| is_logged);
             return None;
         };
         let marks = &self.marks;

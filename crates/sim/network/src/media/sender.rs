@@ -17,7 +17,7 @@ const PACKET: u64 = 1_200;
 const SMALLEST: u64 = 80;
 /// What has waited this long is dropped, with the rest of its time: it would come too late to be shown.
 const LONGEST_WAIT: u64 = 500 * MILLI;
-/// While there is nothing to pad with, or nothing to send, time passes in such steps at most.
+/// When the flow has ended there is nothing to pad with; the pacer is asked again after this, µs.
 const IDLE: u64 = 100 * MILLI;
 
 /// When a flow sends: from the one second to the other, but for the pauses between.
@@ -178,7 +178,7 @@ impl Sender {
                     self.queued -= u64::from(size);
                     self.send_packet(now, size, probe, true, out);
                 }
-                Turn::Padding { .. } if self.is_silent => return Some(after(now, IDLE)),
+                Turn::Padding { .. } if now >= at(self.timeline.until * SECOND) => return Some(after(now, IDLE)),
                 Turn::Padding { bytes, probe } => {
                     self.send_packet(now, bytes.max(SMALLEST as u32), probe, false, out);
                 }

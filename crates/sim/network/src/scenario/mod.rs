@@ -76,7 +76,7 @@ pub struct Scenario {
     pub title: &'static str,
     /// How long it takes, s.
     pub seconds: u64,
-    /// The links; the first is the bottleneck that figures speak of.
+    /// The links, each with a queue; figures are of all of them together.
     pub links: &'static [LinkSpec],
     /// Media.
     pub flows: &'static [FlowSpec],
