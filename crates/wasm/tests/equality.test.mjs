@@ -15,7 +15,7 @@ const target = resolve(root, process.env.CARGO_TARGET_DIR ?? 'target');
 const SEED = '1';
 
 const build = ['--locked', '--release', '-p', 'conclave-wasm'];
-run('cargo', ['build', ...build, '--example', 'hashes']);
+run('cargo', ['build', ...build, '--examples']);
 run('scripts/wasm.sh', ['build', ...build, '--lib']);
 
 const native = parse(
@@ -48,6 +48,15 @@ test('another seed has another hash, so that the hash is of what happened', () =
   const other = instantiate(module).run_hash(first.scenario, first.controller, Number(SEED) + 1);
   assert.notEqual(difference(first, other), undefined);
 });
+
+for (const seed of [1, 2])
+  test(`what is heard and shown of a call, seed ${seed}`, () => {
+    const example = resolve(target, 'release/examples/playout');
+    const [received] = parse(`0 0 ${seed} ${execFileSync(example, [`${seed}`], { encoding: 'utf8' }).trim()} call`);
+    assert.ok(received);
+    const told = difference(received, instantiate(module).playout_hash(seed));
+    assert.ok(told === undefined, told);
+  });
 
 function run(/** @type {string} */ command, /** @type {string[]} */ args) {
   execFileSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });

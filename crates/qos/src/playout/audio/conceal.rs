@@ -40,7 +40,7 @@ pub(super) struct Concealer {
     /// One period, interleaved.
     period: Vec<f32>,
     /// Frames made since the sound ended.
-    made: usize,
+    made: u64,
     voicing: f32,
     loudness: f32,
     random: Random,
@@ -113,7 +113,8 @@ impl Concealer {
         let (step_length, mix_length) = ((block / STEP_SHARE).max(1), MIX_BLOCKS * block);
         for _ in 0..frames {
             let start = out.len();
-            let position = self.made.checked_rem(period).unwrap_or(0) * channels;
+            // Less than the period, which is in memory.
+            let position = self.made.checked_rem(period as u64).unwrap_or(0) as usize * channels;
             let step = 1.0 - ((self.made + 1) as f32 / step_length as f32).min(1.0);
             let noise = (1.0 - self.voicing) * (self.made as f32 / mix_length as f32).min(1.0);
             for (index, channel) in self.channels.iter_mut().enumerate() {
@@ -134,7 +135,7 @@ impl Concealer {
 
     /// What loudness loses with each frame.
     fn fading(&self, block: usize) -> f32 {
-        let blocks = u32::try_from(self.made / block.max(1)).unwrap_or(u32::MAX);
+        let blocks = u32::try_from(self.made / block.max(1) as u64).unwrap_or(u32::MAX);
         let rate = match blocks {
             LONG.. => FAST_FADE,
             FIRST_BLOCKS.. => FADE,
