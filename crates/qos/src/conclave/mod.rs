@@ -33,7 +33,7 @@ const PACKET: f64 = 9_600.0;
 /// The queue that is aimed at, ms: this...
 const LEAST_AIM: f64 = 2.0;
 /// ...and this at 1 Mbit/s, by the square root of the rate...
-const AIM: f64 = 14.0;
+const AIM: f64 = 16.0;
 const AIM_RATE: f64 = 1e6;
 /// ...but not more than this.
 const MOST_AIM: f64 = 45.0;
@@ -53,7 +53,11 @@ const FALLS: f64 = 0.7;
 const COLLAPSED: f64 = 0.5;
 /// A queue of so many times what is aimed at is a sign that the capacity has fallen.
 const LONG: f64 = 2.5;
-const SETTLES: f64 = 0.2;
+const SETTLES: f64 = 0.25;
+/// What share of what was not sent is taken for what would have arrived.
+const FORGIVES: f64 = 0.5;
+/// How fast the mean of targets follows, each report: as a round trip and the time that a delivery is measured over.
+const ALLOWED_FOLLOWS: f64 = 0.25;
 /// A queue that is shorter than this, ms, may be none.
 const EMPTY: f64 = 3.0;
 /// ...and by so much more at most where delays vary anyway.
@@ -93,6 +97,8 @@ pub struct Conclave {
     /// What the path carries for us, bit/s.
     capacity: f64,
     target: f64,
+    /// The mean of the latest targets, bit/s: of those that the latest reports tell of, about.
+    allowed: f64,
     path: Path,
     flight: Flight,
     losses: Losses,
@@ -137,6 +143,7 @@ impl Conclave {
             limits: Limits { start, floor, ceiling: limits.ceiling },
             capacity: bps(start),
             target: bps(start),
+            allowed: bps(start),
             path: Path::default(),
             flight: Flight::default(),
             losses: Losses::default(),
@@ -262,21 +269,25 @@ impl Conclave {
         if self.losses.is_trying() {
             return;
         }
-        let carried = arrived.min(sent);
-        if carried > self.capacity {
-            if !self.growing && self.queue < LONG * self.aim() {
-                let share = if delivery.least_queue > self.nothing() { SETTLES } else { RISES };
-                self.capacity += share * (carried - self.capacity);
-            }
-        } else if delivery.least_queue > self.nothing() {
-            if self.has_claim(now) {
-                // Others have yet to give way.
-            } else if self.growing || self.queue > LONG * self.aim() {
+        let has_queue = delivery.least_queue > self.nothing();
+        let is_long = self.queue > LONG * self.aim();
+        if has_queue && (self.growing || is_long) {
+            // While others have yet to give way, a queue does not mean that the path carries less.
+            if arrived < self.capacity && !self.has_claim(now) {
                 let share = if arrived < COLLAPSED * self.capacity { 1.0 } else { FALLS };
                 self.capacity += share * (arrived - self.capacity);
-            } else if !limited && now.since(self.drained) > DRAIN_SHOWS + self.answer() {
+            }
+        } else if has_queue && !limited && now.since(self.drained) > DRAIN_SHOWS + self.answer() {
+            // As if the whole target had been sent: what the encoder left out says nothing of the path; but believed by
+            // half only, so that who asks for little gives way to who asks for more.
+            let all = self.allowed * (arrived / sent.max(1.0)).min(1.0);
+            let carried = FORGIVES * all + (1.0 - FORGIVES) * arrived.min(sent);
+            if carried > self.capacity || !self.has_claim(now) {
                 self.capacity += SETTLES * (carried - self.capacity);
             }
+        } else if !has_queue && !self.growing {
+            let carried = arrived.min(sent);
+            self.capacity += RISES * (carried - self.capacity).max(0.0);
         }
     }
 
@@ -298,6 +309,7 @@ impl Conclave {
             rate = rival;
         }
         self.target = rate.clamp(low, high);
+        self.allowed += ALLOWED_FOLLOWS * (self.target - self.allowed);
     }
 
     fn update_drain(&mut self, now: Time) {

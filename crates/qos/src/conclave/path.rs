@@ -33,7 +33,7 @@ const DRAINS: u32 = 2;
 
 /// Frames make delays differ by so much without any jitter, ms; what is beyond that is jitter, and by
 /// about as much the least of a few packets is above the least of many (ten, of a Gaussian that is cut off).
-const USUAL: f64 = 7.0;
+const USUAL: f64 = 6.0;
 /// How fast the spread follows, each report.
 const FOLLOWS: f64 = 0.05;
 
