@@ -56,6 +56,7 @@ bench: $(PAGE) ## Measures; figures are also appended to target/bench/results.js
 	@scripts/setup.sh bench
 	cargo bench --locked -p conclave-qos --bench scenarios
 	cargo bench --locked -p conclave-qos --bench cost
+	cargo bench --locked -p conclave-qos --bench fec
 	cargo bench --locked -p conclave-sfu --bench forwarding
 	cargo bench --locked -p conclave-room --bench joining
 	cargo bench --locked -p conclave-rtp --bench sealing
@@ -71,6 +72,7 @@ QOS ?=
 .PHONY: bench-qos
 bench-qos: ## Evaluates congestion control in virtual time (docs/qos.md)
 	cargo bench --locked -p conclave-network --bench evaluate -- $(QOS)
+	$(if $(QOS),,cargo bench --locked -p conclave-qos --bench repair)
 
 .PHONY: bench-join
 bench-join: $(PROGRAM) ## Measures joining in a browser: from the press to the first frame

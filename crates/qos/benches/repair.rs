@@ -14,7 +14,7 @@ use repair::video::{Budget, Case};
 use repair::{audio, codes, mean_and_worst, video};
 use results::Results;
 
-const SEEDS: std::ops::RangeInclusive<u64> = 1..=8;
+const SEEDS: u64 = 8;
 /// Losses that do not depend on each other come in bursts of this length, at 5 %.
 const ALONE: f64 = 1.0 / 0.95;
 const BURSTS: [f64; 3] = [2.0, 2.5, 3.0];
@@ -29,6 +29,21 @@ fn main() {
     what_it_would_take();
     of_audio(&mut results);
     of_planning(&mut results);
+}
+
+/// What comes out for each seed, all at the same time.
+fn each_seed<T: Send>(run: impl Fn(u64) -> T + Sync) -> Vec<T> {
+    std::thread::scope(|scope| {
+        let runs: Vec<_> = (1..=SEEDS)
+            .map(|seed| {
+                scope.spawn({
+                    let run = &run;
+                    move || run(seed)
+                })
+            })
+            .collect();
+        runs.into_iter().filter_map(|run| run.join().ok()).collect()
+    })
 }
 
 fn of_video(results: &mut Results) {
@@ -52,7 +67,7 @@ fn of_video(results: &mut Results) {
     for (name, case) in cases {
         for burst in [ALONE].into_iter().chain(BURSTS) {
             let case = if name.ends_with("arrival") { from_arrival(case(burst)) } else { case(burst) };
-            let outcomes: Vec<_> = SEEDS.map(|seed| video::run(case, seed)).collect();
+            let outcomes = each_seed(|seed| video::run(case, seed));
             let (lost, most_lost) = mean_and_worst(outcomes.iter().map(|outcome| outcome.frames_lost));
             let (overhead, most_overhead) = mean_and_worst(outcomes.iter().map(|outcome| outcome.overhead));
             let (expected, _) = mean_and_worst(outcomes.iter().map(|outcome| outcome.expected));
@@ -80,7 +95,7 @@ fn of_codes(results: &mut Results) {
     );
     for burst in [ALONE].into_iter().chain(BURSTS) {
         let losses = (0.05, burst);
-        let mean = |run: &dyn Fn(u64) -> f64| mean_and_worst(SEEDS.map(run)).0;
+        let mean = |run: &(dyn Fn(u64) -> f64 + Sync)| mean_and_worst(each_seed(run).into_iter()).0;
         let [frame, group, streaming] = [Code::Frame, Code::Group, Code::Streaming]
             .map(|code| mean(&|seed| codes::run(code, 1.8, losses, 20_000, seed)));
         let [alone, together] = [1, 3].map(|window| mean(&|seed| codes::bound(1.8, window, losses, 100_000, seed)));
@@ -127,7 +142,7 @@ fn of_audio(results: &mut Results) {
         ("5 % in bursts of 2.5, up to 5 later", 0.05, 2.5, 5),
     ] {
         let case = audio::Case { loss, burst, furthest, minutes: 60 };
-        let outcomes: Vec<_> = SEEDS.map(|seed| audio::run(case, seed)).collect();
+        let outcomes = each_seed(|seed| audio::run(case, seed));
         let (concealed, worst) = mean_and_worst(outcomes.iter().map(|outcome| outcome.concealed));
         let (copies, _) = mean_and_worst(outcomes.iter().map(|outcome| outcome.copies));
         println!("{name:<36} {:>8.3} % {:>8.3} % {copies:>10.2}", concealed * 100.0, worst * 100.0);

@@ -8,7 +8,8 @@
 //!   repaired by any `m` parity packets, and more parity can be made later, when the receiver asks.
 //!
 //! The XOR codes share one decoder, [`ParityDecoder`]: the formats differ, what they mean does not. Decoders keep
-//! packets by sequence number in a ring; each says how many, so their memory is bounded whatever arrives.
+//! packets by sequence number in a ring; each says how many, so their memory is bounded whatever arrives. For a
+//! source packet nothing is allocated after warm-up, at neither end; for a repair packet something is.
 
 pub mod erasure;
 mod error;

@@ -63,7 +63,7 @@ impl Decoder {
             return Err(FecError::TooLong(packet.len()));
         }
         let sequence = self.extend(sequence);
-        if self.keep(sequence, packet) {
+        if self.keep(sequence, packet) && !self.equations.is_empty() {
             self.substitute(sequence);
         }
         Ok(())
