@@ -4,6 +4,8 @@
 //! [`Pacer`] per path. Its receiver keeps one [`ArrivalLog`] and sends back what arrived when, as
 //! transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01).
 //!
+//! A receiver plays what arrives through [`playout`]: jitter buffers for sound and pictures, and what keeps them in step.
+//!
 //! Time comes in as an argument; what is to be done comes out of `poll_*`. The same calls with the same
 //! arguments give the same answers. After warm-up nothing is allocated.
 

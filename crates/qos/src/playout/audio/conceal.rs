@@ -69,9 +69,9 @@ impl Concealer {
         self.loudness
     }
 
-    /// Learns what is heard at the end of `pcm`.
-    pub(super) fn begin(&mut self, pcm: &Pcm) {
-        let (block, channels, end) = (pcm.block(), pcm.channels(), pcm.len());
+    /// Learns what is heard before frame `end` of `pcm`.
+    pub(super) fn begin(&mut self, pcm: &Pcm, end: usize) {
+        let (block, channels, end) = (pcm.block(), pcm.channels(), end.min(pcm.len()));
         let sample_rate = block * 100;
         let longest = pitch::longest(sample_rate);
         // 60 ms are always there (`Pcm`): 15 to look back, 10 to compare, and twice the period.
@@ -85,7 +85,7 @@ impl Concealer {
         self.voicing = ((likeness - UNVOICED) / (VOICED - UNVOICED)).clamp(0.0, 1.0);
         (self.made, self.loudness) = (0, 1.0);
 
-        let samples = pcm.samples();
+        let samples = &pcm.samples()[..end * channels];
         let begins = end.saturating_sub(frames) * channels;
         self.period.clear();
         self.period.extend_from_slice(&samples[begins..]);

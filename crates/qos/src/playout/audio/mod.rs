@@ -367,10 +367,8 @@ impl<P: AsRef<[u8]>> AudioPlayout<P> {
 
     /// Goes over to the next packet from concealment, silence, or sound that is not what is before it.
     fn join(&mut self, now: Time, decoder: &mut impl AudioDecoder) {
-        let mode = self.mode;
-        if mode == Mode::Sound {
-            self.concealer.begin(&self.pcm);
-        }
+        let (mode, made_up, noise_of_decoder) = (self.mode, self.made_up, self.noise_of_decoder);
+        let is_continued = made_up == 0 && self.packets.first().is_some_and(|next| Some(next.timestamp) == self.end);
         let start = self.pcm.len();
         if !self.decode(now, decoder) {
             // The next that fits is looked for with the next block.
@@ -378,8 +376,11 @@ impl<P: AsRef<[u8]>> AudioPlayout<P> {
             return;
         }
         self.decode_until(now, self.pcm.block(), decoder);
-        if mode == Mode::Idle || (mode == Mode::Silence && self.noise_of_decoder) {
+        if mode == Mode::Idle || is_continued || (mode == Mode::Silence && made_up > 0 && noise_of_decoder) {
             return;
+        }
+        if made_up == 0 {
+            self.concealer.begin(&self.pcm, start);
         }
         let delayed = self.concealer.merge(&mut self.pcm, start, mode == Mode::Silence, &mut self.background);
         self.stats.concealed_samples += delayed as u64;
@@ -413,7 +414,7 @@ impl<P: AsRef<[u8]>> AudioPlayout<P> {
             self.fill_with_silence(missing, decoder);
         } else {
             if self.mode != Mode::Concealment {
-                self.concealer.begin(&self.pcm);
+                self.concealer.begin(&self.pcm, self.pcm.len());
                 self.stats.concealment_events += 1;
                 self.mode = Mode::Concealment;
             }
@@ -442,7 +443,7 @@ impl<P: AsRef<[u8]>> AudioPlayout<P> {
         }
         if is_first || self.noise_of_decoder {
             self.noise_of_decoder = false;
-            self.concealer.begin(&self.pcm);
+            self.concealer.begin(&self.pcm, self.pcm.len());
         }
         self.make(missing);
     }

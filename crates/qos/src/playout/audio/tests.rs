@@ -256,6 +256,20 @@ fn silence_that_the_sender_describes_is_not_concealment() {
 }
 
 #[test]
+fn silence_that_comes_without_a_gap_is_played_as_it_is() {
+    let mut listener = Listener::new();
+    for number in 0..200 {
+        let silence = AudioPacket { is_silence: number >= 100, ..packet(number) };
+        listener.coming.push((u64::from(number) * 20_000 + 30_000, silence));
+    }
+    listener.run_until(3_900);
+    assert_eq!(listener.playout.stats().comfort_noise_samples, 0);
+    let heard = &listener.heard[RATE as usize * 5 / 2..];
+    assert!(heard.iter().zip(&heard[240..]).all(|(one, next)| (one - next).abs() < 1e-6), "a period like another");
+    assert!(listener.largest_step() < 0.02, "{}", listener.largest_step());
+}
+
+#[test]
 fn silence_whose_description_is_not_repeated_ends_as_a_loss() {
     let mut listener = Listener::new();
     listener.send(0..100, |_| Some(30));
