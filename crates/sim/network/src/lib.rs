@@ -61,9 +61,14 @@ pub fn scenario_count() -> usize {
 
 /// Plays a scenario.
 pub fn run(scenario: &Scenario, kind: Kind, seed: u64) -> Outcome {
-    let (hash, record, links) = scenario.build(kind, seed).run(scenario.length());
+    let (hash, mut record, links) = scenario.build(kind, seed).run(scenario.length());
     let capacities: Vec<_> = links.iter().map(link::Link::capacity).collect();
     let figures = Figures::new(scenario, &record, &capacities);
+    if let Some(first) = capacities.first() {
+        let lines = record.lines.first().map_or(0, Vec::len) as u64;
+        let begin = |line| units::at(line * LINE);
+        record.carried = (0..lines).map(|line| first.carried(begin(line), begin(line + 1))).collect();
+    }
     Outcome { hash, figures, record }
 }
 

@@ -67,6 +67,8 @@ impl Delays {
 pub struct Record {
     /// For each agent (flows first, then TCP) a line each [`LINE`].
     pub lines: Vec<Vec<Line>>,
+    /// Bits that the first link could carry in each [`LINE`].
+    pub carried: Vec<u64>,
     /// How long packets of media waited in queues.
     pub delays: Delays,
     /// The same within the scenario's focus.
@@ -79,6 +81,7 @@ impl Record {
         let lines = (micros(length) / LINE) as usize + 1;
         Self {
             lines: vec![vec![Line::default(); lines]; agents],
+            carried: Vec::new(),
             delays: Delays::default(),
             focused: Delays::default(),
             focus,

@@ -46,18 +46,16 @@ pub fn plot(case: &Case) -> String {
         plot.svg,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {total}\" role=\"img\"><style>{STYLE}</style>"
     );
-    let most = most_rate(case);
-    let room = room(case.scenario, lines);
-    // Of several flows, each is far below it.
-    let shows_room = !room.is_empty() && room.iter().all(|rate| *rate <= most);
-    plot.legend(case, shows_room);
+    let room = room(case, lines);
+    let most = most_rate(case, &room);
+    plot.legend(case);
     for (index, (kind, _, record)) in case.runs.iter().enumerate() {
         let top = TOP + if is_shared { 0.0 } else { index as f64 * (height + GAP) };
         let panel = Panel { top, height, most };
         if index == 0 || !is_shared {
             let name = if is_shared { "Mbit/s".to_owned() } else { format!("Mbit/s, {}", title(*kind)) };
             plot.frame(panel, &name, 1.0);
-            if shows_room {
+            if shows_room(case) {
                 plot.curve(panel, "room", &plot.points(&room));
             }
         }
@@ -85,10 +83,10 @@ struct Plot {
 }
 
 impl Plot {
-    fn legend(&mut self, case: &Case, shows_room: bool) {
+    fn legend(&mut self, case: &Case) {
         let mut x = LEFT;
         let names = case.runs.iter().map(|(kind, ..)| (kind.name(), title(*kind)));
-        let room = shows_room.then_some(("room", "capacity"));
+        let room = shows_room(case).then_some(("room", "capacity"));
         let tcp = (!case.scenario.tcp.is_empty()).then_some(("tcp", "TCP"));
         for (class, name) in names.chain(room).chain(tcp) {
             let _ = write!(
@@ -201,27 +199,22 @@ fn rate(line: &Line) -> f64 {
     line.delivered as f64 / LINE as f64
 }
 
-/// What the first link carries, Mbit/s; nothing where that is different with each seed.
-fn room(scenario: &Scenario, lines: usize) -> Vec<f64> {
-    let conclave_network::Rate::Steps(steps) = scenario.links[0].rate else { return Vec::new() };
-    let rate = |line: usize| {
-        let millis = line as u64 * LINE / 1_000;
-        steps.iter().rev().find(|(since, _)| *since <= millis).map_or(0.0, |(_, rate)| *rate as f64 / 1e6)
-    };
-    (0..lines).map(rate).collect()
+/// What the first link carries with the seed that is drawn, Mbit/s.
+fn room(case: &Case, lines: usize) -> Vec<f64> {
+    let carried = case.runs.first().map(|(_, _, record)| &record.carried[..lines]);
+    carried.unwrap_or_default().iter().map(|bits| *bits as f64 / LINE as f64).collect()
 }
 
 /// What the rates' panels have to hold, Mbit/s.
-fn most_rate(case: &Case) -> f64 {
-    let lines = case.scenario.seconds as usize * 1_000_000 / LINE as usize;
+fn most_rate(case: &Case, room: &[f64]) -> f64 {
     let wanted: f64 = case.scenario.flows.iter().map(|flow| flow.encoder.most as f64 / 1e6).fold(0.0, f64::max);
-    let room = room(case.scenario, lines).into_iter().fold(0.0, f64::max);
-    let single = case.scenario.flows.len() + case.scenario.tcp.len() == 1;
-    if room > 0.0 && (single || !case.scenario.tcp.is_empty()) {
-        room.min(wanted.max(room)) * 1.1
-    } else {
-        wanted * 1.25
-    }
+    let room = room.iter().copied().fold(0.0, f64::max);
+    if shows_room(case) { (room * 1.1).min(wanted * 2.0) } else { wanted * 1.25 }
+}
+
+/// Of several flows without TCP, each is far below the capacity.
+fn shows_room(case: &Case) -> bool {
+    case.scenario.flows.len() == 1 || !case.scenario.tcp.is_empty()
 }
 
 /// The nearest of 1, 2, 5 times a power of ten, from above.

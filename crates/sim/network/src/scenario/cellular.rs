@@ -12,6 +12,8 @@ use crate::units::{MILLI, SECOND, at};
 pub struct Cellular {
     /// The rate at first, packets of 1,500 bytes a second.
     pub start: f64,
+    /// It never goes below this, packets a second. At 0, as in the paper, it stays for a while: an outage.
+    pub least: f64,
     /// It never goes beyond this, packets a second (the paper: 1,000).
     pub most: f64,
     /// How far it wanders in a second, one standard deviation, packets a second (the paper: 200).
@@ -36,10 +38,11 @@ impl Cellular {
             .map(|index| {
                 let is_out = rate <= 0.0;
                 if !is_out || random.happens(1.0 - libm::exp(-ENDS * tick)) {
-                    rate += self.wander * tick.sqrt() * random.gaussian();
-                    // An outage ends upwards, and what goes beyond the most comes back.
-                    rate = if is_out { rate.abs() } else { rate };
-                    rate = if rate > self.most { 2.0 * self.most - rate } else { rate }.max(0.0);
+                    let wandered = rate + self.wander * tick.sqrt() * random.gaussian();
+                    // An outage ends upwards. What goes beyond a bound comes back by as much.
+                    let comes_back = is_out || self.least > 0.0;
+                    let wandered = if comes_back { self.least + (wandered - self.least).abs() } else { wandered };
+                    rate = (self.most - (self.most - wandered).abs()).max(self.least);
                 }
                 let deliveries = poisson(rate * tick, random);
                 (at(index * TICK), Bitrate::bps(deliveries * DELIVERY * SECOND / TICK))
@@ -76,7 +79,7 @@ mod tests {
 
     #[test]
     fn the_rate_wanders_as_far_as_it_says_and_stays_within_its_bounds() {
-        let cellular = Cellular { start: 500.0, most: 1_000.0, wander: 50.0, seconds: 1 };
+        let cellular = Cellular { start: 500.0, least: 0.0, most: 1_000.0, wander: 50.0, seconds: 1 };
         let ends: Vec<f64> = (0..2_000)
             .map(|seed| {
                 let steps = cellular.steps(&mut Random::new(seed));
@@ -88,12 +91,19 @@ mod tests {
         let variance = ends.iter().map(|end| (end - mean) * (end - mean)).sum::<f64>() / ends.len() as f64;
         // Nine tenths of a second of wandering, and 50 more of Poisson's.
         assert!((mean - 500.0).abs() < 5.0 && (variance.sqrt() - 69.0).abs() < 5.0, "{mean} {}", variance.sqrt());
-        let long = Cellular { start: 300.0, most: 1_000.0, wander: 200.0, seconds: 3_600 }.steps(&mut Random::new(1));
+        let long = Cellular { start: 300.0, least: 0.0, most: 1_000.0, wander: 200.0, seconds: 3_600 }
+            .steps(&mut Random::new(1));
         assert_eq!(long.len(), 180_000);
         // Poisson's numbers go beyond their mean: 20 in a tick.
         assert!(long.iter().all(|(_, rate)| rate.as_bps() <= 50 * DELIVERY * 50));
         let out = long.iter().filter(|(_, rate)| *rate == Bitrate::ZERO).count() as f64 / long.len() as f64;
         // One that wanders so far is out, or nearly, for a third of the time.
         assert!((0.2..0.5).contains(&out), "{out}");
+        let bounded = Cellular { start: 300.0, least: 200.0, most: 400.0, wander: 100.0, seconds: 600 };
+        for second in bounded.steps(&mut Random::new(1)).chunks(50) {
+            let deliveries: u64 = second.iter().map(|(_, rate)| rate.as_bps() / DELIVERY / 50).sum();
+            // Five deviations of Poisson's numbers on both sides.
+            assert!((130..500).contains(&deliveries), "{deliveries}");
+        }
     }
 }

@@ -40,10 +40,13 @@ const fn lossy(loss: Loss) -> LinkSpec {
     LinkSpec { loss, ..steps(QUEUE, &[(0, 3_000_000)]) }
 }
 
-const fn cellular(start: f64, most: f64, wander: f64) -> LinkSpec {
-    LinkSpec { rate: Rate::Cellular(Cellular { start, most, wander, seconds: 60 }), discipline: DEEP, loss: Loss::None }
+const fn phone(cellular: Cellular) -> LinkSpec {
+    LinkSpec { rate: Rate::Cellular(cellular), discipline: DEEP, loss: Loss::None }
 }
 
+/// The paper's bounds and wandering.
+const PUBLISHED: Cellular = Cellular { start: 300.0, least: 0.0, most: 1_000.0, wander: 200.0, seconds: 60 };
+const CALM: Cellular = Cellular { start: 200.0, least: 33.0, most: 417.0, wander: 50.0, seconds: 60 };
 const HALVED: &[(u64, u64)] = &[(0, 4_000_000), (20_000, 2_000_000), (40_000, 4_000_000)];
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -61,8 +64,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     one("loss-5", "5 % of packets lost at random", &[lossy(Loss::Independent(0.05))]),
     one("loss-10", "10 % of packets lost at random", &[lossy(Loss::Independent(0.10))]),
     one("bursts", "2 % lost in bursts of 4", &[lossy(Loss::Bursts { share: 0.02, length: 4.0 })]),
-    one("cellular", "a phone's rate as published for Sprout", &[cellular(300.0, 1_000.0, 200.0)]),
-    one("cellular-calm", "the same, wandering a quarter as far", &[cellular(200.0, 400.0, 50.0)]),
+    one("cellular", "a phone's rate as published for Sprout, with outages", &[phone(PUBLISHED)]),
+    one("cellular-calm", "the same between 0.4 and 5 Mbit/s, wandering a quarter as far", &[phone(CALM)]),
     one("codel", "CoDel, capacity halved for 20 s", &[steps(Discipline::Codel, HALVED)]),
     Scenario {
         flows: &[FlowSpec { delay: 25, reports: Reports::Marked(50), may_be_marked: true, ..flow(5_000_000, 60) }],
