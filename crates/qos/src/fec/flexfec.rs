@@ -66,6 +66,9 @@ pub enum Shape {
 
 /// Reads the payload of a FlexFEC packet: up to 1,500 bytes, without its RTP header.
 ///
+/// [`Format::Rfc8627`] has one mask for each CSRC of that header, which the caller has read: a packet with another number
+/// of CSRCs than one is not for here, and [`ParityDecoder`](super::ParityDecoder) is that CSRC's.
+///
 /// # Errors
 /// Says what is wrong with it; never [`FecError::SourceNotRtp`], [`FecError::SourceElsewhere`] or
 /// [`FecError::WindowOutOfRange`].
