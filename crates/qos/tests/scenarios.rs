@@ -43,7 +43,7 @@ fn nada_uses_a_small_network_with_a_short_queue() {
 
 #[test]
 fn scream_uses_a_small_network_with_a_short_queue() {
-    check_small(SCREAM, [0.93, 0.93], [65.0, 65.0]);
+    check_small(SCREAM, [0.93, 0.93], [80.0, 80.0]);
 }
 
 /// With the steady network and with the one that changes, at least this utilisation and at most this queue, ms.

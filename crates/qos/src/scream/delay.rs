@@ -1,28 +1,28 @@
-//! The queue: how long it is, and what that means for the window (section 4.2.1.4). How much delays vary is measured as in
-//! libwebrtc's `delay_based_congestion_control.cc`: the draft's own way is an example, and another one in each version.
+//! The queue: how long it is, and what that means for the window (section 4.2.1.4).
 
 use std::time::Duration;
 
 use super::report::Report;
-use super::seconds;
+use super::{VIRTUAL_ROUND_TRIP, seconds};
 use crate::Time;
 
 /// Of the queueing delay's average, where it grows; falls are followed at once (QDELAY_AVG_G).
 const AVERAGE_GAIN: f64 = 1.0 / 4.0;
-/// Of the averages of the least delay and of the delays' spread (`delay_min_and_latency_diff_avg_g`).
-const SLOW_GAIN: f64 = 1.0 / 32.0;
-/// Of the round trip (`smoothed_rtt_avg_g`), and while the application sends less than it may
-/// (`smoothed_rtt_avg_in_alr_g`).
+/// Of the round trip (RFC 6298), and while the application sends less than it may (libwebrtc's
+/// `smoothed_rtt_avg_in_alr_g`).
 const ROUND_TRIP_GAIN: f64 = 1.0 / 8.0;
 const IDLE_ROUND_TRIP_GAIN: f64 = 1.0 / 128.0;
-/// What a queue may come to, s (QDELAY_TARGET_LO, `queue_delay_target`).
+/// What a queue may come to, s (QDELAY_TARGET_LO).
 const TARGET: f64 = 0.060;
-/// The averages of least delay and spread count up to twice this, s (`queue_delay_min_threshold`,
-/// `latency_diff_threshold`).
-const THRESHOLD: f64 = 0.010;
-/// A queue that never became shorter than this, s (`queue_delay_drain_threshold`)...
+/// How much delays vary is measured in this, s, less a quarter of it (QDELAY_DEV_NORM), up to one and a half (version -07;
+/// the optional REDUCE_JITTER)...
+const VARIATION: f64 = 0.025;
+const MOST_VARIATION: f64 = 1.5;
+/// ...as a slow average (QDELAY_DEV_AVG_G).
+const VARIATION_GAIN: f64 = 1.0 / 64.0;
+/// A queue that never became shorter than this, s (libwebrtc's `queue_delay_drain_threshold`)...
 const DRAINED: f64 = 0.005;
-/// ...for so long (`queue_delay_drain_period`) is either ours or none at all.
+/// ...for so long (`queue_delay_drain_period`) is either ours or none at all (4.5).
 const DRAIN_PERIOD: Duration = Duration::from_secs(20);
 /// The least delay is that of so many stretches and the present one (`base_delay_window_length`)...
 const STRETCHES: usize = 10;
@@ -39,9 +39,10 @@ pub(super) struct Delay {
     latest: Option<f64>,
     /// s; none until there is one.
     average: Option<f64>,
-    /// Averages of the least delay in a report, and of the difference between the longest and the least, s.
-    least: f64,
-    spread: f64,
+    /// How much delays vary: 0 to 1.5.
+    variation: f64,
+    /// When the averages were updated.
+    updated: Option<Time>,
     /// Since when the queue has not been empty.
     full: Option<Time>,
 }
@@ -81,16 +82,23 @@ impl Delay {
         } else {
             self.full = None;
         }
-        let steady = self.latest.map_or(queue, |latest| latest.min(queue));
         self.latest = Some(queue);
-        self.average = Some(match self.average {
-            Some(average) if steady >= average => AVERAGE_GAIN * steady + (1.0 - AVERAGE_GAIN) * average,
-            _ => steady,
-        });
-        let spread = from_micros(report.longest.saturating_sub(report.shortest));
-        self.least += SLOW_GAIN * (queue.min(2.0 * THRESHOLD) - self.least);
-        self.spread += SLOW_GAIN * (spread.min(2.0 * THRESHOLD) - self.spread);
+        let interval = self.round_trip().min(VIRTUAL_ROUND_TRIP);
+        if self.updated.is_none_or(|updated| seconds(now.since(updated)) >= interval) {
+            self.updated = Some(now);
+            self.update_averages(queue);
+        }
         self.base.end_stretch(now);
+    }
+
+    /// Slow to rise, fast to fall.
+    fn update_averages(&mut self, queue: f64) {
+        self.average = Some(match self.average {
+            Some(average) if queue >= average => AVERAGE_GAIN * queue + (1.0 - AVERAGE_GAIN) * average,
+            _ => queue,
+        });
+        let variation = ((queue - VARIATION / 4.0) / VARIATION).clamp(0.0, MOST_VARIATION);
+        self.variation += VARIATION_GAIN * (variation - self.variation);
     }
 
     fn update_round_trip(&mut self, sample: f64, is_idle: bool) {
@@ -142,20 +150,10 @@ impl Delay {
         self.full.is_none_or(|full| now.since(full) < DRAIN_PERIOD)
     }
 
-    /// From 1, where the least delay is a quarter of its threshold, down to 0.1 at the threshold and to 0
-    /// (`ref_window_scale_factor_due_to_avg_min_delay`).
-    pub(super) fn least_scale(&self) -> f64 {
-        scale(self.least).clamp(0.0, 1.0)
+    /// From 1, where delays do not vary, to 0 (QDELAY_DEV_NORM_TH is 1).
+    pub(super) fn steadiness(&self) -> f64 {
+        (1.0 - self.variation).max(0.0)
     }
-
-    /// The same for the spread of delays; not below 0.1 (`ref_window_scale_factor_due_to_latency_difference`).
-    pub(super) fn spread_scale(&self) -> f64 {
-        scale(self.spread).clamp(0.1, 1.0)
-    }
-}
-
-fn scale(delay: f64) -> f64 {
-    0.1 + 1.2 * (THRESHOLD - delay) / THRESHOLD
 }
 
 fn from_micros(micros: i64) -> f64 {

@@ -7,8 +7,8 @@
 //! it in a round trip; what may be on its way is one and a half to three times the window, so that a large frame does not
 //! wait.
 //!
-//! What the draft leaves open is done as in libwebrtc (`modules/congestion_controller/scream`, of 2026): how much delays
-//! vary, the queue that is made to drain, [`padding`], pacing, and that who sends less than he may learns less. The target
+//! What the draft leaves open is done as in libwebrtc (`modules/congestion_controller/scream`, of 2026): which delay of a
+//! report counts, the queue that is made to drain, [`padding`], pacing, and that who sends less than he may learns less. The target
 //! does not follow the queue at the sender and the sizes of frames (4.4, suggested; not in libwebrtc): a controller here
 //! sees neither. The aim for queues does not follow the queues of others (4.5.4, optional; not in libwebrtc): it hardly
 //! helped against TCP in the simulator, and made the queue half as long again where two flows of this kind met. Who hears
@@ -45,9 +45,8 @@ const FULL_USE: f64 = 0.9;
 /// times what arrives (`pacing_rate_received_factor`) if that is more.
 const PACING: f64 = 1.1;
 const PACING_OF_RECEIVED: f64 = 0.8;
-/// The window is so many times what the target fills in a round trip, so that frames do not wait at the sender: 1.1 in the
-/// authors' implementation (`ScreamV2Tx.cpp`, `updateCwnd`), 1.2 in section 4.4.
-const ROOM_FOR_FRAMES: f64 = 1.1;
+/// The window is so many times what the target fills in a round trip, so that frames do not wait at the sender (4.4).
+const ROOM_FOR_FRAMES: f64 = 1.2;
 /// The target is never that of a shorter round trip, s (libwebrtc's `UpdateTargetRate`).
 const SHORTEST_ROUND_TRIP: f64 = 0.001;
 /// A queue that did not become empty for long has to be: half the target for so many round trips

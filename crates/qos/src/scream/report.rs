@@ -28,9 +28,8 @@ pub(super) struct Report {
     pub(super) unmarked_bytes: u64,
     /// Whether packets left with ECT(0), that of classic ECN; none if the report does not tell.
     pub(super) is_classic: Option<bool>,
-    /// How long packets took at least and at most, by two clocks, µs.
+    /// How long packets took at least, by two clocks, µs.
     pub(super) shortest: i64,
-    pub(super) longest: i64,
     /// Since the packet left that arrived last: transport-wide feedback does not tell how long the report waited.
     pub(super) round_trip: Duration,
     /// The last arrival, by the receiver's clock, µs.
@@ -42,7 +41,7 @@ impl Report {
     pub(super) fn new(now: Time, results: &[PacketResult]) -> Option<Self> {
         let arrivals = || results.iter().filter_map(|result| result.received.map(|at| (micros(at), result)));
         let (last_arrival, last) = arrivals().max_by_key(|(at, result)| (*at, result.sent.at, result.sequence))?;
-        let (shortest, longest) = delays(results)?;
+        let shortest = shortest_delay(results)?;
         let mut report = Self {
             arrived: 0,
             marked: 0,
@@ -51,7 +50,6 @@ impl Report {
             unmarked_bytes: 0,
             is_classic: None,
             shortest,
-            longest,
             round_trip: now.since(last.sent.at).min(LONGEST_ROUND_TRIP),
             last_arrival,
         };
@@ -82,23 +80,22 @@ impl Report {
     }
 }
 
-/// The least and the most delay of the packets that were sent last, µs.
-fn delays(results: &[PacketResult]) -> Option<(i64, i64)> {
+/// The least delay of the packets that were sent last, µs.
+fn shortest_delay(results: &[PacketResult]) -> Option<i64> {
     let mut sent = results.iter().rev().filter_map(|result| result.received.map(|at| (result.sent.at, micros(at))));
     let (latest, arrived) = sent.next()?;
     let delay = |sent: Time, arrived: i64| arrived - micros(sent.to_duration());
     let mut newer = latest;
-    let (mut shortest, mut longest) = (delay(latest, arrived), delay(latest, arrived));
+    let mut shortest = delay(latest, arrived);
     for (at, arrived) in sent {
         let back = latest.since(at);
         if back > BURST && (back > LONG_BURST || newer.since(at) > GAP) {
             break;
         }
         shortest = shortest.min(delay(at, arrived));
-        longest = longest.max(delay(at, arrived));
         newer = at;
     }
-    Some((shortest, longest))
+    Some(shortest)
 }
 
 fn micros(duration: Duration) -> i64 {

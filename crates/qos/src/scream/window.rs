@@ -28,6 +28,8 @@ const GROWTH: f64 = 0.02;
 const INFLECTION_HOLDS: f64 = 10.0;
 /// Near the inflection point means within an eighth of it (4.2.2.1, `scl_t`).
 const NEAR: f64 = 8.0;
+/// Where delays vary, the window changes more slowly, down to this share (MIN_QUEUE_DELAY_DEV_SCALE).
+const LEAST_STEADINESS: f64 = 0.1;
 /// The window grows up to so many times what was on its way (BYTES_IN_FLIGHT_HEAD_ROOM).
 const HEADROOM: f64 = 1.5;
 /// How much more than the window may be on its way, for frames that are larger than others (REF_WND_OVERHEAD_MIN, where
@@ -87,7 +89,7 @@ impl Window {
 
     /// What may be on its way, bytes (section 4.3.1).
     pub(super) fn most_in_flight(&self, delay: &Delay) -> f64 {
-        let overhead = OVERHEAD.0 + (OVERHEAD.1 - OVERHEAD.0) * delay.least_scale();
+        let overhead = OVERHEAD.0 + (OVERHEAD.1 - OVERHEAD.0) * delay.steadiness();
         (self.size * overhead).max(LEAST_SEGMENTS * SEGMENT)
     }
 
@@ -188,7 +190,7 @@ impl Window {
             return backoff;
         }
         // As slow as it grows: near the inflection point, and where delays vary.
-        backoff * self.scale_near_inflection().max(0.25) * path.delay.least_scale().max(0.1)
+        backoff * self.scale_near_inflection().max(0.25) * path.delay.steadiness().max(LEAST_STEADINESS)
     }
 
     fn grow(&mut self, now: Time, report: &Report, path: &Path) {
@@ -198,7 +200,7 @@ impl Window {
         }
         let short = (path.delay.round_trip() / VIRTUAL_ROUND_TRIP).min(1.0);
         let near = self.scale_near_inflection();
-        let calm = path.delay.least_scale().max(0.1) * path.delay.spread_scale();
+        let calm = path.delay.steadiness().max(LEAST_STEADINESS);
         let since = self.reacted.map_or(f64::INFINITY, |reacted| seconds(now.since(reacted)));
         let careful = (since / (CAREFUL * path.long_round_trip())).min(1.0);
         let faster = 1.0 + GROWTH * self.size / SEGMENT * careful * near;
