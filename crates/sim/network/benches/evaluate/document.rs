@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use conclave_network::Kind;
 
 use super::Case;
+use super::elsewhere::ELSEWHERE;
 use super::plot::plot;
-use super::table::{bound, label, rows};
+use super::table::{bound, label, mean_cell, rows};
 
 const BEGIN: &str = "<!-- measured: begin -->";
 const END: &str = "<!-- measured: end -->";
@@ -39,6 +40,7 @@ fn section(cases: &[Case]) -> String {
     let kept = all.iter().filter(|row| row.is_kept == Some(true)).count();
     let goals = all.iter().filter(|row| row.is_kept.is_some()).count();
     let _ = writeln!(text, "\nConclave's controller reaches {kept} of {goals} goals.");
+    elsewhere(cases, &mut text);
     for case in cases {
         let _ = writeln!(text, "\n### {}: {}\n", case.scenario.name, case.scenario.title);
         let names: Vec<_> = Kind::ALL.iter().map(|kind| title(*kind)).collect();
@@ -53,6 +55,22 @@ fn section(cases: &[Case]) -> String {
     }
     text.push('\n');
     text
+}
+
+/// Means beside those of other implementations in another simulator.
+fn elsewhere(cases: &[Case], text: &mut String) {
+    let kinds: Vec<_> = Kind::ALL.iter().copied().filter(|kind| ELSEWHERE[0].of(*kind).is_some()).collect();
+    let names: Vec<_> = kinds.iter().map(|kind| title(*kind)).collect();
+    let _ = writeln!(text, "\n| here (elsewhere) | {} |\n|--|{}", names.join(" | "), "--:|".repeat(names.len()));
+    for known in ELSEWHERE {
+        let Some(case) = cases.iter().find(|case| case.scenario.name == known.scenario) else { continue };
+        let cell = |kind: &Kind| {
+            let here = mean_cell(known.figure, &case.values(*kind, known.figure));
+            format!("{here} ({})", known.of(*kind).unwrap_or_default())
+        };
+        let cells: Vec<_> = kinds.iter().map(cell).collect();
+        let _ = writeln!(text, "| {}, {} | {} |", known.scenario, label(known.figure), cells.join(" | "));
+    }
 }
 
 /// How the document calls a controller.

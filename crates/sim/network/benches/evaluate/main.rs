@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
 mod document;
+mod elsewhere;
 mod goals;
 mod plot;
 mod results;

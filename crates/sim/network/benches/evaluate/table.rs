@@ -99,6 +99,12 @@ fn worst(figure: Figure, values: &[f64]) -> f64 {
     values.iter().copied().reduce(choose).unwrap_or(f64::NAN)
 }
 
+/// The mean alone.
+pub fn mean_cell(figure: Figure, values: &[f64]) -> String {
+    let never = values.iter().filter(|value| value.is_infinite()).count();
+    if never > 0 { format!("never in {never} of {}", values.len()) } else { number(figure, mean(values)) }
+}
+
 fn cell(figure: Figure, values: &[f64]) -> String {
     let never = values.iter().filter(|value| value.is_infinite()).count();
     if values.is_empty() {

@@ -1,0 +1,46 @@
+//! What implementations of the authors of GCC, NADA and SCReAM gave in another simulator: whoever is far from that is not
+//! faithful, or differs on purpose.
+
+use conclave_network::{Figure, Kind};
+
+/// A figure of a scenario: of GCC, NADA and SCReAM v2, in the units of the tables.
+pub struct Elsewhere {
+    pub scenario: &'static str,
+    pub figure: Figure,
+    gcc: &'static str,
+    nada: &'static str,
+    scream: &'static str,
+}
+
+impl Elsewhere {
+    /// That of one controller; nothing of our own.
+    pub fn of(&self, kind: Kind) -> Option<&'static str> {
+        match kind {
+            Kind::Gcc => Some(self.gcc),
+            Kind::Nada => Some(self.nada),
+            Kind::Scream => Some(self.scream),
+            Kind::Conclave => None,
+        }
+    }
+}
+
+const fn known(
+    scenario: &'static str,
+    figure: Figure,
+    gcc: &'static str,
+    nada: &'static str,
+    scream: &'static str,
+) -> Elsewhere {
+    Elsewhere { scenario, figure, gcc, nada, scream }
+}
+
+/// All that is known.
+pub const ELSEWHERE: &[Elsewhere] = &[
+    known("5.1", Figure::Utilisation, "93.0", "93.4", "93.5"),
+    known("5.1", Figure::Delay95, "59", "37", "49"),
+    known("5.2", Figure::Delay95, "248", "49", "45"),
+    known("5.4", Figure::Newcomer, "never", "35", "28"),
+    known("5.6", Figure::MediaShare, "44", "29", "15"),
+    known("drop", Figure::StepUp, "18.7", "7.9", "3.6"),
+    known("loss-10", Figure::Utilisation, "98", "8", "17"),
+];
