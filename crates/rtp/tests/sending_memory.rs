@@ -10,7 +10,7 @@ mod world;
 
 use std::time::Duration;
 
-use conclave_qos::{ArrivalLog, Bitrate, Demand, Gcc, Limits, Time};
+use conclave_qos::{ArrivalLog, Bitrate, Demand, Ecn, Gcc, Limits, Time};
 use conclave_rtp::rtcp::{Compound, Writer};
 use conclave_rtp::srtp::{Outbound, Profile, Side, pair};
 use conclave_rtp::{
@@ -54,6 +54,8 @@ struct Leg {
     arena: Arena,
     payloads: Same,
     arrivals: ArrivalLog,
+    /// What arrived, where the receiver reports by source.
+    by_source: Option<Vec<(Ssrc, u16)>>,
     numbers: Vec<u64>,
     frame: u32,
     /// Pictures of two packets come every so many turns.
@@ -72,10 +74,17 @@ impl Leg {
             arena: Arena::with_capacity(1_024),
             payloads: Same([5; 1_200]),
             arrivals: ArrivalLog::new(),
+            by_source: None,
             numbers: vec![1; 3 + video as usize],
             frame: 0,
             every,
         }
+    }
+
+    fn by_source(mut self) -> Self {
+        self.sender.set_congestion_feedback(true);
+        self.by_source = Some(Vec::with_capacity(1_024));
+        self
     }
 
     fn enqueue(&mut self, slot: u16, length: u16, marker: bool) {
@@ -132,7 +141,10 @@ impl Leg {
         for packet in self.arena.packets(0..self.arena.len()) {
             let header = Header::parse(packet).expect("what is sent can be read");
             let sequence = ids.transport_sequence.and_then(|id| header.extensions.get(id)).expect("negotiated");
-            self.arrivals.record(u16::from_be_bytes([sequence[0], sequence[1]]), self.now);
+            match &mut self.by_source {
+                Some(arrived) => arrived.push((header.ssrc, header.sequence)),
+                None => self.arrivals.record(u16::from_be_bytes([sequence[0], sequence[1]]), self.now),
+            }
         }
         let mut buffer = [0; 1_200];
         let mut writer = Writer::new(&mut buffer);
@@ -141,6 +153,12 @@ impl Leg {
         let mut writer = Writer::new(&mut buffer);
         if let Some(feedback) = self.arrivals.poll_feedback(self.now) {
             writer.transport_feedback(Ssrc(1), Ssrc(0), &feedback).expect("fits");
+        }
+        if let Some(arrived) = &mut self.by_source {
+            let now = self.now;
+            let blocks = arrived.drain(..).map(|(ssrc, sequence)| (ssrc, sequence, [Some((now, Ecn::NotEct))]));
+            let timestamp = (now.to_duration().as_millis() << 6) as u32;
+            writer.congestion_feedback(Ssrc(1), (now, timestamp), blocks).expect("fits");
         }
         let length = writer.len();
         for packet in Compound::parse(&buffer[..length]) {
@@ -171,8 +189,17 @@ fn a_leg_that_carries_nothing_takes_less_than_64_kib() {
 
 #[test]
 fn a_warm_leg_allocates_for_no_packet() {
-    let mut leg = Leg::new(4, 1);
-    (0..500).for_each(|_| leg.turn());
+    allocates_for_no_packet(Leg::new(4, 1), 500);
+}
+
+#[test]
+fn nor_does_one_whose_receiver_reports_by_source() {
+    // The latest 8,192 packets are remembered by source: there is room for them by then.
+    allocates_for_no_packet(Leg::new(4, 1).by_source(), 1_000);
+}
+
+fn allocates_for_no_packet(mut leg: Leg, warm: u32) {
+    (0..warm).for_each(|_| leg.turn());
     let (before, held) = (asked(), in_use());
     let sent = leg.sender.stats(3).expect("exists").packets;
     (0..500).for_each(|_| leg.turn());
