@@ -216,3 +216,41 @@ fn raise(samples: &mut [f32], channels: usize, from: f32, frames: usize) {
         frame.iter_mut().for_each(|sample| *sample *= loudness);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wherever_a_gliding_tone_breaks_off_it_goes_on_without_a_step() {
+        for cut in (4_000..6_000).step_by(37) {
+            let mut pcm = Pcm::new(1, 480);
+            // 120 Hz to 360 Hz within an eighth of a second, ever louder: no period is like the one before.
+            let phase = |i: f64| std::f64::consts::TAU * (120.0 + 0.02 * i) * i / 48_000.0;
+            let glide = |i: u32| (libm::sin(phase(f64::from(i))) * f64::from(i) / 8_000.0) as f32;
+            pcm.append(&(0..cut).map(glide).collect::<Vec<_>>());
+            let mut concealer = Concealer::new(1, 1);
+            concealer.begin(&pcm, pcm.len());
+            let mut made = vec![glide(cut - 1)];
+            concealer.make(480, 480, &mut Background::new(1, 1), &mut made);
+            let step = made.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
+            // The steepest part that was heard has some 0.04 a sample; noise comes on top.
+            assert!(step < 0.1, "{cut}: {step}");
+            assert!((made[1] - made[0]).abs() < 0.06, "{cut}: {}", made[1] - made[0]);
+        }
+    }
+
+    #[test]
+    fn what_is_concealed_for_long_is_as_quiet_as_the_background() {
+        let mut pcm = Pcm::new(2, 160);
+        pcm.append(&(0..3_200).map(|i| if i / 80 % 2 == 0 { 0.5 } else { -0.5 }).collect::<Vec<_>>());
+        let (mut concealer, mut background) = (Concealer::new(2, 1), Background::new(2, 1));
+        concealer.begin(&pcm, pcm.len());
+        let mut made = Vec::new();
+        concealer.make(1_600, 160, &mut background, &mut made);
+        let powers: Vec<f32> = made.chunks_exact(320).map(pitch::power).collect();
+        assert!(powers[0] > 0.2 && powers[9] < 1e-4, "{powers:?}");
+        assert!(powers.is_sorted_by(|one, next| next <= one), "{powers:?}");
+        assert_eq!(concealer.loudness(), 0.0);
+    }
+}

@@ -249,3 +249,62 @@ impl DelayTarget {
 fn upper_end(bucket: usize) -> Duration {
     Duration::from_millis((bucket as u64 + 1) * BUCKET_MS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Time {
+        Time::since_start(Duration::from_millis(ms))
+    }
+
+    #[test]
+    fn before_half_a_second_has_passed_80_ms_are_a_guess() {
+        let mut target = DelayTarget::new();
+        for number in 0..26 {
+            assert_eq!(target.target(), Duration::from_millis(80));
+            target.update(ms(number * 20), Duration::from_millis(5), false);
+        }
+        target.update(ms(520), Duration::from_millis(5), false);
+        assert_eq!(target.target(), Duration::from_millis(20));
+    }
+
+    #[test]
+    fn waiting_for_overtaken_packets_is_worth_20_ms_for_a_percent_of_them() {
+        for (each, expected) in [(1_000, 20), (10, 120)] {
+            let mut target = DelayTarget::new();
+            for number in 0..5_000 {
+                let is_reordered = number % each == 0;
+                let delay = Duration::from_millis(if is_reordered { 110 } else { 0 });
+                target.update(ms(number * 20), delay, is_reordered);
+            }
+            assert_eq!(target.target(), Duration::from_millis(expected), "one of {each}");
+        }
+    }
+
+    #[test]
+    fn lateness_is_against_the_fastest_of_two_seconds() {
+        let mut arrivals = ArrivalHistory::new(48_000);
+        for number in 0..200 {
+            let late = if number == 50 { 0 } else { 40 };
+            assert_eq!(arrivals.insert(number * 960, ms(number as u64 * 20 + late)), Some(false));
+            let expected = if (50..=150).contains(&number) { 40 } else { 0 };
+            assert_eq!(arrivals.longest_delay(), Duration::from_millis(expected), "{number}");
+        }
+        assert_eq!(arrivals.delay(199 * 960, ms(199 * 20 + 70)), Duration::from_millis(30));
+        assert_eq!(arrivals.insert(199 * 960, ms(5_000)), None);
+    }
+
+    #[test]
+    fn the_most_wins_over_the_least_and_room_over_both() {
+        let (packet, capacity) = (Duration::from_millis(20), 200);
+        let limits =
+            |least, most| DelayLimits { least: Duration::from_millis(least), most: Some(Duration::from_millis(most)) };
+        let clamp = |limits: DelayLimits| limits.clamp(Duration::from_millis(50), packet, capacity).as_millis();
+        assert_eq!(clamp(limits(0, 1_000)), 50);
+        assert_eq!(clamp(limits(100, 1_000)), 100);
+        assert_eq!(clamp(limits(100, 30)), 30);
+        assert_eq!(clamp(limits(0, 0)), 20);
+        assert_eq!(clamp(limits(20_000, 20_000)), 3_000);
+    }
+}

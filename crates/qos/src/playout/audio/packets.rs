@@ -160,3 +160,40 @@ impl<P> Packets<P> {
         last.timestamp.saturating_sub(first.timestamp).saturating_add(waited.max(i64::from(last.packet.ticks)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waiting(timestamp: i64, origin: Origin) -> Waiting<()> {
+        let packet = AudioPacket { sequence: 0, timestamp: 0, ticks: 960, is_silence: false, origin, payload: () };
+        Waiting { timestamp, arrival: Time::default(), packet }
+    }
+
+    #[test]
+    fn of_two_versions_the_better_one_is_kept_whichever_comes_first() {
+        let all = [Origin::Primary, Origin::Copy, Origin::InBand];
+        for first in all {
+            for second in all {
+                let mut packets = Packets::new();
+                packets.insert(waiting(960, first)).unwrap();
+                let result = packets.insert(waiting(960, second));
+                assert_eq!(result.is_ok(), second < first, "{first:?}, {second:?}");
+                assert_eq!(packets.pop().unwrap().packet.origin, first.min(second));
+                assert!(packets.first().is_none());
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_waited_longer_than_it_lasts_counts_for_as_long_as_it_has_waited() {
+        let mut packets = Packets::new();
+        packets.insert(waiting(1_920, Origin::Primary)).unwrap();
+        packets.insert(waiting(0, Origin::Primary)).unwrap();
+        let at = |ms| Time::since_start(Duration::from_millis(ms));
+        assert_eq!(packets.span(at(10), 48_000), 1_920 + 960);
+        assert_eq!(packets.span(at(100), 48_000), 1_920 + 4_800);
+        assert_eq!(packets.shorten(960), 1);
+        assert_eq!(packets.drop_before(5_000), 1);
+    }
+}
