@@ -1,6 +1,35 @@
-//! Conclave's own congestion control.
+//! Conclave's own congestion control: a model of the path that every report corrects, and a rate that follows from it.
+//!
+//! Two things are believed: what the path carries for us (the capacity) and how long its queue is. Everything that is
+//! sent is the capacity, times what brings the queue to where it is aimed at within a fifth of a second.
+//!
+//! - **The queue** ([`path`]) is the least delay of the latest packets above the least that was ever seen, less what
+//!   jitter explains. A report is as old as half a round trip; what has been sent since ([`flight`]) is added to it and
+//!   what has left since is taken off, so that a drain ends when it is enough and not a round trip later.
+//! - **The capacity** ([`decide`]) is what arrives while a queue stands: at once where the queue grows or is long, slowly
+//!   where it is as it should be. Without a queue it only rises. So an application that sends little neither lowers nor
+//!   raises it.
+//! - **The aim** is 18 ms at 1 Mbit/s, more for who has less, so that flows with the same controller become equal. Every
+//!   few seconds the queue is emptied for a moment to see the base delay. Who sees others do it joins, so newcomers
+//!   learn the base, too.
+//! - **Room** ([`probes`]): where no queue comes although all was sent, and where an application waits for room for its
+//!   next layer, trains of packets at higher rates look for more. A train that deceived makes the next ones longer.
+//! - **Losses** ([`losses`]) with a queue are the queue's matter. Without one, a trial of sending less tells chance, which
+//!   costs nothing from then on, from a path that cuts off.
+//! - **Others** that keep queues full ([`competition`]) show as a queue that stays however much less is sent. As long as
+//!   it never empties, the rate is that of a TCP flow.
+//! - **Marks** (ECN) count as queue.
+//! - **A window** bounds what is in flight to what the path carries until it is reported, so that an outage finds little
+//!   on its way, and [`Silence`] lowers the rate where nothing is heard.
+//! - **A pause** is no loss of what was there: for a moment after it, the former rate is claimed, and others give way.
+//!
+//! What it owes to others: the window and the queue as what is aimed at to SCReAM (RFC 8298), draining below what arrives
+//! to NADA (RFC 8698), trains and the trial of losses to GCC, the switch to competing and aims by rate to Copa (NSDI
+//! 2018), delivery rates, the windowed minimum and drains that synchronise themselves to BBR
+//! (draft-ietf-ccwg-bbr).
 
 mod competition;
+mod decide;
 mod flight;
 mod losses;
 mod path;
@@ -10,94 +39,47 @@ use std::time::Duration;
 
 use crate::silence::{self, Silence};
 use crate::{
-    Bitrate, CongestionController, Control, Demand, Ecn, Limits, NetworkState, PacketResult, Probe, SentPacket,
-    Snapshot, Time,
+    Bitrate, CongestionController, Control, Demand, Ecn, Limits, PacketResult, Probe, SentPacket, Snapshot, Time,
 };
 use competition::{Competition, Seen};
 use flight::Flight;
 use losses::{Losses, Verdict};
-use path::{Delivery, Path};
+use path::Path;
 use probes::Probes;
 
 /// Packets that left within this, µs, are one group: what a pacer sends at once (`delay_based_bwe.cc`,
 /// `kSendTimeGroupLength`).
 const SLOT: i64 = 5_000;
-/// A longer queue counts as one of this, ms.
-const LONGEST_QUEUE: f64 = 2_000.0;
-/// Arrival times beyond this are the other end's invention; with it, differences fit 64 bits.
-const LATEST_ARRIVAL: u128 = 1 << 60;
-
 /// A packet of usual size, bits.
 const PACKET: f64 = 9_600.0;
-
-/// The queue that is aimed at, ms: this...
-const LEAST_AIM: f64 = 2.0;
-/// ...and this at 1 Mbit/s, by the square root of the rate...
-const AIM: f64 = 16.0;
-const AIM_RATE: f64 = 1e6;
-/// ...but not more than this.
-const MOST_AIM: f64 = 45.0;
-/// What differs from that queue is to be gone after this, ms.
-const CORRECTS: f64 = 200.0;
-/// Not less than this share of the capacity is sent, however long the queue is.
-const LEAST_GAIN: f64 = 0.25;
-/// Others may not drain as we do: this share of the queue that was seen last is taken to stand.
-const DOUBT: f64 = 0.2;
-/// A share of marked packets counts as a queue, ms for all of them.
-const MARKED: f64 = 40.0;
-const MARKS_FOLLOW: f64 = 0.25;
-/// How much of the difference between the capacity and what arrives is taken over by a report.
-const RISES: f64 = 0.5;
-const FALLS: f64 = 0.7;
-/// Below this share of what was believed, there is no point in going there by steps.
-const COLLAPSED: f64 = 0.5;
-/// A queue of so many times what is aimed at is a sign that the capacity has fallen.
-const LONG: f64 = 2.5;
-const SETTLES: f64 = 0.25;
-/// What share of what was not sent is taken for what would have arrived.
-const FORGIVES: f64 = 0.5;
-/// How fast the mean of targets follows, each report: as a round trip and the time that a delivery is measured over.
-const ALLOWED_FOLLOWS: f64 = 0.25;
-/// A queue that is shorter than this, ms, may be none.
-const EMPTY: f64 = 3.0;
-/// ...and by so much more at most where delays vary anyway.
-const MOST_JITTER: f64 = 6.0;
-/// What arrives says what the path carries for us if what was sent came to this share of the target.
-const USED: f64 = 0.85;
-const USED_OVER: Duration = Duration::from_millis(400);
-/// The queue is drained if it was not seen empty for this long.
-const DRAIN_EVERY: Duration = Duration::from_secs(4);
-/// For so long beyond an answer, what arrives tells of a drain and not of the path.
-const DRAIN_SHOWS: Duration = Duration::from_millis(350);
-const DRAIN_PACE: f64 = 0.5;
-/// Pacing.
-const PACE: f64 = 1.05;
-const AMPLE: f64 = 2.0;
-/// This much is always worth looking for, so that a picture can start at once where there was only sound.
-const ALWAYS_WANTED: f64 = 1e6;
-const ENOUGH: f64 = 1.2;
-/// A queue that was empty for so long although as much was sent as was believed to fit: there is room for more.
-const FREE: Duration = Duration::from_millis(400);
-/// Less than this share of the target is sent since the next layer does not fit.
-const PARTIAL: f64 = 0.85;
-/// Nothing sent for so long is a pause...
+/// A longer queue counts as one of this, ms.
+const LONGEST_QUEUE: f64 = 2_000.0;
+/// Arrival times beyond this, µs, are the other end's invention; with it, differences fit 64 bits.
+const LATEST_ARRIVAL: u128 = 1 << 60;
+/// Nothing sent for so long is a pause.
 const PAUSE: Duration = Duration::from_secs(1);
-/// ...and for so long after it, this share of what was there before is held, while the queue is shorter than this, ms.
-const CLAIM: Duration = Duration::from_millis(1_500);
-const CLAIMS: f64 = 0.92;
-const CLAIM_QUEUE: f64 = 80.0;
-const JOIN: f64 = 0.6;
-const JOIN_AFTER: Duration = Duration::from_secs(2);
-const FORGET: Duration = Duration::from_secs(2);
+/// After this long without a report, what was seen of the path is no longer so; but for the base delay.
+const PATH_EXPIRES: Duration = Duration::from_secs(2);
+/// How fast the share of marks follows, each report: SCReAM's alpha follows by 1/16 of each round trip's packets, in
+/// about as long.
+const MARKS_FOLLOW: f64 = 0.25;
+/// What is sent is compared with what arrives over this.
+const COMPARED_OVER: Duration = Duration::from_millis(200);
+/// After losses turned out to be congestion, this share of what arrived is believed.
+const CUT_OFF: f64 = 0.98;
 
 /// Conclave's own congestion control.
+///
+/// Takes transport-wide feedback or RFC 8888, best each 50 ms, and marks. Bounded in memory (about 12 KiB), which is
+/// allocated at once. Whatever is reported, the target stays within [`Limits`].
 #[derive(Debug)]
 pub struct Conclave {
     limits: Limits,
     /// What the path carries for us, bit/s.
     capacity: f64,
+    /// bit/s
     target: f64,
-    /// The mean of the latest targets, bit/s: of those that the latest reports tell of, about.
+    /// The mean of the targets of about when what is reported now was sent, bit/s.
     allowed: f64,
     path: Path,
     flight: Flight,
@@ -108,30 +90,38 @@ pub struct Conclave {
     demand: Demand,
     remote_limit: Option<Bitrate>,
     round_trip: Option<Duration>,
+    /// The latest report, and the mean time between two.
     reported: Option<Time>,
     interval: Duration,
-    arrived: Option<f64>,
-    /// ms
-    queue: f64,
-    expected: f64,
-    marks: f64,
-    /// When the queue was last empty.
-    empty: Time,
-    /// Paced less until then, so that the queue drains.
-    drain: Option<Time>,
-    /// When the application last meant to send about all that it may.
-    filled: Time,
-    /// When there was a queue.
-    full: Time,
-    /// When sending last began after a pause.
-    resumed: Option<Time>,
-    last_sent: Option<Time>,
-    /// The queue's mean, ms.
-    mean_queue: f64,
-    drained: Time,
     /// The packet that is to be reported next.
     next_sequence: Option<u64>,
-    growing: bool,
+    /// What arrives, bit/s.
+    arrived: Option<f64>,
+    /// The queue as it was when the latest packets arrived, its mean, and as a packet would find it that leaves now, ms.
+    queue: f64,
+    mean_queue: f64,
+    expected: f64,
+    is_growing: bool,
+    /// The mean share of packets that were marked.
+    marks: f64,
+    /// When the queue was last seen empty, or drained; when it was last seen not to be.
+    empty: Time,
+    full: Time,
+    /// Packets leave more slowly until then, so that the queue drains; when that last began.
+    drain: Option<Time>,
+    drained: Time,
+    /// When the application last meant to send about all that it may.
+    filled: Time,
+    /// The latest packet, and when sending last began after a pause.
+    sent: Option<Time>,
+    resumed: Option<Time>,
+}
+
+/// What a report says of how many packets.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    packets: u32,
+    lost: u32,
 }
 
 impl Conclave {
@@ -155,98 +145,55 @@ impl Conclave {
             round_trip: None,
             reported: None,
             interval: Duration::from_millis(50),
+            next_sequence: None,
             arrived: None,
             queue: 0.0,
+            mean_queue: 0.0,
             expected: 0.0,
+            is_growing: false,
             marks: 0.0,
             empty: Time::default(),
-            drain: None,
             full: Time::default(),
-            filled: Time::default(),
-            resumed: None,
-            last_sent: None,
-            mean_queue: 0.0,
+            drain: None,
             drained: Time::default(),
-            next_sequence: None,
-            growing: false,
+            filled: Time::default(),
+            sent: None,
+            resumed: None,
         }
     }
 
-    fn aim(&self) -> f64 {
-        let packet = 1.25 * 1_000.0 * PACKET / self.capacity.max(1.0);
-        (LEAST_AIM + AIM * (AIM_RATE / self.capacity.max(1.0)).sqrt()).max(packet).min(MOST_AIM)
-    }
-
-    /// A shorter queue than this may be none, ms.
-    fn nothing(&self) -> f64 {
-        EMPTY + self.path.jitter().min(MOST_JITTER)
-    }
-
-    fn answer(&self) -> Duration {
-        self.round_trip.unwrap_or(Duration::from_millis(100)) + self.interval
-    }
-
-    /// Whether too little is sent for what arrives to tell what the path carries.
-    fn is_limited(&self, now: Time) -> bool {
-        self.flight.rate(now, USED_OVER) < USED * self.target
-    }
-
-    /// Whether it has just gone on after a pause: others have taken what it had, and give way as the queue grows.
-    fn has_claim(&self, now: Time) -> bool {
-        self.resumed.is_some_and(|resumed| now.since(resumed) < CLAIM) && self.queue < CLAIM_QUEUE
-    }
-
-    fn most(&self) -> f64 {
-        let ceiling = self.remote_limit.map_or(self.limits.ceiling, |limit| limit.min(self.limits.ceiling));
-        bps(ceiling).max(bps(self.limits.floor))
-    }
-
-    fn worth(&self) -> f64 {
-        let wanted = if self.demand.wanted > Bitrate::ZERO { bps(self.demand.wanted) } else { 0.0 };
-        (wanted.max(ALWAYS_WANTED) * ENOUGH).min(self.most())
-    }
-
-    fn take_in(&mut self, now: Time, results: &[PacketResult]) -> Option<(u32, u32)> {
-        let (mut packets, mut lost, mut marked) = (0_u32, 0_u32, 0_u32);
-        let mut latest = i64::MIN;
+    /// Takes the packets of a report in. `None`: nothing is new.
+    fn handle_packets(&mut self, now: Time, results: &[PacketResult]) -> Option<Counts> {
         let known = self.next_sequence;
         let mut after_hole = self.is_after_hole(results);
+        let mut counts = Counts::default();
+        let mut marked = 0_u32;
         for result in results {
-            if result.received.is_some() && known.is_some_and(|next| result.sequence < next) {
-                // Was told to be lost, and came late.
+            let is_late = known.is_some_and(|next| result.sequence < next);
+            let Some(received) = result.received else {
+                (counts.packets, counts.lost) = (counts.packets + 1, counts.lost + 1);
+                continue;
+            };
+            if is_late {
                 self.losses.handle_late_arrival();
                 continue;
             }
-            packets += 1;
-            let Some(received) = result.received else {
-                lost += 1;
-                continue;
-            };
-            let arrived = received.as_micros().min(LATEST_ARRIVAL) as i64;
-            latest = latest.max(arrived);
+            counts.packets += 1;
             marked += u32::from(result.ecn == Ecn::Ce);
+            let arrived = arrival(received);
             self.path.handle_packet(now, micros(result.sent.at), arrived, result.sent.size, after_hole);
-            after_hole = false;
             self.probes.handle_packet(result, arrived);
+            after_hole = false;
         }
-        if packets == lost {
-            return (packets > 0).then_some((packets, lost));
-        }
-        let round_trip = results
-            .iter()
-            .filter_map(|result| {
-                let arrived = result.received?.as_micros().min(LATEST_ARRIVAL) as i64;
-                let waited = Duration::from_micros(latest.abs_diff(arrived));
-                Some(now.since(result.sent.at).saturating_sub(waited))
-            })
-            .min();
-        if let Some(round_trip) = round_trip {
+        if let Some(round_trip) = round_trip(now, results) {
             self.round_trip = Some(round_trip);
             self.silence.handle_report(now, round_trip);
         }
-        let share = f64::from(marked) / f64::from((packets - lost).max(1));
-        self.marks += MARKS_FOLLOW * (share - self.marks);
-        Some((packets, lost))
+        if counts.packets > counts.lost {
+            let share = f64::from(marked) / f64::from(counts.packets - counts.lost);
+            self.marks += MARKS_FOLLOW * (share - self.marks);
+        }
+        (counts.packets > 0).then_some(counts)
     }
 
     /// Whether a report between this and the latest got lost.
@@ -258,185 +205,68 @@ impl Conclave {
         hole
     }
 
-    fn update_capacity(&mut self, now: Time, delivery: Option<Delivery>) {
-        let Some(delivery) = delivery else { return };
-        let through = 1.0 - self.losses.inherent();
-        let sent = delivery.sent / through;
-        let arrived = delivery.arrived / through;
-        self.arrived = Some(arrived);
-        self.growing = delivery.growth > self.aim() / 2.0 && arrived < sent * 0.95 && self.queue > self.aim();
-        let limited = self.is_limited(now);
-        if self.losses.is_trying() {
-            return;
-        }
-        let has_queue = delivery.least_queue > self.nothing();
-        let is_long = self.queue > LONG * self.aim();
-        if has_queue && (self.growing || is_long) {
-            // While others have yet to give way, a queue does not mean that the path carries less.
-            if arrived < self.capacity && !self.has_claim(now) {
-                let share = if arrived < COLLAPSED * self.capacity { 1.0 } else { FALLS };
-                self.capacity += share * (arrived - self.capacity);
-            }
-        } else if has_queue && !limited && now.since(self.drained) > DRAIN_SHOWS + self.answer() {
-            // As if the whole target had been sent: what the encoder left out says nothing of the path; but believed by
-            // half only, so that who asks for little gives way to who asks for more.
-            let all = self.allowed * (arrived / sent.max(1.0)).min(1.0);
-            let carried = FORGIVES * all + (1.0 - FORGIVES) * arrived.min(sent);
-            if carried > self.capacity || !self.has_claim(now) {
-                self.capacity += SETTLES * (carried - self.capacity);
-            }
-        } else if !has_queue && !self.growing {
-            let carried = arrived.min(sent);
-            self.capacity += RISES * (carried - self.capacity).max(0.0);
-        }
-    }
-
-    fn update_target(&mut self, now: Time) {
-        let (low, high) = (bps(self.limits.floor), self.most());
-        self.capacity = self.capacity.clamp(low, high);
-        self.expected = self.path.expected_queue(now, &self.flight, self.capacity);
-        let marks = self.marks * MARKED;
-        let least = if self.has_claim(now) { CLAIMS } else { LEAST_GAIN };
-        let gain = (1.0 + (self.aim() - self.expected.max(self.queue * DOUBT) - marks) / CORRECTS).max(least);
-        let mut rate = self.capacity * gain;
-        if self.losses.is_trying() {
-            rate = rate.min(self.capacity * losses::TRIAL);
-        }
-        if self.drain.is_some() {
-            rate = rate.min(self.capacity * DRAIN_PACE);
-        }
-        if let Some(rival) = self.competition.rate(now) {
-            rate = rival;
-        }
-        self.target = rate.clamp(low, high);
-        self.allowed += ALLOWED_FOLLOWS * (self.target - self.allowed);
-    }
-
-    fn update_drain(&mut self, now: Time) {
-        if self.queue < self.nothing() {
-            self.empty = now;
-            if self.drain.take().is_some() {
-                self.path.handle_drain();
-            }
-        }
-        if self.drain.is_some_and(|until| now >= until) {
-            self.drain = None;
-            self.empty = now;
-            self.path.handle_drain();
-        }
-        let joins = self.queue < JOIN * self.mean_queue && now.since(self.drained) > JOIN_AFTER;
-        self.mean_queue += 0.1 * (self.queue - self.mean_queue);
-        let is_due = now.since(self.empty) > DRAIN_EVERY || (joins && self.queue > self.nothing());
-        if self.drain.is_none() && is_due && !self.competition.is_on() {
-            self.drained = now;
-            let length = (self.expected * 1.5 + 10.0) / (1.0 - DRAIN_PACE);
-            self.drain = Some(now + Duration::from_secs_f64(length.min(500.0) / 1_000.0));
-        }
-    }
-
-    fn consider_probe(&mut self, now: Time) {
-        let held = self.silence.is_too_long()
-            || self.losses.is_trying()
-            || self.competition.is_on()
-            || self.drain.is_some()
-            || (self.reported.is_none() && self.probes.has_begun());
-        let (estimate, worth) = (self.target, self.worth());
-        // Room shows where all of the target is sent and no queue comes. Where less is, since layers do not fill it, only
-        // a probe shows it.
-        let is_free = now.since(self.full.max(self.drained)) > FREE + self.answer() && !self.is_limited(now);
-        let is_partial = now.since(self.filled) > FREE && self.queue < self.aim();
-        if !held && is_free {
-            self.probes.hurry(now);
-        }
-        let held = held || (self.probes.has_begun() && !is_free && !is_partial);
-        if !held && estimate < worth {
-            self.probes.consider(now, estimate, worth, self.round_trip.unwrap_or(Duration::from_millis(200)));
-        }
-    }
-
-    fn is_ample(&self) -> bool {
-        let sending = bps(self.demand.sending);
-        sending > 0.0
-            && self.target >= sending * AMPLE
-            && self.queue < self.aim()
-            && !self.competition.is_on()
-            && !self.silence.is_too_long()
-    }
-
-    fn state(&self) -> NetworkState {
-        if self.silence.is_too_long() {
-            NetworkState::Silent
-        } else if self.growing {
-            NetworkState::Overused
-        } else if self.queue > 2.0 * self.aim() {
-            NetworkState::Draining
-        } else if self.losses.is_trying() {
-            NetworkState::Lossy
-        } else {
-            NetworkState::Steady
-        }
-    }
-}
-
-impl CongestionController for Conclave {
-    fn handle_sent(&mut self, packet: &SentPacket) {
-        self.flight.handle_sent(packet.at, packet.size);
-        if self.last_sent.is_none_or(|sent| packet.at.since(sent) > PAUSE) {
-            self.resumed = Some(packet.at);
-        }
-        self.last_sent = Some(packet.at);
-        self.silence.handle_sent(packet.at);
-    }
-
-    fn handle_feedback(&mut self, now: Time, results: &[PacketResult]) {
-        if let Some(reported) = self.reported {
-            let passed = now.since(reported);
-            if passed > FORGET {
-                self.path.forget();
-            } else {
-                self.interval = (self.interval * 7 + passed) / 8;
-            }
-        }
-        let Some(counts) = self.take_in(now, results) else { return };
-        self.reported = Some(now);
-        self.path.handle_report();
-        self.queue = self.path.queue();
-        let is_long = self.queue > LONG * self.aim();
-        let delivery = self.path.delivery(if is_long { path::DELIVERY_QUEUED } else { path::DELIVERY });
-        self.update_capacity(now, delivery);
-        let arrived = self.arrived.unwrap_or(self.capacity);
+    /// What losses, probes and others say, in this order: each may correct what the one before made of the capacity.
+    fn handle_evidence(&mut self, now: Time, counts: Counts) {
         let has_queue = self.queue > self.aim();
-        let verdict = self.losses.handle_report(now, counts, has_queue, arrived, self.answer());
+        let arrived = self.arrived.unwrap_or(self.capacity);
+        let verdict = self.losses.handle_report(now, (counts.packets, counts.lost), has_queue, arrived, self.answer());
         if let Verdict::Congestion(rate) = verdict {
-            self.capacity = self.capacity.min(rate * 0.98);
+            self.capacity = self.capacity.min(rate * CUT_OFF);
             self.probes.handle_deception(now, self.capacity);
         }
-        let round_trip = self.round_trip.unwrap_or(Duration::from_millis(200));
-        if let Some(found) = self.probes.handle_report(now, self.target, self.worth(), round_trip)
-            && !self.growing
-        {
-            self.capacity = self.capacity.max(found.rate);
+        let found = self.probes.handle_report(now, self.target, self.worth(), self.round_trip());
+        if let Some(rate) = found.filter(|_| !self.is_growing) {
+            self.capacity = self.capacity.max(rate);
         }
         let seen = Seen {
             queue: self.queue,
             aim: self.aim(),
-            sent: self.flight.rate(now, Duration::from_millis(200)),
+            sent: self.flight.rate(now, COMPARED_OVER),
             arrived,
             capacity: self.capacity,
-            lost: counts.1 > 0 && has_queue,
-            round_trip,
+            lost: counts.lost > 0 && has_queue,
+            round_trip: self.round_trip(),
         };
         self.competition.handle_report(now, seen);
         self.competition.bound(bps(self.limits.floor), self.worth());
         if let Some(rate) = self.competition.rate(now) {
             self.capacity = rate;
         }
-        self.probes.confirm(now);
+    }
+}
+
+impl CongestionController for Conclave {
+    fn handle_sent(&mut self, packet: &SentPacket) {
+        if self.sent.is_none_or(|sent| packet.at.since(sent) > PAUSE) {
+            self.resumed = Some(packet.at);
+        }
+        self.sent = Some(packet.at);
+        self.flight.handle_sent(packet.at, packet.size);
+        self.silence.handle_sent(packet.at);
+    }
+
+    fn handle_feedback(&mut self, now: Time, results: &[PacketResult]) {
+        let passed = self.reported.map_or(Duration::ZERO, |reported| now.since(reported));
+        if passed > PATH_EXPIRES {
+            self.path.forget();
+        }
+        let Some(counts) = self.handle_packets(now, results) else { return };
+        if self.reported.is_some() && passed <= PATH_EXPIRES {
+            self.interval = (self.interval * 7 + passed) / 8;
+        }
+        self.reported = Some(now);
+        self.path.handle_report();
+        self.queue = self.path.queue();
         if self.queue >= self.nothing() {
             self.full = now;
         }
+        if let Some(delivery) = self.path.delivery(self.is_long()) {
+            self.update_capacity(now, delivery);
+        }
+        self.handle_evidence(now, counts);
         self.update_drain(now);
         self.update_target(now);
+        self.remember_target();
         self.consider_probe(now);
     }
 
@@ -451,7 +281,9 @@ impl CongestionController for Conclave {
 
     fn handle_demand(&mut self, now: Time, demand: Demand) {
         self.demand = demand;
-        if bps(demand.sending) >= PARTIAL * self.target {
+        // The queue that is expected changes with time, and reports may be a quarter of a second apart.
+        self.update_target(now);
+        if bps(demand.sending) >= decide::PARTIAL * self.target {
             self.filled = now;
         }
         self.consider_probe(now);
@@ -460,32 +292,24 @@ impl CongestionController for Conclave {
     fn handle_timeout(&mut self, now: Time) {
         if self.silence.poll_fall(now) {
             self.capacity *= silence::KEPT;
-            self.update_target(now);
         }
-        if self.drain.is_some() {
-            self.update_drain(now);
-            self.update_target(now);
-        }
-        self.consider_probe(now);
+        self.end_drain(now, false);
+        self.update_target(now);
     }
 
     fn poll_timeout(&self) -> Option<Time> {
-        let probe = self.probes.poll_timeout();
-        let next = self.drain.map_or(probe, |drain| drain.min(probe));
-        Some(self.silence.poll_timeout().map_or(next, |silence| silence.min(next)))
+        // Probes begin with reports and demands.
+        self.drain.into_iter().chain(self.silence.poll_timeout()).min()
     }
 
     fn control(&self) -> Control {
         let target = Bitrate::bps(self.target as u64).clamp(self.limits.floor, self.limits.ceiling);
-        let pacing = if self.expected > 2.0 * self.aim() { self.target } else { self.target * PACE };
-        Control { target, pacing: Bitrate::bps(pacing as u64), padding: Bitrate::ZERO, is_ample: self.is_ample() }
+        let pacing = Bitrate::bps(self.pacing() as u64);
+        Control { target, pacing, padding: Bitrate::ZERO, is_ample: self.is_ample() }
     }
 
     fn window(&self) -> Option<u64> {
-        let round_trip = self.round_trip.unwrap_or(Duration::from_millis(200)).as_secs_f64() - self.queue / 1_000.0;
-        let round_trip = if self.competition.is_on() { round_trip + self.queue / 1_000.0 + 0.1 } else { round_trip };
-        let answer = round_trip.max(0.0) + self.interval.as_secs_f64() * 1.5 + (2.0 * self.aim() + 50.0) / 1_000.0;
-        Some(((self.capacity * answer / 8.0) as u64).max(6_000))
+        Some(self.window_size())
     }
 
     fn poll_probe(&mut self) -> Option<Probe> {
@@ -500,10 +324,23 @@ impl CongestionController for Conclave {
             acknowledged: self.arrived.map(|rate| Bitrate::bps(rate as u64)),
             loss: self.losses.share(),
             round_trip: self.round_trip,
-            application_limited: false,
+            application_limited: self.reported.is_some_and(|now| self.is_limited(now)),
             state: self.state(),
         }
     }
+}
+
+/// The least that a packet of a report took both ways; what a report waited for at the receiver is no part of it.
+fn round_trip(now: Time, results: &[PacketResult]) -> Option<Duration> {
+    let arrivals = || results.iter().filter_map(|result| Some((result.sent.at, arrival(result.received?))));
+    let latest = arrivals().map(|(_, arrived)| arrived).max()?;
+    let trip =
+        |(sent, arrived): (Time, i64)| now.since(sent).saturating_sub(Duration::from_micros(latest.abs_diff(arrived)));
+    arrivals().map(trip).min()
+}
+
+fn arrival(received: Duration) -> i64 {
+    received.as_micros().min(LATEST_ARRIVAL) as i64
 }
 
 fn bps(rate: Bitrate) -> f64 {
@@ -511,9 +348,12 @@ fn bps(rate: Bitrate) -> f64 {
 }
 
 fn micros(time: Time) -> i64 {
-    time.to_duration().as_micros().min(LATEST_ARRIVAL) as i64
+    arrival(time.to_duration())
 }
 
 fn from_micros(micros: i64) -> Time {
     Time::since_start(Duration::from_micros(micros.max(0) as u64))
 }
+
+#[cfg(test)]
+mod tests;

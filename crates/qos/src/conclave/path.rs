@@ -20,9 +20,9 @@ const FEWEST: usize = 3;
 /// ...but nothing older than this counts as present, µs.
 const PAST: i64 = 400_000;
 /// Delivery is measured over this much time of arrival, µs: six frames, so that how they differ is some percent of it.
-pub(super) const DELIVERY: i64 = 200_000;
+const DELIVERY: i64 = 200_000;
 /// While a queue stands, packets arrive as the path lets them, so that less is enough.
-pub(super) const DELIVERY_QUEUED: i64 = 100_000;
+const DELIVERY_QUEUED: i64 = 100_000;
 /// From less than this, or fewer groups, no rate is taken.
 const SHORTEST: i64 = 30_000;
 const LONGEST: i64 = 1_500_000;
@@ -175,7 +175,8 @@ impl Path {
     }
 
     /// How fast packets were sent and arrived lately; none while there are too few.
-    pub(super) fn delivery(&self, over: i64) -> Option<Delivery> {
+    pub(super) fn delivery(&self, has_long_queue: bool) -> Option<Delivery> {
+        let over = if has_long_queue { DELIVERY_QUEUED } else { DELIVERY };
         let last = self.groups.back()?;
         let (mut count, mut bytes, mut least) = (0, 0, last.delay);
         let (mut first, mut is_whole) = (last, false);
@@ -227,7 +228,7 @@ impl Path {
     }
 
     fn above_base(&self, delay: i64) -> f64 {
-        ((delay - self.base.get()) as f64 / 1_000.0 - self.jitter()).max(0.0).min(super::LONGEST_QUEUE)
+        ((delay - self.base.get()) as f64 / 1_000.0 - self.jitter()).clamp(0.0, super::LONGEST_QUEUE)
     }
 }
 

@@ -55,13 +55,6 @@ struct Train {
     last_arrived: i64,
 }
 
-/// What came of a report.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Found {
-    /// bit/s that the path carries for us.
-    pub(super) rate: f64,
-}
-
 /// Plans and follows probes: one at a time.
 #[derive(Debug)]
 pub(super) struct Probes {
@@ -94,11 +87,6 @@ impl Default for Probes {
 impl Probes {
     pub(super) fn poll(&mut self) -> Option<Probe> {
         self.queued.take()
-    }
-
-    /// When [`consider`](Self::consider) could begin one, or the present one is over.
-    pub(super) fn poll_timeout(&self) -> Time {
-        self.train.map_or(self.next, |train| train.until)
     }
 
     pub(super) fn has_begun(&self) -> bool {
@@ -188,9 +176,12 @@ impl Probes {
         train.last_arrived = train.last_arrived.max(arrived);
     }
 
-    /// All packets of a report were handled: what the present probe shows, if it is through. Goes on with a faster one
+    /// All packets of a report were handled: what the path carries, bit/s, by the present probe, if it is through. Goes on with a faster one
     /// where that is worth looking for.
-    pub(super) fn handle_report(&mut self, now: Time, estimate: f64, most: f64, round_trip: Duration) -> Option<Found> {
+    pub(super) fn handle_report(&mut self, now: Time, estimate: f64, most: f64, round_trip: Duration) -> Option<f64> {
+        if self.believed.is_some_and(|(at, _)| now.since(at) >= CONFIRMED) {
+            self.believed = None;
+        }
         let train = self.train?;
         let enough = |have: u64, want: u32| have * 100 >= u64::from(want) * NEEDED_PERCENT;
         if !enough(train.packets, train.probe.packets) || !enough(train.bytes, train.probe.bytes) {
@@ -216,14 +207,7 @@ impl Probes {
         if rate > estimate {
             self.believed.get_or_insert((now, estimate));
         }
-        Some(Found { rate })
-    }
-
-    /// What was believed has held for long enough.
-    pub(super) fn confirm(&mut self, now: Time) {
-        if self.believed.is_some_and(|(at, _)| now.since(at) >= CONFIRMED) {
-            self.believed = None;
-        }
+        Some(rate)
     }
 }
 
