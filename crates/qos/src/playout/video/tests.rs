@@ -235,6 +235,31 @@ fn after_an_outage_pictures_go_on_without_running_backwards_and_the_delay_return
 }
 
 #[test]
+fn what_is_late_and_needed_by_none_is_left_out_to_catch_up() {
+    let mut viewer = Viewer::new();
+    for frame in 0..300_u32 {
+        let id = i64::from(frame);
+        let references: &[i64] = if frame == 0 {
+            &[]
+        } else if frame.is_multiple_of(2) {
+            &[id - 2]
+        } else {
+            &[id - 1]
+        };
+        // For a second nothing comes; then all of it at once.
+        let held_up = (5_000_000..6_000_000).contains(&sent_at(frame));
+        let arrival = if held_up { 6_000_000 } else { sent_at(frame) };
+        for packet in packets_of(frame, frames_of(id, references)) {
+            viewer.coming.push((arrival + 30_000, packet));
+        }
+    }
+    viewer.run_until(10_500);
+    let dropped = viewer.playout.stats().frames_dropped;
+    assert!((10..=15).contains(&dropped), "{dropped}");
+    assert!((0..300).step_by(2).all(|id| viewer.ids().contains(&id)), "frames that others need are shown");
+}
+
+#[test]
 fn layers_of_one_picture_come_in_order_and_are_shown_together() {
     let mut viewer = Viewer::new();
     for picture in 0..100_u32 {
