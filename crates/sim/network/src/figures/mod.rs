@@ -147,7 +147,9 @@ impl Figures {
             media.fold((0_u64, 0_u64), |(sent, lost), line| (sent + u64::from(line.sent), lost + u64::from(line.lost)));
         figures.set(Figure::Loss, (sent > 0).then(|| lost as f64 / sent as f64));
         let longest = |times: Vec<f64>| times.into_iter().reduce(f64::max);
-        figures.set(Figure::Start, longest(views.iter().filter_map(View::start).collect()));
+        // Where TCP takes what media leave, all is always taken.
+        let alone = views.iter().filter(|view| view.tcp.is_empty());
+        figures.set(Figure::Start, longest(alone.filter_map(View::start).collect()));
         // A rate that wanders has no steps.
         let stepping =
             || views.iter().filter(|view| matches!(view.scenario.links[usize::from(view.link)].rate, Rate::Steps(_)));
