@@ -164,6 +164,8 @@ impl Conclave {
             if arrived < self.capacity && !self.has_claim(now) {
                 let share = if arrived < COLLAPSED * self.capacity { 1.0 } else { FALLS };
                 self.capacity += share * (arrived - self.capacity);
+                // What was allowed before is of a path that is no longer so.
+                self.allowed = self.allowed.min(self.capacity);
             }
         } else if has_queue && !self.is_limited(now) && now.since(self.drained) > DRAIN_SHOWS + self.answer() {
             let all = self.allowed * (arrived / sent.max(1.0)).min(1.0);

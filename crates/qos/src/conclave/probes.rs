@@ -19,19 +19,21 @@ const FIRST: f64 = 3.0;
 const CAREFUL: f64 = 1.6;
 /// After one that got through.
 const FURTHER: f64 = 2.5;
-/// It got through if it arrived at this share of its rate.
+/// It got through if it took not longer to arrive than to be sent, by this share.
 const THROUGH: f64 = 0.88;
 /// What arrived of a train that filled the path is what the path carries; this much is believed.
 const BELIEVED: f64 = 0.95;
 /// Share of the packets and bytes that must arrive for a result.
 const NEEDED_PERCENT: u64 = 75;
-/// Arriving faster than this share of the sent rate, something held them up.
+/// Arriving so many times faster than it was sent, something held it up.
 const MOST_RATIO: f64 = 1.5;
 /// A train has so many packets at least, since one that waits beside others shifts the result by its own length...
 const PACKETS: u32 = 6;
 /// ...and this length, doubled each time that it deceived, up to the longest.
 const LENGTH: f64 = 0.025;
 const LONGEST: f64 = 0.4;
+/// A train that took longer than this, µs, was interrupted.
+const LONGEST_TRAIN: i64 = 1_000_000;
 /// Results that have not come after this, beyond a round trip, do not come.
 const WAIT: Duration = Duration::from_millis(400);
 /// From one that failed to the next; doubles up to the longest.
@@ -187,13 +189,13 @@ impl Probes {
         if !enough(train.packets, train.probe.packets) || !enough(train.bytes, train.probe.bytes) {
             return None;
         }
-        let (sent, arrived) = train.rates()?;
-        if arrived > sent * MOST_RATIO {
+        let Rates { sent, arrived, stretch } = train.rates()?;
+        if stretch < 1.0 / MOST_RATIO {
             self.fail(now);
             return None;
         }
-        let is_through = arrived >= sent * THROUGH;
-        let rate = if is_through { sent.min(arrived) } else { arrived * BELIEVED };
+        let is_through = stretch <= 1.0 / THROUGH;
+        let rate = if is_through { sent } else { sent.min(arrived) * BELIEVED };
         if !is_through || rate < estimate {
             self.fail(now);
         } else {
@@ -212,14 +214,26 @@ impl Probes {
 }
 
 impl Train {
-    /// As sent and as arrived, bit/s.
-    fn rates(&self) -> Option<(f64, f64)> {
+    fn rates(&self) -> Option<Rates> {
         let sending = self.last_sent.0.checked_sub(self.first_sent)?;
         let arriving = self.last_arrived.checked_sub(self.first_arrived.0)?;
-        if !(1..=2_000_000).contains(&sending) || !(1..=2_000_000).contains(&arriving) {
+        if !(1..=LONGEST_TRAIN).contains(&sending) || !(1..=LONGEST_TRAIN).contains(&arriving) {
             return None;
         }
+        // The last one sent begins a time that is not over; the first that arrived ends one that was not measured.
         let rate = |bytes: u64, micros: i64| bytes as f64 * 8_000_000.0 / micros as f64;
-        Some((rate(self.bytes - self.last_sent.1, sending), rate(self.bytes - self.first_arrived.1, arriving)))
+        Some(Rates {
+            sent: rate(self.bytes - self.last_sent.1, sending),
+            arrived: rate(self.bytes - self.first_arrived.1, arriving),
+            stretch: arriving as f64 / sending as f64,
+        })
     }
+}
+
+/// What a train shows, bit/s.
+struct Rates {
+    sent: f64,
+    arrived: f64,
+    /// How much longer it took to arrive than to be sent. Its packets differ in size, so the rates do not tell.
+    stretch: f64,
 }
