@@ -19,6 +19,8 @@ const BEYOND: f64 = 60.0;
 const PATIENCE: Duration = Duration::from_millis(2_500);
 /// So does who is left with this share of what was there before.
 const STARVED: f64 = 0.5;
+/// Who is left with less than this share has no rival but a worse path.
+const OUTAGE: f64 = 0.1;
 /// Others keep it if this share of it is still there.
 const STAYS: f64 = 0.5;
 /// We begin with this share of what we had before.
@@ -30,6 +32,8 @@ const PACKET: f64 = 1_200.0 * 8.0;
 const KEEPS: f64 = 0.7;
 /// Fraction of a packet that is added each round trip, from the same equation.
 const RISES: f64 = 0.68;
+/// Not more than this multiple of what arrives is sent.
+const CLOCKED: f64 = 2.0;
 /// Each so often it is tested whether the others have gone...
 const TEST_EVERY: Duration = Duration::from_secs(12);
 /// ...by sending this share, so long at most.
@@ -146,6 +150,11 @@ impl Competition {
             standing.drained = 0.0;
         }
         let stands = now.since(standing.began) >= PATIENCE;
+        // Fair shares do not fall so far: the path carries less.
+        if seen.arrived < standing.rate * OUTAGE {
+            self.standing = None;
+            return;
+        }
         let is_stuck = now.since(standing.began) >= PATIENCE * 2;
         let is_drained =
             is_stuck || standing.drained > standing.longest + BEYOND || seen.arrived < standing.rate * STARVED;
@@ -176,6 +185,8 @@ impl Rival {
             self.filled = now;
         }
         let round_trip = seen.round_trip.as_secs_f64().max(0.02);
+        // TCP sends when something arrives: an outage stops it.
+        self.rate = self.rate.min(seen.arrived * CLOCKED);
         if seen.lost && now.since(self.fell) > seen.round_trip + Duration::from_millis(100) {
             self.rate *= KEEPS;
             self.fell = now;

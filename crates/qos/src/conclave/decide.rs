@@ -18,8 +18,8 @@ const MOST_AIM: f64 = 45.0;
 /// What the queue is off is to be gone after this, ms: two reports' intervals and what a frame takes. Shorter, frames that
 /// differ in size make the rate flutter; longer, what is wrong in the capacity becomes queue.
 const CORRECTS: f64 = 200.0;
-/// However long the queue, this share of the capacity is sent: 300 ms are drained in .4 s, and a picture remains.
-const LEAST_GAIN: f64 = 0.25;
+/// However long the queue, this share of the capacity is sent: 300 ms are drained in .7 s, and a picture remains.
+const LEAST_GAIN: f64 = 0.55;
 /// Others may not drain as we do: of the queue that was seen last, this share is taken to stand whatever was sent less.
 const DOUBT: f64 = 0.2;
 /// If all packets were marked (ECN), it would count as this queue, ms; less in proportion.
@@ -95,6 +95,8 @@ const WINDOW_SLACK: f64 = 50.0;
 const LEAST_WINDOW: f64 = 6_000.0;
 /// Beside others that keep queues, round trips vary by a part of that queue, s.
 const WINDOW_RIVAL: f64 = 0.1;
+/// More than this is not kept full, s: it would be an outage.
+const LONGEST_KEPT: f64 = 1.0;
 /// As for every controller: where the target is so many times what is sent, a frame is through before the next one.
 const AMPLE: f64 = 2.0;
 /// Assumed before the first report.
@@ -259,11 +261,10 @@ impl Conclave {
     /// How many bytes may be on their way: what the path carries in a round trip without queue, and until it is reported.
     pub(super) fn window_size(&self) -> u64 {
         let queue = self.queue / 1_000.0;
-        let round_trip = self.round_trip().as_secs_f64();
-        let round_trip =
-            if self.competition.is_on() { round_trip + WINDOW_RIVAL } else { (round_trip - queue).max(0.0) };
+        let own = (self.round_trip().as_secs_f64() - queue).max(0.0);
+        let kept = if self.competition.is_on() { queue.min(LONGEST_KEPT) + WINDOW_RIVAL } else { 0.0 };
         let slack = (2.0 * self.aim() + WINDOW_SLACK) / 1_000.0;
-        let time = round_trip + self.interval.as_secs_f64() * WINDOW_REPORTS + slack;
+        let time = own + kept + self.interval.as_secs_f64() * WINDOW_REPORTS + slack;
         (self.capacity * time / 8.0).max(LEAST_WINDOW) as u64
     }
 
