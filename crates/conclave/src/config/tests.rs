@@ -126,7 +126,7 @@ fn proxies_certificates_and_ice_servers_can_be_set_everywhere() {
         assert_eq!(config.public_addresses[0].port, Some(443));
         assert_eq!(config.public_addresses[1].port, None);
         assert_eq!(config.media_threads.get(), 5);
-        assert_eq!(config.qos_controller, conclave_media::Algorithm::Nada);
+        assert_eq!(config.qos_controller, Algorithm::Nada);
         assert!(config.proxies.proxy_protocol && !config.proxies.end_tls);
         assert!(config.proxies.trust("10.9.8.7".parse().expect("IP")));
         assert!(!config.proxies.trust("127.0.0.1".parse().expect("IP")));
