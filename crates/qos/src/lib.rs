@@ -25,8 +25,8 @@ mod scream;
 mod silence;
 mod units;
 
-pub use arrival::{ArrivalLog, Feedback};
 pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use arrival::{ArrivalLog, Feedback};
 pub use conclave::Conclave;
 pub use control::{
     CongestionController, Control, Demand, Ecn, NetworkState, PacketResult, Probe, ProbeId, SentPacket, Snapshot,
