@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use conclave_qos::{
-    ArrivalLog, Bitrate, CongestionController, Demand, Ecn, Gcc, Limits, Nada, Pacer, PacketResult, Probe, ProbeId,
-    Queued, Scream, SendHistory, SentPacket, Time, Turn,
+    ArrivalLog, Bitrate, Conclave, CongestionController, Demand, Ecn, Gcc, Limits, Nada, Pacer, PacketResult, Probe,
+    ProbeId, Queued, Scream, SendHistory, SentPacket, Time, Turn,
 };
 use proptest::prelude::*;
 
@@ -133,6 +133,11 @@ fn check(
 }
 
 proptest! {
+    #[test]
+    fn the_target_of_our_own_stays_within_its_limits(limits in limits(), events in prop::collection::vec(event(), 1..120)) {
+        check(Box::new(Conclave::new(limits)), limits, events)?;
+    }
+
     #[test]
     fn the_target_of_gcc_stays_within_its_limits(limits in limits(), events in prop::collection::vec(event(), 1..120)) {
         check(Box::new(Gcc::new(limits)), limits, events)?;

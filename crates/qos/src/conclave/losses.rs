@@ -2,9 +2,9 @@
 //!
 //! Losses that come with a queue are congestion, and the queue says so first. Losses without one are either chance (a
 //! radio link) or a path that cuts off what is too much (a policer, a short buffer). Nothing in a single report tells
-//! them apart, but a trial does: send a fifth less for a while. If the share that is lost stays, it was chance, and is
-//! believed to belong to the path from then on; if it falls to less than half, it was congestion, and what arrived
-//! before is all that the path carries.
+//! them apart, but a trial does: send a fifth less for a while. If a fifth less arrives, it was chance, and the share that
+//! is lost is believed to belong to the path from then on. If as much arrives as before, or far less is lost, it was
+//! congestion, and what arrived before is all that the path carries.
 
 use std::time::Duration;
 
@@ -24,8 +24,14 @@ pub(super) const TRIAL: f64 = 0.8;
 /// A trial is over when chance would have lost so many packets, or after this long.
 const EXPECTED: f64 = 8.0;
 const LONGEST_TRIAL: Duration = Duration::from_secs(4);
-/// Less than this share of the former losses is no chance (with eight expected, chance does that once in 25 times).
+/// Less than this share of the former losses is no chance (with eight expected, chance does that once in 25 times)...
 const FELL: f64 = 0.45;
+/// ...if this share of what arrived before still does: chance that comes in bursts, and pauses, leaves less.
+const NEARLY: f64 = 0.86;
+/// If this share of what arrived before arrives when a fifth less is sent, the rest was too much.
+const ARRIVES: f64 = 0.92;
+/// A path that loses more than this by chance carries no call: no trial is needed.
+const MOST_CHANCE: f64 = 0.4;
 /// After a trial that found chance, the next has to wait; twice as long after each, up to the longest.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(160);
@@ -47,6 +53,9 @@ struct Trial {
     counts_from: Time,
     began: Time,
     share: f64,
+    /// Packets a second.
+    pace: f64,
+    /// bit/s
     arrived: f64,
 }
 
@@ -124,9 +133,14 @@ impl Losses {
             return Verdict::Nothing;
         }
         let count = f64::from(self.packets);
+        let pace = self.pace(now, self.began);
         let share = self.close_window(now);
         let likely = self.inherent.max(TOLERATED);
         let chance = DEVIATIONS * (likely * (1.0 - likely) / count).sqrt();
+        if share > MOST_CHANCE {
+            self.unexplained = 0;
+            return Verdict::Congestion(arrived);
+        }
         if has_queue {
             // Congestion, which the queue tells of.
             self.unexplained = 0;
@@ -137,7 +151,7 @@ impl Losses {
             self.unexplained += 1;
             if self.unexplained >= WINDOWS && now >= self.next_trial {
                 self.unexplained = 0;
-                self.trial = Some(Trial { counts_from: now + answer, began: now, share, arrived });
+                self.trial = Some(Trial { counts_from: now + answer, began: now, share, pace, arrived });
             }
         }
         Verdict::Nothing
@@ -149,19 +163,26 @@ impl Losses {
         if !is_over || now.since(trial.counts_from) < WINDOW {
             return Verdict::Nothing;
         }
+        let pace = self.pace(now, trial.counts_from);
         let share = self.close_window(now);
         self.trial = None;
         self.next_trial = now + self.pause;
-        if share < trial.share * FELL {
+        let fell = share < trial.share * FELL && pace > trial.pace * NEARLY;
+        if fell || pace > trial.pace * ARRIVES {
             self.pause = SHORTEST_PAUSE;
             self.next_trial = now;
-            return Verdict::Congestion(trial.arrived / (1.0 - self.inherent));
+            return Verdict::Congestion(trial.arrived);
         }
         if !has_queue {
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
             self.inherent = ((share + trial.share) / 2.0).min(0.5);
         }
         Verdict::Nothing
+    }
+
+    /// Packets a second that arrived since then.
+    fn pace(&self, now: Time, since: Time) -> f64 {
+        f64::from(self.packets - self.lost.min(self.packets)) / now.since(since).as_secs_f64().max(0.001)
     }
 
     fn close_window(&mut self, now: Time) -> f64 {

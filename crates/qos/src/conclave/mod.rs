@@ -65,8 +65,10 @@ const PATH_EXPIRES: Duration = Duration::from_secs(2);
 const MARKS_FOLLOW: f64 = 0.25;
 /// What is sent is compared with what arrives over this.
 const COMPARED_OVER: Duration = Duration::from_millis(200);
-/// After losses turned out to be congestion, this share of what arrived is believed.
+/// After losses turned out to be congestion, this share of what arrived is believed...
 const CUT_OFF: f64 = 0.98;
+/// ...and no more for so long.
+const CUT_FOR: Duration = Duration::from_secs(8);
 
 /// Conclave's own congestion control.
 ///
@@ -107,6 +109,8 @@ pub struct Conclave {
     /// When the queue was last seen empty, or drained; when it was last seen not to be.
     empty: Time,
     full: Time,
+    /// Until then, losses say that the path carries no more than this, bit/s.
+    cut: Option<(Time, f64)>,
     /// Packets leave more slowly until then, so that the queue drains; when that last began.
     drain: Option<Time>,
     drained: Time,
@@ -154,6 +158,7 @@ impl Conclave {
             marks: 0.0,
             empty: Time::default(),
             full: Time::default(),
+            cut: None,
             drain: None,
             drained: Time::default(),
             filled: Time::default(),
@@ -212,6 +217,7 @@ impl Conclave {
         let verdict = self.losses.handle_report(now, (counts.packets, counts.lost), has_queue, arrived, self.answer());
         if let Verdict::Congestion(rate) = verdict {
             self.capacity = self.capacity.min(rate * CUT_OFF);
+            self.cut = Some((now + CUT_FOR, self.capacity));
             self.probes.handle_deception(now, self.capacity);
         }
         let found = self.probes.handle_report(now, self.target, self.worth(), self.round_trip());
@@ -227,6 +233,10 @@ impl Conclave {
             lost: counts.lost > 0 && has_queue,
             round_trip: self.round_trip(),
         };
+        if let Some((until, rate)) = self.cut {
+            self.capacity = self.capacity.min(rate);
+            self.cut = self.cut.filter(|_| now < until);
+        }
         self.competition.handle_report(now, seen);
         self.competition.bound(bps(self.limits.floor), self.worth());
         if let Some(rate) = self.competition.rate(now) {
@@ -320,7 +330,7 @@ impl CongestionController for Conclave {
         Snapshot {
             target: self.control().target,
             delay_based: Bitrate::bps(self.capacity as u64),
-            loss_based: None,
+            loss_based: self.cut.map(|(_, rate)| Bitrate::bps(rate as u64)),
             acknowledged: self.arrived.map(|rate| Bitrate::bps(rate as u64)),
             loss: self.losses.share(),
             round_trip: self.round_trip,

@@ -1,6 +1,6 @@
 //! Conditions and checks.
 
-use conclave_qos::{CongestionController, Gcc, Limits, Nada, Scream};
+use conclave_qos::{Conclave, CongestionController, Gcc, Limits, Nada, Scream};
 
 use super::{Application, Flow, Link, Path, run};
 
@@ -278,13 +278,19 @@ pub const SCENARIOS: &[Scenario] = &[
 /// Makes a controller.
 pub type Make = fn() -> Box<dyn CongestionController>;
 
+pub const CONCLAVE: Make = || Box::new(Conclave::new(Limits::default()));
 pub const GCC: Make = || Box::new(Gcc::new(Limits::default()));
 pub const NADA: Make = || Box::new(Nada::new(Limits::default()));
 pub const SCREAM: Make = || Box::new(Scream::new(Limits::default()));
 
 /// Runs one with GCC; the same seed gives the same run.
 pub fn play(scenario: &Scenario, seed: u64) -> (Figures, Vec<String>) {
-    let (figures, targets) = run_with(GCC, scenario, seed);
+    play_with(GCC, scenario, seed)
+}
+
+/// Runs one and checks it.
+pub fn play_with(make: Make, scenario: &Scenario, seed: u64) -> (Figures, Vec<String>) {
+    let (figures, targets) = run_with(make, scenario, seed);
     let failed = scenario.checks.iter().filter(|check| !check.holds(&figures, &targets));
     let failed = failed.map(|check| format!("{}, seed {seed}: {check:?}; {figures:?}", scenario.name)).collect();
     (figures, failed)
