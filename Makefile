@@ -57,6 +57,7 @@ bench: $(PAGE) ## Measures; figures are also appended to target/bench/results.js
 	cargo bench --locked -p conclave-qos --bench scenarios
 	cargo bench --locked -p conclave-qos --bench cost
 	cargo bench --locked -p conclave-qos --bench fec
+	cargo bench --locked -p conclave-qos --bench playout
 	cargo bench --locked -p conclave-sfu --bench forwarding
 	cargo bench --locked -p conclave-room --bench joining
 	cargo bench --locked -p conclave-rtp --bench sealing
