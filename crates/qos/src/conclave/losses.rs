@@ -32,6 +32,9 @@ const NEARLY: f64 = 0.86;
 const ARRIVES: f64 = 0.92;
 /// A path that loses more than this by chance carries no call: no trial is needed.
 const MOST_CHANCE: f64 = 0.4;
+/// More than this of what was sent before is no trial, and there is another after this.
+const TOO_MUCH: f64 = 0.9;
+const AGAIN: Duration = Duration::from_secs(1);
 /// After a trial that found chance, the next has to wait; twice as long after each, up to the longest.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(160);
@@ -53,7 +56,8 @@ struct Trial {
     counts_from: Time,
     began: Time,
     share: f64,
-    /// Packets a second.
+    /// Packets a second: sent, and arrived.
+    sent: f64,
     pace: f64,
     /// bit/s
     arrived: f64,
@@ -133,7 +137,7 @@ impl Losses {
             return Verdict::Nothing;
         }
         let count = f64::from(self.packets);
-        let pace = self.pace(now, self.began);
+        let (sent, pace) = self.paces(now, self.began);
         let share = self.close_window(now);
         let likely = self.inherent.max(TOLERATED);
         let chance = DEVIATIONS * (likely * (1.0 - likely) / count).sqrt();
@@ -151,7 +155,7 @@ impl Losses {
             self.unexplained += 1;
             if self.unexplained >= WINDOWS && now >= self.next_trial {
                 self.unexplained = 0;
-                self.trial = Some(Trial { counts_from: now + answer, began: now, share, pace, arrived });
+                self.trial = Some(Trial { counts_from: now + answer, began: now, share, sent, pace, arrived });
             }
         }
         Verdict::Nothing
@@ -163,10 +167,15 @@ impl Losses {
         if !is_over || now.since(trial.counts_from) < WINDOW {
             return Verdict::Nothing;
         }
-        let pace = self.pace(now, trial.counts_from);
+        let (sent, pace) = self.paces(now, trial.counts_from);
         let share = self.close_window(now);
         self.trial = None;
         self.next_trial = now + self.pause;
+        if sent > trial.sent * TOO_MUCH {
+            // The rate was rising: it was not less that was sent.
+            self.next_trial = now + AGAIN;
+            return Verdict::Nothing;
+        }
         let fell = share < trial.share * FELL && pace > trial.pace * NEARLY;
         if fell || pace > trial.pace * ARRIVES {
             self.pause = SHORTEST_PAUSE;
@@ -180,9 +189,11 @@ impl Losses {
         Verdict::Nothing
     }
 
-    /// Packets a second that arrived since then.
-    fn pace(&self, now: Time, since: Time) -> f64 {
-        f64::from(self.packets - self.lost.min(self.packets)) / now.since(since).as_secs_f64().max(0.001)
+    /// Packets a second since then: sent, and arrived.
+    fn paces(&self, now: Time, since: Time) -> (f64, f64) {
+        let seconds = now.since(since).as_secs_f64().max(0.001);
+        let arrived = self.packets - self.lost.min(self.packets);
+        (f64::from(self.packets) / seconds, f64::from(arrived) / seconds)
     }
 
     fn close_window(&mut self, now: Time) -> f64 {
