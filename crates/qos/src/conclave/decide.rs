@@ -79,9 +79,9 @@ const FREE: Duration = Duration::from_millis(400);
 pub(super) const PARTIAL: f64 = 0.85;
 
 /// For so long after a pause...
-const CLAIM: Duration = Duration::from_millis(2_500);
+const CLAIM: Duration = Duration::from_millis(2_000);
 /// ...this share of what was there before is held: others have taken it, and give way as they see the queue...
-const CLAIMS: f64 = 0.92;
+const CLAIMS: f64 = 1.0;
 /// ...but only while it is shorter than this, ms: then it was not only others.
 const CLAIM_QUEUE: f64 = 80.0;
 

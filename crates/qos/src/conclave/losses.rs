@@ -24,10 +24,8 @@ pub(super) const TRIAL: f64 = 0.8;
 /// A trial is over when chance would have lost so many packets, or after this long.
 const EXPECTED: f64 = 8.0;
 const LONGEST_TRIAL: Duration = Duration::from_secs(4);
-/// Less than this share of the former losses is no chance (with eight expected, chance does that once in 25 times)...
+/// Less than this share of the former losses is no chance (with eight expected, chance does that once in 25 times).
 const FELL: f64 = 0.45;
-/// ...if this share of what arrived before still does: chance that comes in bursts, and pauses, leaves less.
-const NEARLY: f64 = 0.86;
 /// If this share of what arrived before arrives when a fifth less is sent, the rest was too much.
 const ARRIVES: f64 = 0.92;
 /// A path that loses more than this by chance carries no call: no trial is needed.
@@ -176,7 +174,7 @@ impl Losses {
             self.next_trial = now + AGAIN;
             return Verdict::Nothing;
         }
-        let fell = share < trial.share * FELL && pace > trial.pace * NEARLY;
+        let fell = share < trial.share * FELL;
         if fell || pace > trial.pace * ARRIVES {
             self.pause = SHORTEST_PAUSE;
             self.next_trial = now;
@@ -184,7 +182,8 @@ impl Losses {
         }
         if !has_queue {
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-            self.inherent = ((share + trial.share) / 2.0).min(0.5);
+            // Of two, the one without a burst.
+            self.inherent = share.min(trial.share).min(0.5);
         }
         Verdict::Nothing
     }

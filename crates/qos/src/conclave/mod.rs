@@ -67,8 +67,11 @@ const MARKS_FOLLOW: f64 = 0.25;
 const COMPARED_OVER: Duration = Duration::from_millis(200);
 /// After losses turned out to be congestion, this share of what arrived is believed...
 const CUT_OFF: f64 = 0.98;
-/// ...and no more for so long.
-const CUT_FOR: Duration = Duration::from_secs(8);
+/// ...and no more for so long; twice as long each time that it shows again soon. Chance that comes in bursts is mistaken
+/// for a cut now and then, but not again and again.
+const SHORTEST_CUT: Duration = Duration::from_secs(2);
+const LONGEST_CUT: Duration = Duration::from_secs(30);
+const CUT_AGAIN: Duration = Duration::from_secs(6);
 
 /// Conclave's own congestion control.
 ///
@@ -111,6 +114,8 @@ pub struct Conclave {
     full: Time,
     /// Until then, losses say that the path carries no more than this, bit/s.
     cut: Option<(Time, f64)>,
+    cut_for: Duration,
+    was_cut: Time,
     /// Packets leave more slowly until then, so that the queue drains; when that last began.
     drain: Option<Time>,
     drained: Time,
@@ -159,6 +164,8 @@ impl Conclave {
             empty: Time::default(),
             full: Time::default(),
             cut: None,
+            cut_for: SHORTEST_CUT,
+            was_cut: Time::default(),
             drain: None,
             drained: Time::default(),
             filled: Time::default(),
@@ -217,7 +224,10 @@ impl Conclave {
         let verdict = self.losses.handle_report(now, (counts.packets, counts.lost), has_queue, arrived, self.answer());
         if let Verdict::Congestion(rate) = verdict {
             self.capacity = self.capacity.min(rate * CUT_OFF);
-            self.cut = Some((now + CUT_FOR, self.capacity));
+            let is_again = now.since(self.was_cut) < CUT_AGAIN;
+            self.cut_for = if is_again { (self.cut_for * 2).min(LONGEST_CUT) } else { SHORTEST_CUT };
+            self.was_cut = now + self.cut_for;
+            self.cut = Some((self.was_cut, self.capacity));
             self.probes.handle_deception(now, self.capacity);
         }
         let found = self.probes.handle_report(now, self.target, self.worth(), self.round_trip());
