@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use super::PACKET;
 use crate::Time;
 
 /// A queue of this much above the one aimed at, ms, may be one that others keep.
@@ -17,7 +18,7 @@ const STANDS: f64 = 20.0;
 const BEYOND: f64 = 60.0;
 /// Short transfers are waited for so long.
 const PATIENCE: Duration = Duration::from_millis(2_500);
-/// So does who is left with this share of what was there before.
+/// Who is left with this share of what was there before need not have sent less by itself.
 const STARVED: f64 = 0.5;
 /// Who is left with less than this share has no rival but a worse path.
 const OUTAGE: f64 = 0.1;
@@ -25,8 +26,6 @@ const OUTAGE: f64 = 0.1;
 const STAYS: f64 = 0.5;
 /// We begin with this share of what we had before.
 const BEGIN: f64 = 0.8;
-/// What a TCP flow sends more each round trip: a packet, bits.
-const PACKET: f64 = 1_200.0 * 8.0;
 /// What stays after a loss: TCP's half is for a window, whose queue stays when it is halved. A rate that falls by this
 /// and rises by a packet has the mean of a TCP flow (Yang and Lam, ICNP 2000: a = 4 (1 - b^2) / 3 for b = .7 is .68).
 const KEEPS: f64 = 0.7;
@@ -103,7 +102,7 @@ impl Competition {
         self.rival.is_some()
     }
 
-    /// Takes a report in; says what to go on with where competing has just ended.
+    /// Takes a report in: begins to compete, goes on, or ends.
     pub(super) fn handle_report(&mut self, now: Time, seen: Seen) {
         let passed = now.since(self.updated).min(seen.round_trip + Duration::from_millis(250)).as_secs_f64();
         self.updated = now;
@@ -115,6 +114,13 @@ impl Competition {
             return;
         }
         self.watch(now, passed, seen);
+    }
+
+    /// The rate stays within these, bit/s; the first is not above the second.
+    pub(super) fn bound(&mut self, low: f64, high: f64) {
+        if let Some(rival) = &mut self.rival {
+            rival.rate = rival.rate.clamp(low, high);
+        }
     }
 
     fn watch(&mut self, now: Time, passed: f64, seen: Seen) {
@@ -192,19 +198,6 @@ impl Rival {
             self.fell = now;
         } else if !self.is_testing(now) {
             self.rate += RISES * PACKET * passed / (round_trip * round_trip);
-        }
-    }
-
-    fn bound(&mut self, low: f64, high: f64) {
-        self.rate = self.rate.clamp(low, high);
-    }
-}
-
-impl Competition {
-    /// The rate stays within these.
-    pub(super) fn bound(&mut self, low: f64, high: f64) {
-        if let Some(rival) = &mut self.rival {
-            rival.bound(low, high);
         }
     }
 }

@@ -75,7 +75,7 @@ const CUT_AGAIN: Duration = Duration::from_secs(6);
 
 /// Conclave's own congestion control.
 ///
-/// Takes transport-wide feedback or RFC 8888, best each 50 ms, and marks. Bounded in memory (about 12 KiB), which is
+/// Takes transport-wide feedback or RFC 8888, best each 50 ms, and marks. Bounded in memory (about 14 KiB), which is
 /// allocated at once. Whatever is reported, the target stays within [`Limits`].
 #[derive(Debug)]
 pub struct Conclave {
