@@ -9,7 +9,7 @@ use crate::{Bitrate, NetworkState, Time};
 /// The queue that is aimed at, ms: this, and [`AIM`] at 1 Mbit/s by the root of the rate, so that of two flows the one
 /// that has more gives way first. Twice as much makes rates equal faster, and everybody wait longer.
 const LEAST_AIM: f64 = 2.0;
-const AIM: f64 = 16.0;
+const AIM: f64 = 13.0;
 const AIM_RATE: f64 = 1e6;
 /// At low rates a single packet takes longer than that: one that waits is no queue yet...
 const PACKETS_AIMED_AT: f64 = 1.25;

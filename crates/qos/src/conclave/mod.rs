@@ -9,7 +9,7 @@
 //! - **The capacity** ([`decide`]) is what arrives while a queue stands: at once where the queue grows or is long, slowly
 //!   where it is as it should be. Without a queue it only rises. So an application that sends little neither lowers nor
 //!   raises it.
-//! - **The aim** is 18 ms at 1 Mbit/s, more for who has less, so that flows with the same controller become equal. Every
+//! - **The aim** is 15 ms at 1 Mbit/s, more for who has less, so that flows with the same controller become equal. Every
 //!   few seconds the queue is emptied for a moment to see the base delay. Who sees others do it joins, so newcomers
 //!   learn the base, too.
 //! - **Room** ([`probes`]): where no queue comes although all was sent, and where an application waits for room for its
