@@ -35,7 +35,7 @@ const RISES: f64 = 0.68;
 const CLOCKED: f64 = 2.0;
 /// Each so often it is tested whether the others have gone...
 const TEST_EVERY: Duration = Duration::from_secs(12);
-/// ...by sending this share, so long at most.
+/// ...by sending this share of what arrives, so long at most.
 const TEST: f64 = 0.5;
 const TEST_LENGTH: Duration = Duration::from_millis(1_500);
 
@@ -61,6 +61,8 @@ struct Standing {
 #[derive(Clone, Copy, Debug)]
 struct Rival {
     rate: f64,
+    /// What to send while testing.
+    test: f64,
     fell: Time,
     tested: Time,
     /// When there was a queue.
@@ -95,7 +97,7 @@ impl Competition {
     /// What to send while competing, bit/s; none while not.
     pub(super) fn rate(&self, now: Time) -> Option<f64> {
         let rival = self.rival?;
-        Some(if rival.is_testing(now) { rival.rate * TEST } else { rival.rate })
+        Some(if rival.is_testing(now) { rival.test } else { rival.rate })
     }
 
     pub(super) fn is_on(&self) -> bool {
@@ -172,7 +174,7 @@ impl Competition {
     fn begin(&mut self, now: Time) {
         if let Some(standing) = self.standing.take() {
             let rate = standing.rate * BEGIN;
-            self.rival = Some(Rival { rate, fell: now, tested: now, filled: now });
+            self.rival = Some(Rival { rate, test: rate * TEST, fell: now, tested: now, filled: now });
         }
     }
 }
@@ -193,6 +195,9 @@ impl Rival {
         let round_trip = seen.round_trip.as_secs_f64().max(0.02);
         // TCP sends when something arrives: an outage stops it.
         self.rate = self.rate.min(seen.arrived * CLOCKED);
+        if !self.is_testing(now) {
+            self.test = self.rate.min(seen.arrived) * TEST;
+        }
         if seen.lost && now.since(self.fell) > seen.round_trip + Duration::from_millis(100) {
             self.rate *= KEEPS;
             self.fell = now;

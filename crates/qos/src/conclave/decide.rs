@@ -80,8 +80,9 @@ pub(super) const PARTIAL: f64 = 0.85;
 
 /// For so long after a pause...
 const CLAIM: Duration = Duration::from_millis(2_000);
-/// ...this share of what was there before is held: others have taken it, and give way as they see the queue...
-const CLAIMS: f64 = 1.0;
+/// ...this multiple of what was there before is sent, and nothing less is believed: others have taken it, and give way
+/// only as they see the queue; after the start, no less than what is believed...
+const CLAIMS: f64 = 1.2;
 /// ...but only while it is shorter than this, ms: then it was not only others.
 const CLAIM_QUEUE: f64 = 80.0;
 
@@ -187,7 +188,11 @@ impl Conclave {
         self.capacity = self.capacity.clamp(low, high);
         self.expected = self.path.expected_queue(now, &self.flight, self.capacity);
         let queue = self.expected.max(self.queue * DOUBT) + self.marks * MARKED;
-        let least = if self.has_claim(now) { CLAIMS } else { LEAST_GAIN };
+        let least = match (self.has_claim(now), self.has_paused) {
+            (true, true) => CLAIMS,
+            (true, false) => 1.0,
+            (false, _) => LEAST_GAIN,
+        };
         let mut rate = self.capacity * (1.0 + (self.aim() - queue) / CORRECTS).max(least);
         if self.losses.is_trying() {
             rate = rate.min(self.capacity * losses::TRIAL);

@@ -124,6 +124,7 @@ pub struct Conclave {
     /// The latest packet, and when sending last began after a pause.
     sent: Option<Time>,
     resumed: Option<Time>,
+    has_paused: bool,
 }
 
 /// What a report says of how many packets.
@@ -171,6 +172,7 @@ impl Conclave {
             filled: Time::default(),
             sent: None,
             resumed: None,
+            has_paused: false,
         }
     }
 
@@ -258,6 +260,7 @@ impl Conclave {
 impl CongestionController for Conclave {
     fn handle_sent(&mut self, packet: &SentPacket) {
         if self.sent.is_none_or(|sent| packet.at.since(sent) > PAUSE) {
+            self.has_paused = self.sent.is_some();
             self.resumed = Some(packet.at);
         }
         self.sent = Some(packet.at);
