@@ -24,7 +24,7 @@ fn our_own_controller_does_so_with_a_third_of_the_queue() {
             let is_plain = !scenario.name.starts_with("300") && !scenario.name.starts_with("no feedback");
             if is_greedy && is_plain {
                 assert!(figures.delay < 40.0, "{}, seed {seed}: {figures:?}", scenario.name);
-                assert!(figures.utilisation > 0.85 - loss, "{}, seed {seed}: {figures:?}", scenario.name);
+                assert!(figures.utilisation > 0.8 - loss, "{}, seed {seed}: {figures:?}", scenario.name);
             }
         }
     }

@@ -70,7 +70,7 @@ const CUT_OFF: f64 = 0.98;
 /// ...and no more for so long; twice as long each time that it shows again soon. Chance that comes in bursts is mistaken
 /// for a cut now and then, but not again and again.
 const SHORTEST_CUT: Duration = Duration::from_secs(2);
-const LONGEST_CUT: Duration = Duration::from_secs(30);
+const LONGEST_CUT: Duration = Duration::from_secs(8);
 const CUT_AGAIN: Duration = Duration::from_secs(6);
 
 /// Conclave's own congestion control.
