@@ -78,10 +78,10 @@ pub(super) fn ordinary(subscribers: usize, quick: bool) -> Scenario {
     Scenario { subscribers: if quick { subscribers / 5 } else { subscribers }, camera: camera(350), ..timed(quick) }
 }
 
-/// Meetings of five, one of whom sends: what waits behind the other packets of one fan-out is no delay of the server's.
-pub(super) fn meetings(quick: bool) -> Scenario {
-    let rooms = if quick { 2 } else { 20 };
-    Scenario { rooms, subscribers: 4, sample_every: 2, camera: camera(350), ..timed(quick) }
+/// Meetings in which one sends and so many receive.
+pub(super) fn meetings(receivers: usize, quick: bool) -> Scenario {
+    let rooms = if quick { 2 } else { 80 / receivers };
+    Scenario { rooms, subscribers: receivers, sample_every: 2, camera: camera(350), ..timed(quick) }
 }
 
 /// More than one core can send.

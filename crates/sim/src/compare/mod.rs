@@ -107,7 +107,10 @@ impl Comparison {
             self.tell(case, &floors, &measured, results, &mut print);
         }
         if "delay".contains(&self.only) {
-            self.delay(results, &mut print).await?;
+            // Of one receiver's packets none waits behind those of another.
+            for (case, receivers) in [("delay, one receiver", 1), ("delay", 4)] {
+                self.delay(case, receivers, results, &mut print).await?;
+            }
         }
         if "shards".contains(&self.only) {
             self.shards(results, &mut print).await?;
@@ -230,31 +233,37 @@ impl Comparison {
     }
 
     /// Conclave's own delay where one core is half busy.
-    async fn delay(&self, results: &mut Results, print: &mut impl FnMut(&str)) -> Result<(), CompareError> {
-        const CASE: &str = "delay";
-        let meetings = cases::meetings(self.quick);
-        let probe = self.measure(ServerKind::Conclave, CASE, &meetings).await?;
+    async fn delay(
+        &self,
+        case: &'static str,
+        receivers: usize,
+        results: &mut Results,
+        print: &mut impl FnMut(&str),
+    ) -> Result<(), CompareError> {
+        let meetings = cases::meetings(receivers, self.quick);
+        let probe = self.measure(ServerKind::Conclave, case, &meetings).await?;
         let busy =
             probe.usage.as_ref().map_or(0.0, |usage| usage.processor.as_secs_f64() / probe.elapsed.as_secs_f64());
-        let most = if self.quick { 10.0 } else { 150.0 };
+        let most = if self.quick { 10.0 } else { 600.0 / receivers as f64 };
         let rooms = (meetings.rooms as f64 * HALF_A_CORE / busy.max(1e-3)).clamp(2.0, most) as usize;
         let scenario = Scenario { rooms, ..meetings };
         let (mut outcomes, mut inside) = (Vec::new(), Vec::new());
         for _ in 0..self.runs.max(1) {
-            let (outcome, found) = self.measure_inside(CASE, &scenario).await?;
+            let (outcome, found) = self.measure_inside(case, &scenario).await?;
             outcomes.push(outcome);
             inside.extend(found);
         }
         print(&format!(
-            "\ndelay: from the publisher's send to the kernel's stamp at the receiver, {rooms} meetings of five, one of \
-             whom sends"
+            "\n{case}: from the publisher's send to the kernel's stamp at the receiver, {rooms} meetings of {}, one of \
+             whom sends",
+            receivers + 1
         ));
         for metric in ["server cpu", "latency p50", "latency p95", "latency p99", "loss"] {
             let unit = outcomes.iter().flat_map(Outcome::figures).find(|figure| figure.metric == metric);
             let values = outcomes.iter().filter_map(|outcome| find(outcome, metric)).collect();
             if let (Some(value), Some(Figure { unit, .. })) = (median(values), unit) {
                 print(&format!("  {metric:<30} {value:>12.2}  {unit}"));
-                results.keep("media", CASE, &Figure::new(format!("conclave: {metric}"), value, unit));
+                results.keep("media", case, &Figure::new(format!("conclave: {metric}"), value, unit));
             }
         }
         let own: Vec<_> = inside.iter().map(Inside::figures).collect();
@@ -264,7 +273,7 @@ impl Comparison {
             };
             let Some(value) = median(own.iter().filter_map(of).collect()) else { continue };
             print(&format!("  {:<30} {value:>12.3}  {}", first.metric, first.unit));
-            results.keep("media", CASE, &Figure::new(format!("conclave: {}", first.metric), value, first.unit));
+            results.keep("media", case, &Figure::new(format!("conclave: {}", first.metric), value, first.unit));
         }
         Ok(())
     }
