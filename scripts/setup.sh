@@ -68,7 +68,8 @@ setup_streaming() {
 }
 
 setup_test() {
-    scripts/wasm.sh prepare
+    # Without it one step fails, and says so; the others can run.
+    scripts/wasm.sh prepare || echo "the step wasm will fail: its target is missing" >&2
     setup_streaming
     setup_coturn
     install_packages chromium:chromium firefox-esr:firefox-esr shellcheck:shellcheck pebble:pebble \

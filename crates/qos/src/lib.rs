@@ -1,13 +1,14 @@
 //! Quality of service, without I/O: how much may be sent, and when.
 //!
-//! A sender keeps one [`CongestionController`] ([`Gcc`], [`Nada`] or [`Scream`]), one [`SendHistory`] and one
-//! [`Pacer`] per path. Its receiver keeps one [`ArrivalLog`] and sends back what arrived when, as
-//! transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01).
+//! A sender keeps one [`CongestionController`] ([`Conclave`], [`Gcc`], [`Nada`] or [`Scream`]; [`Algorithm`] names
+//! them), one [`SendHistory`] and one [`Pacer`] per path. Its receiver keeps one [`ArrivalLog`] and sends back what
+//! arrived when, as transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01).
 //!
-//! A receiver plays what arrives through [`playout`]: jitter buffers for sound and pictures, and what keeps them in step.
+//! What gets lost is repaired by the codes of [`fec`], as [`repair`] decides. A receiver plays what arrives through
+//! [`playout`]: jitter buffers for sound and pictures, and what keeps them in step.
 //!
 //! Time comes in as an argument; what is to be done comes out of `poll_*`. The same calls with the same
-//! arguments give the same answers. After warm-up nothing is allocated.
+//! arguments give the same answers. After warm-up controllers, pacer and books allocate nothing.
 
 mod algorithm;
 mod arrival;
