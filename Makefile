@@ -104,13 +104,11 @@ fuzz: ## Feeds the parsers with made-up input: make fuzz FUZZ_SECONDS=600
 .PHONY: fmt
 fmt: $(MODULES) ## Formats all code
 	cargo fmt --all
-	cargo fmt --manifest-path fuzz/Cargo.toml
 	npm --prefix web run format
 
 .PHONY: fmt-check
 fmt-check:
 	cargo fmt --all --check
-	cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 .PHONY: dev
 dev: $(MODULES) ## Starts the server and a page that reloads as you edit it

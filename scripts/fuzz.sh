@@ -9,6 +9,10 @@ command -v clang++ >/dev/null || command -v g++ >/dev/null || { echo "a C++ comp
 PATH="$PWD/target/tools/bin:$PATH"
 command -v cargo-fuzz >/dev/null || cargo install --quiet --locked --root target/tools cargo-fuzz
 
+# The program's own optimisation takes minutes for each target, and leaves out checks that are wanted here.
+export CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_STRIP=none
+export CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS=true CARGO_PROFILE_RELEASE_OVERFLOW_CHECKS=true
+
 # Without a sanitizer libFuzzer needs no nightly compiler; what is hunted here is panics, hangs and
 # unbounded growth, in code without `unsafe`.
 for target in fuzz/fuzz_targets/*.rs; do

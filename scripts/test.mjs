@@ -20,7 +20,10 @@ const IN_LINE = 3;
 /** @typedef {{ passed: number, failed: number }} Count */
 
 /** A step that is one check: it counts as one. */
-const asOne = (/** @type {string} */ _output, /** @type {boolean} */ ok) => ({ passed: Number(ok), failed: Number(!ok) });
+const asOne = (/** @type {string} */ _output, /** @type {boolean} */ ok) => ({
+  passed: Number(ok),
+  failed: Number(!ok),
+});
 
 /** Sums the numbers of every match; a command that failed without naming a failed test is itself one. */
 function countBy(/** @type {RegExp} */ passed, /** @type {RegExp} */ failed, least = 1) {
@@ -50,7 +53,12 @@ const nextest = await succeeds('cargo', ['nextest', '--version']);
  */
 const steps = [
   { name: 'fmt', says: 'Rust is formatted', run: ['make', '--no-print-directory', 'fmt-check'], minutes: 2 },
-  { name: 'shellcheck', says: 'scripts are sound', run: ['shellcheck', '.ci/run', ...shellScripts()], minutes: 2 },
+  {
+    name: 'shellcheck',
+    says: 'scripts are sound',
+    run: ['shellcheck', '.ci/run', ...shellScripts()],
+    minutes: 2,
+  },
   {
     name: 'scripts',
     says: 'what failed is told in a few lines, and two builds are compared to the bit',
@@ -61,7 +69,12 @@ const steps = [
     minutes: 1,
     count: byNode,
   },
-  { name: 'lint', says: 'the page: eslint and prettier', run: ['npm', '--prefix', 'web', 'run', 'lint'], minutes: 5 },
+  {
+    name: 'lint',
+    says: 'the page: eslint and prettier',
+    run: ['npm', '--prefix', 'web', 'run', 'lint'],
+    minutes: 5,
+  },
   { name: 'types', says: 'the page: types', run: ['npm', '--prefix', 'web', 'run', 'check'], minutes: 5 },
   {
     name: 'vitest',
@@ -86,7 +99,7 @@ const steps = [
   },
   {
     name: 'cargo',
-    says: 'Rust: unit, property and integration tests',
+    says: 'Rust: unit, property and integration tests, and the inputs that fuzzing found',
     run: nextest
       ? ['cargo', 'nextest', 'run', '--locked', '--workspace', '--no-fail-fast']
       : ['cargo', 'test', '--locked', '--workspace', '--no-fail-fast', '--lib', '--bins', '--tests'],
@@ -106,15 +119,6 @@ const steps = [
     run: ['node', '--test', '--test-reporter=tap', 'crates/wasm/tests/equality.test.mjs'],
     minutes: 10,
     count: byNode,
-  },
-  {
-    name: 'corpus',
-    says: 'the inputs that fuzzing found',
-    run: ['cargo', 'test', '--locked', '--manifest-path', 'fuzz/Cargo.toml'],
-    minutes: 15,
-    count: byCargo,
-    // The dependencies are compiled already, with the same settings.
-    env: { CARGO_TARGET_DIR: resolve(root, 'target') },
   },
   {
     name: 'deny',
@@ -139,16 +143,14 @@ const steps = [
   {
     name: 'program',
     says: 'the program for the browsers',
-    run: ['cargo', 'build', '--locked', '-p', 'conclave'],
+    // Of the same choice of packages and targets as the tests, or else what they share is compiled again.
+    run: ['cargo', 'build', '--locked', '--workspace', '--bin', 'conclave', '--bin', 'conclave-soak', '--tests'],
     minutes: 20,
   },
   {
     name: 'soak',
     says: 'a minute of people who come and go leaves nothing behind',
-    run: [
-      ...['cargo', 'run', '--locked', '-p', 'conclave-sim', '--bin', 'conclave-soak', '--'],
-      ...['--program', 'target/debug/conclave', '--seconds', '60'],
-    ],
+    run: ['target/debug/conclave-soak', '--program', 'target/debug/conclave', '--seconds', '60'],
     minutes: 10,
   },
   {

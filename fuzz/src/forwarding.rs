@@ -185,7 +185,6 @@ fn config(participant: &ParticipantId, media: MediaState) -> LegConfig {
         number: LegNumber(1),
         media,
         decodes: vec![VideoCodec::Vp8, VideoCodec::H264],
-        red: None,
         audio_slots: mids("a", 2),
         video_slots: mids("v", 3),
     }

@@ -1,6 +1,7 @@
 //! What each fuzz target does with its input, and what must hold afterwards. The same functions run
 //! over `corpus/` as ordinary tests.
 
+mod bearer;
 mod bytes;
 mod controllers;
 mod fec;
@@ -19,6 +20,7 @@ mod turn;
 
 use conclave_proto::{ClientFrame, parse_client_frame};
 
+pub use bearer::bearer;
 pub use controllers::controllers;
 pub use fec::{flexfec, nack, reed_solomon, ulpfec};
 pub use forwarding::forwarding;

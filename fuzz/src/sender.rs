@@ -4,8 +4,8 @@ use conclave_qos::{Bitrate, Demand, Ecn, Gcc, Limits, Time};
 use conclave_rtp::rtcp::{Compound, FirEntry, MAX_COMPOUND, ReportBlock, Writer};
 use conclave_rtp::srtp::{Outbound, Profile, Side, pair};
 use conclave_rtp::{
-    Arena, ExtensionId, ExtensionIds, Outgoing, PacketId, PacketRef, Patch, PayloadType, Payloads, SendPayload, Sender,
-    SenderConfig, SlotConfig, Ssrc,
+    Arena, ExtensionId, ExtensionIds, Outgoing, PacketId, PacketRef, Parity, Patch, PayloadType, Payloads, SendPayload,
+    Sender, SenderConfig, SlotConfig, Ssrc,
 };
 
 use crate::bytes::Bytes;
@@ -69,7 +69,7 @@ impl Leg {
             sender,
             outbound,
             arena: Arena::default(),
-            payloads: Same([3; 1_300]),
+            payloads: Same([0x90; 1_300]),
             newest: [32_000; SLOTS as usize],
         }
     }
@@ -232,7 +232,17 @@ fn slot(ssrc: u32, rtx: Option<u32>) -> SlotConfig {
             dependency_descriptor: ExtensionId::new(6),
             ..ExtensionIds::default()
         },
+        parity: rtx.map(|rtx| parity(ssrc, rtx)),
         payloads: vec![SendPayload { payload_type: number(media), rtx: repeated, clock_rate }],
+        red: rtx.is_none().then(|| number(63)),
+    }
+}
+
+/// One in each way, which stay with their streams.
+fn parity(ssrc: u32, rtx: u32) -> Parity {
+    match ssrc {
+        2 => Parity::Flexfec { ssrc: Ssrc(100 + rtx), payload_type: number(49) },
+        _ => Parity::Ulpfec { red: number(118), payload_type: number(120), vp8: Some(number(96)), vp9: None },
     }
 }
 

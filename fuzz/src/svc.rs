@@ -20,7 +20,7 @@ pub fn svc_rewrite(data: &[u8]) -> usize {
     let prediction = if kind & 2 == 0 { Prediction::KeyPictures } else { Prediction::Always };
     let mut encoder = Encoder::new(codec, prediction);
     encoder.flexible = kind & 4 != 0;
-    let (mut line, mut decoder) = (Line::new(None), Decoder::default());
+    let (mut line, mut decoder) = (Line::new(), Decoder::default());
     let mut late: Vec<Sent> = Vec::new();
     for _ in 0..PICTURES {
         let Some(what) = bytes.u8() else { break };

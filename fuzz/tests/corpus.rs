@@ -163,6 +163,16 @@ fn sound_and_pictures_to_play() {
 }
 
 #[test]
+fn packets_for_bearers() {
+    run("bearer", |data| {
+        conclave_fuzz::bearer(data);
+    });
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/bearer/call");
+    let (sent, dropped) = conclave_fuzz::bearer(&fs::read(&path).expect("part of the repository"));
+    assert!(sent > 500 && dropped > 50, "{sent} packets, {dropped} frames dropped: it no longer tests bearers");
+}
+
+#[test]
 fn rtcp_compounds() {
     run("rtcp", |data| {
         conclave_fuzz::rtcp(data);

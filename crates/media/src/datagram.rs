@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::time::Instant;
 
+use conclave_qos::Ecn;
+
 use crate::remote::Remote;
 
 /// A datagram from the socket.
@@ -15,6 +17,8 @@ pub(crate) struct Datagram<'a> {
     /// When it arrived, which may be before it was read: what congestion control measures must not
     /// be how busy this machine is.
     pub(crate) at: Instant,
+    /// How it was marked on its way.
+    pub(crate) ecn: Ecn,
     /// What it holds; media is decrypted where it is.
     pub(crate) contents: &'a mut [u8],
 }
@@ -28,6 +32,8 @@ pub(crate) struct Packet<'a> {
     pub(crate) to: SocketAddr,
     /// When it arrived.
     pub(crate) at: Instant,
+    /// How it was marked on its way; [`Ecn::NotEct`] where that is not known.
+    pub(crate) ecn: Ecn,
     /// What it holds.
     pub(crate) contents: &'a [u8],
 }

@@ -301,6 +301,7 @@ impl Room {
         match word {
             Word::KeyframeWanted(slot) => self.conference.handle_keyframe_request(now, id, slot),
             Word::Estimate(estimate) => self.conference.handle_estimate(now, id, estimate),
+            Word::Copies(copies) => self.conference.handle_copies(now, id, copies),
             Word::Report { source, layer, ntp, timestamp } => {
                 let reports = self.conference.handle_sender_report(now, id, source, layer, ntp, timestamp);
                 for report in reports {

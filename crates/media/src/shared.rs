@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use conclave_proto::ParticipantId;
-use conclave_qos::{Algorithm, Time};
+use conclave_qos::{Algorithm, Ecn, Time};
 use conclave_rtp::Arena;
 use conclave_turn::{Client, Output, StreamId};
 
@@ -138,6 +138,7 @@ pub(crate) struct Run {
     pub(crate) destination: SocketAddr,
     /// From which of this machine's addresses; the system chooses if absent.
     pub(crate) local: Option<IpAddr>,
+    pub(crate) ecn: Ecn,
     pub(crate) packets: Range<usize>,
 }
 
@@ -246,9 +247,8 @@ impl Shared {
         }
     }
 
-    /// Sends what was sealed into the arena since it had `from` packets.
-    pub(crate) fn transmit_sealed(&mut self, now: Instant, path: Path, from: usize) {
-        let packets = from..self.arena.len();
+    /// Sends packets that were sealed into the arena. Only UDP can mark them.
+    pub(crate) fn transmit_sealed(&mut self, now: Instant, path: Path, ecn: Ecn, packets: Range<usize>) {
         if packets.is_empty() {
             return;
         }
@@ -258,7 +258,7 @@ impl Shared {
                     self.counters.packet_out(packet.len());
                 }
                 let local = Some(path.local.ip()).filter(|ip| self.local.contains(ip));
-                self.runs.push(Run { destination, local, packets });
+                self.runs.push(Run { destination, local, ecn, packets });
             }
             _ if self.front.is_none() => {
                 for packet in self.arena.packets(packets) {

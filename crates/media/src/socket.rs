@@ -1,29 +1,30 @@
 //! A shard's UDP socket: batches in (recvmmsg, GRO), runs of equal packets out (GSO).
 
-use std::io::{self, IoSliceMut};
+mod batch;
+
+use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use conclave_qos::Ecn;
 use conclave_rtp::Arena;
-use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSocketState};
+use quinn_udp::{EcnCodepoint, Transmit, UdpSocketState};
 
-use crate::datagram::{Datagram, Outgoing, canonical, for_socket};
+use crate::datagram::{Datagram, Outgoing, for_socket};
 use crate::shared::Run;
+use batch::{BATCH, Batch, Joined};
 
 /// The socket of a shard.
 pub(crate) struct MediaSocket {
     socket: UdpSocket,
     state: UdpSocketState,
     ipv6: bool,
-    receive: ReceiveBuffers,
+    batch: Box<Batch>,
+    /// A buffer for each place of the batch.
+    buffers: Vec<u8>,
     /// Where a run of packets is put together.
     run: Vec<u8>,
-}
-
-struct ReceiveBuffers {
-    bytes: Vec<u8>,
-    meta: [RecvMeta; BATCH_SIZE],
 }
 
 /// One buffer holds what the kernel joins into one GRO read; it never joins more than an IP packet
@@ -39,38 +40,32 @@ impl MediaSocket {
         socket.set_nonblocking(true)?;
         let ipv6 = socket.local_addr()?.is_ipv6();
         let state = UdpSocketState::new((&socket).into())?;
-        let receive = ReceiveBuffers { bytes: vec![0; BUFFER * BATCH_SIZE], meta: [RecvMeta::default(); BATCH_SIZE] };
-        Ok(Self { socket, state, ipv6, receive, run: Vec::with_capacity(RUN_BYTES) })
+        let (batch, buffers) = (Batch::new(), vec![0; BUFFER * BATCH]);
+        Ok(Self { socket, state, ipv6, batch, buffers, run: Vec::with_capacity(RUN_BYTES) })
     }
 
     /// Receives one batch and hands over its datagrams. Returns whether it was a full one, so that more
     /// are likely to wait.
     pub(crate) fn receive(&mut self, mut each: impl FnMut(Datagram<'_>)) -> io::Result<bool> {
-        let Self { socket, state, receive, .. } = self;
-        let ReceiveBuffers { bytes, meta } = receive;
-        let mut chunks = bytes.chunks_exact_mut(BUFFER);
-        // The buffer is as many chunks as the batch has places.
-        let mut slices: [IoSliceMut<'_>; BATCH_SIZE] =
-            std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
-        let count = match state.recv((&*socket).into(), &mut slices, meta) {
+        let count = match self.batch.receive(self.socket.as_fd(), &mut self.buffers, BUFFER) {
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             Err(error) => return Err(error),
         };
         let clock = Clock::now();
-        for (meta, slice) in meta.iter().zip(&mut slices).take(count) {
-            let source = canonical(meta.addr);
-            let local = meta.dst_ip.map(|ip| ip.to_canonical());
-            let at = clock.arrival(meta.timestamp);
-            let joined = slice.get_mut(..meta.len).unwrap_or_default();
-            if joined.is_empty() {
-                each(Datagram { source, local, at, contents: &mut [] });
+        for (index, buffer) in self.buffers.chunks_exact_mut(BUFFER).enumerate().take(count) {
+            let Some(joined) = self.batch.get(index) else { continue };
+            let Joined { source, local, stamp, ecn, length, stride } = joined;
+            let at = clock.arrival(stamp);
+            let contents = buffer.get_mut(..length).unwrap_or_default();
+            if contents.is_empty() {
+                each(Datagram { source, local, at, ecn, contents: &mut [] });
             }
-            for contents in joined.chunks_mut(meta.stride.max(1)) {
-                each(Datagram { source, local, at, contents });
+            for contents in contents.chunks_mut(stride.unwrap_or(length).max(1)) {
+                each(Datagram { source, local, at, ecn, contents });
             }
         }
-        Ok(count == BATCH_SIZE)
+        Ok(count == BATCH)
     }
 
     /// Sends as many as the socket takes now, from the front. Returns how many were taken; one that
@@ -89,7 +84,7 @@ impl MediaSocket {
                 }
                 &self.run
             };
-            match self.transmit(first.destination, first.local, contents, first.contents.len()) {
+            match self.transmit(first.destination, first.local, Ecn::NotEct, contents, first.contents.len()) {
                 Ok(()) => sent += length,
                 Err(Blocked) => break,
             }
@@ -107,7 +102,7 @@ impl MediaSocket {
                 let (length, size) = equal_length(sizes, most);
                 let next = run.packets.start + length.max(1);
                 let contents = arena.contiguous(run.packets.start..next);
-                if self.transmit(run.destination, run.local, contents, size).is_err() {
+                if self.transmit(run.destination, run.local, run.ecn, contents, size).is_err() {
                     return sent;
                 }
                 run.packets.start = next;
@@ -121,12 +116,13 @@ impl MediaSocket {
         &self,
         destination: SocketAddr,
         local: Option<IpAddr>,
+        ecn: Ecn,
         contents: &[u8],
         size: usize,
     ) -> Result<(), Blocked> {
         let transmit = Transmit {
             destination: for_socket(destination, self.ipv6),
-            ecn: None,
+            ecn: codepoint(ecn),
             contents,
             segment_size: (contents.len() > size).then_some(size),
             src_ip: local,
@@ -171,6 +167,15 @@ impl Clock {
     fn arrival(self, stamp: Option<Duration>) -> Instant {
         let waited = stamp.and_then(|stamp| self.wall.checked_sub(stamp)).filter(|waited| *waited <= MOST_WAITED);
         waited.and_then(|waited| self.monotonic.checked_sub(waited)).unwrap_or(self.monotonic)
+    }
+}
+
+fn codepoint(mark: Ecn) -> Option<EcnCodepoint> {
+    match mark {
+        Ecn::NotEct => None,
+        Ecn::Ect0 => Some(EcnCodepoint::Ect0),
+        Ecn::Ect1 => Some(EcnCodepoint::Ect1),
+        Ecn::Ce => Some(EcnCodepoint::Ce),
     }
 }
 
@@ -259,5 +264,39 @@ mod tests {
             server.receive(|datagram| got.push(datagram.contents.len())).expect("received");
         }
         assert_eq!(got, sizes);
+    }
+
+    #[test]
+    fn how_a_run_is_marked_is_told_of_each_of_its_datagrams() {
+        for (server, client) in [("127.0.0.1:0", "127.0.0.1:0"), ("[::]:0", "[::]:0"), ("[::]:0", "127.0.0.1:0")] {
+            let server = UdpSocket::bind(server).expect("a socket");
+            let port = server.local_addr().expect("bound").port();
+            let is_ipv6 = client.starts_with('[');
+            let mut server = MediaSocket::new(server).expect("usable");
+            let mut client = MediaSocket::new(UdpSocket::bind(client).expect("a socket")).expect("usable");
+            let address: IpAddr = if is_ipv6 { "::1" } else { "127.0.0.1" }.parse().expect("valid");
+            let destination = SocketAddr::new(address, port);
+            let marks = [(3, Ecn::Ce), (1, Ecn::NotEct), (2, Ecn::Ect1), (1, Ecn::Ect0), (2, Ecn::NotEct)];
+            let (mut arena, mut runs, mut expected) = (Arena::default(), Vec::new(), Vec::new());
+            for (count, ecn) in marks {
+                let from = arena.len();
+                for _ in 0..count {
+                    arena.begin()[..500].fill(7);
+                    arena.commit(500);
+                }
+                runs.push(Run { destination, local: None, ecn, packets: from..arena.len() });
+                expected.extend(std::iter::repeat_n((ecn, Some(address), 500), count));
+            }
+            assert_eq!(client.send_runs(&mut runs, &arena), marks.len());
+            let mut got = Vec::new();
+            while got.len() < expected.len() {
+                let readable = rustix::event::PollFd::new(&server.socket, rustix::event::PollFlags::IN);
+                rustix::event::poll(&mut [readable], None).expect("polls");
+                server
+                    .receive(|datagram| got.push((datagram.ecn, datagram.local, datagram.contents.len())))
+                    .expect("received");
+            }
+            assert_eq!(got, expected);
+        }
     }
 }

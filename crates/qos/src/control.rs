@@ -160,6 +160,12 @@ pub trait CongestionController: Send {
         None
     }
 
+    /// Whether it answers congestion marks as who sends with ECT(1) must: early, and in proportion to how many packets are
+    /// marked (RFC 9331, section 4.3).
+    fn takes_marks(&self) -> bool {
+        false
+    }
+
     /// A probe to send next. Ask after every `handle_*` until there is none.
     fn poll_probe(&mut self) -> Option<Probe>;
 

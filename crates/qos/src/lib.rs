@@ -4,6 +4,9 @@
 //! them), one [`SendHistory`] and one [`Pacer`] per path. Its receiver keeps one [`ArrivalLog`] and sends back what
 //! arrived when, as transport-wide feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01).
 //!
+//! Over QUIC datagrams, a data channel or TCP, which have a queue and a congestion control of their own, [`bearer`] stands
+//! in the pacer's place.
+//!
 //! What gets lost is repaired by the codes of [`fec`], as [`repair`] decides. A receiver plays what arrives through
 //! [`playout`]: jitter buffers for sound and pictures, and what keeps them in step.
 //!
@@ -12,6 +15,7 @@
 
 mod algorithm;
 mod arrival;
+pub mod bearer;
 mod conclave;
 mod control;
 pub mod fec;

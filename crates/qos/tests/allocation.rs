@@ -1,41 +1,14 @@
 //! Nothing is allocated per packet. Alone in its file: other tests would be counted, too.
-#![allow(unsafe_code, reason = "an allocator that counts is an allocator")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicU64, Ordering};
+mod counting;
+
 use std::time::Duration;
 
 use conclave_qos::{
     Algorithm, ArrivalLog, Bitrate, CongestionController, Demand, Limits, Pacer, PacketResult, Queued, SendHistory,
     SentPacket, Time, Turn,
 };
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: everything is left to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use counting::allocations;
 
 /// A sender and its receiver.
 struct Leg {
@@ -98,8 +71,8 @@ fn nothing_is_allocated_per_packet() {
             now: 0,
         };
         leg.run(40_000);
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        let before = allocations();
         leg.run(200_000);
-        assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0, "{algorithm}");
+        assert_eq!(allocations() - before, 0, "{algorithm}");
     }
 }

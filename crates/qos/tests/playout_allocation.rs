@@ -1,42 +1,15 @@
 //! Playing sound allocates nothing, playing pictures one list for each frame. Alone in its file: other tests would be
 //! counted, too.
-#![allow(unsafe_code, reason = "an allocator that counts is an allocator")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicU64, Ordering};
+mod counting;
+
 use std::time::Duration;
 
 use conclave_qos::Time;
 use conclave_qos::playout::{
     AudioConfig, AudioDecoder, AudioPacket, AudioPlayout, Dependence, Origin, VideoPacket, VideoPlayout,
 };
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: everything is left to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promises are passed on.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+use counting::allocations;
 
 struct Square;
 
@@ -113,9 +86,9 @@ fn sound_allocates_nothing_and_a_frame_one_list() {
         frames: 0,
     };
     call.run(10_000);
-    let (before, received) = (ALLOCATIONS.load(Ordering::Relaxed), call.video.stats().frames_received);
+    let (before, received) = (allocations(), call.video.stats().frames_received);
     call.run(20_000);
-    let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    let allocations = allocations() - before;
     let received = call.video.stats().frames_received - received;
     let stats = call.audio.stats();
     assert!(stats.concealment_events > 1_000 && stats.removed_samples_for_acceleration > 0, "{stats:?}");

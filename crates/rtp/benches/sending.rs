@@ -170,11 +170,13 @@ impl Leg {
             mid: None,
             is_audio: false,
             extensions: ids,
+            parity: None,
             payloads: vec![SendPayload {
                 payload_type: payload_type(VP8),
                 rtx: PayloadType::new(VP8_RTX),
                 clock_rate: 90_000,
             }],
+            red: None,
         };
         sender.set_slots((0..u32::from(slots)).map(slot).collect()).expect("as many as may be");
         let now = Time::since_start(Duration::from_secs(1));

@@ -26,8 +26,8 @@ pub use receive::{
     ReceiverEvent, Refused, StreamIndex, StreamSources,
 };
 pub use send::{
-    BadSlots, NotQueued, Outgoing, Patch, SendPayload, Sender, SenderConfig, SenderEvent, SenderStats, SlotConfig,
-    SlotStats,
+    BadSlots, NotQueued, Outgoing, Parity, Patch, SendPayload, Sender, SenderConfig, SenderEvent, SenderStats,
+    SlotConfig, SlotStats,
 };
 pub use session::{NotTaken, Session, SessionStats};
 pub use store::{PacketId, PacketRef, PacketStore, Payloads};

@@ -1,6 +1,6 @@
 //! Both halves of a leg, and its keys.
 
-use conclave_qos::Time;
+use conclave_qos::{Ecn, Time};
 use thiserror::Error;
 
 use crate::receive::{Media, Receiver, Refused};
@@ -105,6 +105,20 @@ impl Session {
         arrival: Time,
         packet: &'p mut [u8],
     ) -> Result<Option<Media<'p>>, NotTaken> {
+        self.handle_marked_packet(now, arrival, Ecn::NotEct, packet)
+    }
+
+    /// The same for a packet that is known to have come with this mark.
+    ///
+    /// # Errors
+    /// As [`handle_packet`](Self::handle_packet).
+    pub fn handle_marked_packet<'p>(
+        &mut self,
+        now: Time,
+        arrival: Time,
+        ecn: Ecn,
+        packet: &'p mut [u8],
+    ) -> Result<Option<Media<'p>>, NotTaken> {
         let Some(keys) = &mut self.keys else {
             self.stats.early += 1;
             return Err(NotTaken::NotConnected);
@@ -115,7 +129,7 @@ impl Session {
             return Ok(None);
         }
         let plain = keys.inbound.unprotect_rtp(packet)?;
-        self.receiver.handle_rtp(now, arrival, &packet[..plain.length]).map_err(|refused| {
+        self.receiver.handle_marked_rtp(now, arrival, ecn, &packet[..plain.length]).map_err(|refused| {
             match refused {
                 Refused::Duplicate => self.stats.duplicates += 1,
                 _ => self.stats.refused += 1,
@@ -155,6 +169,11 @@ impl Session {
         if let Some(keys) = &mut self.keys {
             self.sender.drain(now, payloads, &mut keys.outbound, arena);
         }
+    }
+
+    /// How what [`drain`](Self::drain) has sealed now is to be marked; see [`Sender::mark`].
+    pub fn mark(&mut self, now: Time) -> Ecn {
+        self.sender.mark(now)
     }
 
     /// Seals what both halves have to report and to ask into the arena: one compound, or as many as it takes.

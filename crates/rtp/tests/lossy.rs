@@ -81,7 +81,9 @@ fn session(sends: bool) -> Session {
             mid: Some("v".into()),
             is_audio: false,
             extensions,
+            parity: None,
             payloads,
+            red: None,
         };
         sender.set_slots(vec![slot]).expect("one slot");
     }

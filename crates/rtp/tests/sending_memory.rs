@@ -8,13 +8,14 @@ mod counting;
 #[allow(dead_code, reason = "other tests use the rest of it")]
 mod world;
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use conclave_qos::{ArrivalLog, Bitrate, Demand, Ecn, Gcc, Limits, Time};
-use conclave_rtp::rtcp::{Compound, Writer};
+use conclave_rtp::rtcp::{Compound, Packet, ReportBlock, Writer};
 use conclave_rtp::srtp::{Outbound, Profile, Side, pair};
 use conclave_rtp::{
-    Arena, Header, Outgoing, PacketId, PacketRef, Patch, Payloads, Sender, SenderConfig, SlotConfig, Ssrc,
+    Arena, Header, Outgoing, PacketId, PacketRef, Parity, Patch, Payloads, Sender, SenderConfig, SlotConfig, Ssrc,
 };
 use counting::{asked, in_use};
 use world::{AUDIO, NTP_AT_START, OPUS, OVERHEAD, VP8, audio_slot, payload_type, video_slot};
@@ -40,7 +41,8 @@ fn slots(video: u32) -> Vec<SlotConfig> {
 
 fn sender(video: u32) -> Sender {
     let config = SenderConfig { cname: "somebody".into(), ntp_at_start: NTP_AT_START, overhead: OVERHEAD };
-    let limits = Limits { start: Bitrate::kbps(20_000), ..Limits::default() };
+    // A probe of more than that is more packets than a report by source has room for.
+    let limits = Limits { start: Bitrate::kbps(20_000), ceiling: Bitrate::kbps(30_000), ..Limits::default() };
     let mut sender = Sender::new(config, Box::new(Gcc::new(limits)), 1);
     sender.set_slots(slots(video)).expect("as many as may be");
     sender
@@ -60,7 +62,21 @@ struct Leg {
     frame: u32,
     /// Pictures of two packets come every so many turns.
     every: u32,
+    far: Option<Far>,
 }
+
+/// A long way that loses packets.
+struct Far {
+    sent: u64,
+    round_trip: Duration,
+    /// Reports that the receiver has not answered: when they left, and what they call that.
+    reports: VecDeque<(Time, u32)>,
+}
+
+/// One of so many packets is lost on it.
+const LOST: u64 = 13;
+const ROUND_TRIP: Duration = Duration::from_millis(150);
+const PARITY_BOUND: isize = 192 * 1_024;
 
 impl Leg {
     fn new(video: u32, every: u32) -> Self {
@@ -78,7 +94,32 @@ impl Leg {
             numbers: vec![1; 3 + video as usize],
             frame: 0,
             every,
+            far: None,
         }
+    }
+
+    /// Half of the slots take FlexFEC, the others ULPFEC.
+    fn far(mut self) -> Self {
+        let parity = |index: u32| match index.is_multiple_of(2) {
+            true => Parity::Flexfec { ssrc: Ssrc(1_000 + index), payload_type: payload_type(49) },
+            false => Parity::Ulpfec {
+                red: payload_type(118),
+                payload_type: payload_type(120),
+                vp8: Some(payload_type(VP8)),
+                vp9: None,
+            },
+        };
+        let mut slots = slots(self.numbers.len() as u32 - 3);
+        (0..).zip(slots.iter_mut().skip(3)).for_each(|(index, slot)| slot.parity = Some(parity(index)));
+        self.sender.set_slots(slots).expect("as many as may be");
+        // VP8 with picture ids.
+        self.payloads = Same([0x90; 1_200]);
+        self.far = Some(Far { sent: 0, round_trip: ROUND_TRIP, reports: VecDeque::with_capacity(256) });
+        self
+    }
+
+    fn parity(&self) -> u64 {
+        (3..self.numbers.len() as u16).filter_map(|slot| self.sender.stats(slot)).map(|slot| slot.parity_packets).sum()
     }
 
     fn by_source(mut self) -> Self {
@@ -139,6 +180,12 @@ impl Leg {
         self.sender.drain(self.now, &self.payloads, &mut self.outbound, &mut self.arena);
         let ids = world::extensions();
         for packet in self.arena.packets(0..self.arena.len()) {
+            if let Some(far) = &mut self.far {
+                far.sent += 1;
+                if far.sent.is_multiple_of(LOST) {
+                    continue;
+                }
+            }
             let header = Header::parse(packet).expect("what is sent can be read");
             let sequence = ids.transport_sequence.and_then(|id| header.extensions.get(id)).expect("negotiated");
             match &mut self.by_source {
@@ -150,6 +197,22 @@ impl Leg {
         let mut writer = Writer::new(&mut buffer);
         self.sender.write_rtcp(self.now, &mut writer);
         while self.sender.poll_event().is_some() {}
+        if let Some(far) = &mut self.far {
+            let length = writer.len();
+            for packet in Compound::parse(&buffer[..length]).flatten() {
+                if let Packet::SenderReport { info, .. } = packet
+                    && info.ssrc == Ssrc(100)
+                {
+                    far.reports.push_back((self.now, (info.ntp >> 16) as u32));
+                }
+            }
+            if let Some((_, last_sender_report)) =
+                far.reports.pop_front_if(|(at, _)| self.now.since(*at) >= far.round_trip)
+            {
+                let block = ReportBlock { ssrc: Ssrc(100), last_sender_report, ..ReportBlock::default() };
+                self.feed(|writer| writer.receiver_report(Ssrc(1), &[block]).expect("fits"));
+            }
+        }
         let mut writer = Writer::new(&mut buffer);
         if let Some(feedback) = self.arrivals.poll_feedback(self.now) {
             writer.transport_feedback(Ssrc(1), Ssrc(0), &feedback).expect("fits");
@@ -196,6 +259,38 @@ fn a_warm_leg_allocates_for_no_packet() {
 fn nor_does_one_whose_receiver_reports_by_source() {
     // The latest 8,192 packets are remembered by source: there is room for them by then.
     allocates_for_no_packet(Leg::new(4, 1).by_source(), 1_000);
+}
+
+#[test]
+fn parity_takes_no_more_than_is_said_allocates_for_no_packet_and_is_given_back() {
+    let mut leg = Leg::new(4, 2).far();
+    let before = in_use();
+    (0..100).for_each(|_| leg.step());
+    let idle = in_use();
+    assert!(idle - before < 4_096, "{} bytes before it is needed", idle - before);
+    (0..1_000).for_each(|_| leg.turn());
+    let sent = leg.parity();
+    assert!(sent > 0);
+    let (asked_before, held) = (asked(), in_use());
+    // A plan is made twice a second, which takes memory while it lasts: between two of them nothing is asked for.
+    let quiet = (0..500).filter(|_| {
+        let before = asked();
+        leg.turn();
+        asked() == before
+    });
+    let quiet = quiet.count();
+    assert!(quiet >= 450, "{quiet} of 500 turns allocate nothing, {} allocations", asked() - asked_before);
+    assert!(in_use() - held < 4_096);
+    assert!(leg.parity() > sent);
+    // The way becomes short: what parity took is given back.
+    leg.far.as_mut().expect("far").round_trip = Duration::ZERO;
+    let resting = leg.now + Duration::from_secs(30);
+    while leg.now < resting {
+        leg.turn();
+    }
+    let given_back = held - in_use();
+    println!("parity took {given_back} bytes");
+    assert!((100 * 1_024..PARITY_BOUND + 4_096).contains(&given_back), "{given_back} bytes");
 }
 
 fn allocates_for_no_packet(mut leg: Leg, warm: u32) {

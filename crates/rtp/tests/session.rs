@@ -62,11 +62,13 @@ fn session() -> Session {
         mid: Some("out".into()),
         is_audio: false,
         extensions: ids(),
+        parity: None,
         payloads: vec![SendPayload {
             payload_type: payload_type(VP8),
             rtx: Some(payload_type(RTX)),
             clock_rate: 90_000,
         }],
+        red: None,
     };
     sender.set_slots(vec![slot]).expect("one slot");
     Session::new(receiver, sender)

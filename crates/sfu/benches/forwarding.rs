@@ -183,7 +183,6 @@ fn join(conference: &mut Conference, id: &ParticipantId, publishes: bool, tiles:
         number: LegNumber(1),
         media: MediaState { microphone: publishes, camera: publishes, ..MediaState::default() },
         decodes: vec![VideoCodec::Vp8],
-        red: None,
         audio_slots: mids("a", 3),
         video_slots: mids("v", tiles),
     };

@@ -215,8 +215,7 @@ impl Conference {
             number: config.number,
             connected: false,
             decodes: Decodes::new(&config.decodes),
-            red: config.red,
-            has_room_for_copies: true,
+            copies: 0,
             streams: Box::new(Lane::new_streams()),
             hears: None,
             audio: Vec::new(),
@@ -253,7 +252,6 @@ impl Conference {
         let now = self.advance(now);
         check_slots(&config)?;
         let Some(found) = self.legs.get_mut(leg.0) else { return Ok(()) };
-        found.red = config.red;
         let decodes = Decodes::new(&config.decodes);
         let before = std::mem::replace(&mut found.decodes, decodes);
         self.count_decoders(before, false);
@@ -393,6 +391,16 @@ impl Conference {
         }
     }
 
+    /// So many copies of earlier sounds go with each sound to a leg, because of what is lost on its way: they are part of what
+    /// its sounds take.
+    pub fn handle_copies(&mut self, now: Time, leg: LegId, copies: u8) {
+        let now = self.advance(now);
+        let Some(found) = self.legs.get_mut(leg.0).filter(|found| found.copies != copies) else { return };
+        found.copies = copies;
+        self.must_allocate(leg.0);
+        self.settle(now);
+    }
+
     /// A client asks for a key frame in one of its video slots (PLI or FIR).
     pub fn handle_keyframe_request(&mut self, now: Time, leg: LegId, slot: SlotId) {
         let now = self.advance(now);
@@ -416,7 +424,7 @@ impl Conference {
         self.watch_layers();
         self.turn = (self.turn + 1) % ALLOCATION_TURNS;
         for (key, leg) in self.legs.iter_mut_in_phase(self.turn, ALLOCATION_TURNS) {
-            let is_served = leg.shows() || leg.red.is_some() && leg.hears();
+            let is_served = leg.shows() || leg.hears();
             if is_served && now.since(leg.allocated_at) >= TICK && !std::mem::replace(&mut leg.must_allocate, true) {
                 self.allocate.push(key);
             }

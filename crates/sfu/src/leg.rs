@@ -22,9 +22,6 @@ pub struct LegConfig {
     pub media: MediaState,
     /// What the client can decode; VP8 is taken as given.
     pub decodes: Vec<VideoCodec>,
-    /// Whether the client takes Opus with redundancy ([`Codec::OpusRed`]) in its audio slots: then the
-    /// payload type (below 128) by which it knows Opus inside of it (RFC 2198 section 3).
-    pub red: Option<u8>,
     /// Receive-only audio sections, in order; [`crate::SlotId::Audio`] is a position in this list.
     pub audio_slots: Vec<Mid>,
     /// Receive-only video sections, in order; [`crate::SlotId::Video`] is a position in this list.
@@ -60,9 +57,8 @@ pub(crate) struct Leg {
     pub number: LegNumber,
     pub connected: bool,
     pub decodes: Decodes,
-    pub red: Option<u8>,
-    /// Whether the network has room for the copies.
-    pub has_room_for_copies: bool,
+    /// How many copies of earlier sounds go with each sound to it.
+    pub copies: u8,
     /// What it sends.
     pub streams: Box<Streams>,
     /// The only participant whose sound it is sent; none: the loudest.
@@ -214,11 +210,6 @@ impl<T> Slot<T> {
 impl Leg {
     pub fn decodes(&self, codec: Codec) -> bool {
         codec.video().is_none_or(|codec| self.decodes.has(codec))
-    }
-
-    /// Whether it is sent copies of sounds: then the payload type by which it knows Opus inside of them.
-    pub fn takes_copies(&self) -> Option<u8> {
-        self.red.filter(|_| self.has_room_for_copies)
     }
 
     /// Whether it is sent any picture.

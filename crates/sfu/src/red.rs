@@ -1,7 +1,5 @@
 //! Redundant audio (RFC 2198): a packet with copies of sounds that went before.
 
-use crate::patch::Patch;
-
 /// Most blocks of a packet; browsers send two, and nobody more than five.
 const MAX_BLOCKS: usize = 16;
 
@@ -13,8 +11,15 @@ pub(crate) struct Redundant {
     /// Of the primary's length.
     pub length: u16,
     blocks: u8,
-    /// The payload type that all blocks have; none if they differ.
-    payload_type: Option<u8>,
+}
+
+/// An earlier sound in a payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Earlier {
+    /// By how many ticks it is earlier than the packet.
+    pub behind: u16,
+    /// Where it is, as if nothing else were in the payload.
+    pub sound: Redundant,
 }
 
 impl Redundant {
@@ -22,17 +27,15 @@ impl Redundant {
     /// 16, or leave nothing for the primary block.
     pub fn parse(payload: &[u8]) -> Option<Self> {
         let (mut at, mut redundant, mut blocks) = (0usize, 0usize, 0u8);
-        let mut payload_type = payload.first().map(|head| head & 0x7f);
         loop {
             let head = *payload.get(at)?;
             blocks += 1;
-            payload_type = payload_type.filter(|first| *first == head & 0x7f);
             if head & 0x80 == 0 {
                 at += 1;
                 break;
             }
             let header = payload.get(at..at + 4)?;
-            redundant += usize::from(header[2] & 0x03) << 8 | usize::from(header[3]);
+            redundant += length_of(header);
             at += 4;
             if usize::from(blocks) >= MAX_BLOCKS {
                 return None;
@@ -40,24 +43,26 @@ impl Redundant {
         }
         let primary = at + redundant;
         let length = payload.len().checked_sub(primary).filter(|length| *length > 0)?;
-        Some(Self { primary: u16::try_from(primary).ok()?, length: u16::try_from(length).ok()?, blocks, payload_type })
+        Some(Self { primary: u16::try_from(primary).ok()?, length: u16::try_from(length).ok()?, blocks })
     }
 
-    /// What makes the payload one for a receiver that knows the blocks' codec by this payload type.
-    /// `None` if it cannot be made one.
-    pub fn translate(&self, payload_type: u8) -> Option<Patch> {
-        let mut patch = Patch::default();
-        if self.payload_type == Some(payload_type) {
-            return Some(patch);
-        }
-        // Blocks of several codecs cannot become one, and more than these do not fit into a patch.
-        self.payload_type.filter(|_| usize::from(self.blocks) <= Patch::CAPACITY)?;
-        for block in 1..self.blocks {
-            patch.set((block - 1) * 4, 0x80 | payload_type);
-        }
-        patch.set((self.blocks - 1) * 4, payload_type);
-        Some(patch)
+    /// The earlier sounds in the payload that this was read from, as they stand there: the oldest first.
+    pub fn earlier<'p>(&self, payload: &'p [u8]) -> impl Iterator<Item = Earlier> + use<'p> {
+        let copies = usize::from(self.blocks).saturating_sub(1);
+        let mut at = copies * 4 + 1;
+        payload.chunks_exact(4).take(copies).filter_map(move |header| {
+            let (start, length) = (at, length_of(header));
+            at += length;
+            let behind = u16::from_be_bytes([header[1], header[2]]) >> 2;
+            let sound = Self { primary: u16::try_from(start).ok()?, length: u16::try_from(length).ok()?, blocks: 1 };
+            (length > 0).then_some(Earlier { behind, sound })
+        })
     }
+}
+
+/// The length that a header of four bytes tells.
+fn length_of(header: &[u8]) -> usize {
+    usize::from(header[2] & 0x03) << 8 | usize::from(header[3])
 }
 
 #[cfg(test)]
@@ -87,21 +92,12 @@ mod tests {
     }
 
     #[test]
-    fn the_blocks_get_the_payload_type_that_the_receiver_knows() {
+    fn earlier_sounds_are_found_with_their_times() {
         let red = Redundant::parse(&TWO_BLOCKS).expect("valid");
-        assert_eq!(red.translate(111), Some(Patch::default()));
-        let mut payload = TWO_BLOCKS;
-        red.translate(109).expect("possible").apply(&mut payload);
-        assert_eq!((payload[0], payload[4]), (0x80 | 109, 109));
-        let again = Redundant::parse(&payload).expect("still valid");
-        assert_eq!((again.primary, again.length), (7, 3));
-    }
-
-    #[test]
-    fn blocks_of_several_codecs_stay_as_they_are_or_are_left_behind() {
-        let mut payload = TWO_BLOCKS;
-        payload[4] = 0;
-        assert_eq!(Redundant::parse(&payload).expect("valid").translate(111), None);
+        let earlier: Vec<_> = red.earlier(&TWO_BLOCKS).map(|e| (e.behind, e.sound.primary, e.sound.length)).collect();
+        assert_eq!(earlier, [(960, 5, 2)]);
+        let alone = [0x6f, 1, 2];
+        assert_eq!(Redundant::parse(&alone).expect("valid").earlier(&alone).count(), 0);
     }
 
     proptest! {
@@ -109,8 +105,9 @@ mod tests {
         fn whatever_is_read_lies_within_the_payload(payload in proptest::collection::vec(any::<u8>(), 0..80)) {
             if let Some(red) = Redundant::parse(&payload) {
                 prop_assert_eq!(usize::from(red.primary) + usize::from(red.length), payload.len());
-                if let Some(patch) = red.translate(100) {
-                    prop_assert!(patch.edits().iter().all(|(at, _)| u16::from(*at) < red.primary));
+                for earlier in red.earlier(&payload) {
+                    prop_assert!(earlier.sound.length > 0);
+                    prop_assert!(earlier.sound.primary + earlier.sound.length <= red.primary);
                 }
             }
         }

@@ -22,6 +22,12 @@ pub(crate) const MAX_PAYLOAD: usize = 1_500;
 /// How long a layer may be silent, while another of its source arrives, before it counts as absent.
 pub(crate) const LAYER_TIMEOUT: Duration = Duration::from_millis(400);
 
+/// Sounds that one packet can bring back.
+const MOST_RESTORED: usize = 4;
+
+/// What a copy takes besides itself (RFC 2198 section 3).
+const COPY_HEADER: usize = 4;
+
 /// Over about so many packets it is seen how much of a sound is copies: a second.
 const SHARE_SMOOTHING: f32 = 50.0;
 
@@ -80,6 +86,10 @@ pub(crate) struct Stream {
     is_redundant: bool,
     /// What share of a sound is not copies, lately.
     own_share: f32,
+    /// And what a copy of it would be of that.
+    copy_share: f32,
+    /// The packet before the gap that the latest one ended, and its timestamp.
+    before_gap: Option<(u64, Timestamp)>,
     epoch: u32,
     newest_timestamp: Timestamp,
     last_arrival: Option<Time>,
@@ -122,6 +132,8 @@ impl Stream {
             codec: None,
             is_redundant: false,
             own_share: 1.0,
+            copy_share: 1.0,
+            before_gap: None,
             epoch: 0,
             newest_timestamp: Timestamp::default(),
             last_arrival: None,
@@ -158,9 +170,48 @@ impl Stream {
             Arrival::Newest { contiguous: false } => before,
             _ => None,
         };
+        self.before_gap = match arrival {
+            Arrival::Newest { contiguous: false } => before.map(|before| (before, self.newest_timestamp)),
+            _ => None,
+        };
         self.last_arrival = self.last_arrival.max(Some(now));
         self.meter.add(now, packet.payload.len());
         Some(self.read(now, packet, payload, after_gap))
+    }
+
+    /// What a sound that came after a gap brings of those that are missing in it: the earliest first, as packets of their own
+    /// whose sound is in the same payload. They count as received.
+    pub fn restore(&mut self, packet: &RtpPacket<'_>, incoming: &Incoming) -> [Option<Incoming>; MOST_RESTORED] {
+        let mut restored = [None; MOST_RESTORED];
+        let (Some((last, timestamp)), Some(red)) = (self.before_gap.take(), incoming.red) else { return restored };
+        let packets = incoming.sequence.saturating_sub(last);
+        // Which number an earlier sound had is known only where all of them are equally long: not across silence.
+        let ticks = u64::try_from(incoming.timestamp - timestamp).unwrap_or(0);
+        let Some(each) = ticks.checked_div(packets).filter(|each| *each > 0 && ticks.is_multiple_of(packets)) else {
+            return restored;
+        };
+        let mut places = restored.iter_mut();
+        for earlier in red.earlier(packet.payload) {
+            let behind = u64::from(earlier.behind);
+            let back = behind / each;
+            if !behind.is_multiple_of(each) || back == 0 || back >= packets {
+                continue;
+            }
+            let sequence = incoming.sequence - back;
+            if self.window.insert(sequence) == Arrival::Late
+                && let Some(place) = places.next()
+            {
+                *place = Some(Incoming {
+                    sequence,
+                    timestamp: incoming.timestamp.plus(u32::from(earlier.behind).wrapping_neg()),
+                    marker: false,
+                    red: Some(earlier.sound),
+                    entry: false,
+                    ..*incoming
+                });
+            }
+        }
+        restored
     }
 
     /// Reads a packet again that could not be read when it came. `None` if that is still so.
@@ -214,8 +265,9 @@ impl Stream {
             Payload::Opus(red) => {
                 reading.red = red;
                 let own = red.map_or(packet.payload.len(), |red| usize::from(red.length));
-                let share = rate::wire_bytes(own) as f32 / rate::wire_bytes(packet.payload.len()) as f32;
-                self.own_share += (share - self.own_share) / SHARE_SMOOTHING;
+                let share = |bytes: usize| bytes as f32 / rate::wire_bytes(packet.payload.len()) as f32;
+                self.own_share += (share(rate::wire_bytes(own)) - self.own_share) / SHARE_SMOOTHING;
+                self.copy_share += (share(own + COPY_HEADER) - self.copy_share) / SHARE_SMOOTHING;
                 reading.entry = is_newest;
             }
             Payload::Vp8(descriptor) => {
@@ -317,6 +369,11 @@ impl Stream {
     pub fn rate_without_copies(&self) -> Option<Bitrate> {
         // At most all of it.
         self.rate().map(|rate| rate.percent((self.own_share * 100.0).round() as u64))
+    }
+
+    /// What one copy of each sound costs in the packets of others.
+    pub fn rate_of_a_copy(&self) -> Option<Bitrate> {
+        self.rate().map(|rate| rate.percent((self.copy_share * 100.0).round() as u64))
     }
 
     /// What its layers up to this one cost: all of it, if it has none to choose from.

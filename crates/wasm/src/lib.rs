@@ -4,6 +4,8 @@
 //! its hash. `tests/equality.test.mjs` compares the hashes with those of `examples/hashes.rs`, which calls the same functions
 //! natively. Only plain numbers cross the border, so that no generated code is needed on the other side.
 
+mod bearer;
+mod numbers;
 mod playout;
 
 use conclave_network::Kind;
@@ -44,6 +46,11 @@ exported! {
     fn playout_hash(seed: u32) -> u64 {
         playout::hash(seed)
     }
+
+    /// Sends a call over each kind of bearer and gives the hash of all that is handed over.
+    fn bearer_hash(seed: u32) -> u64 {
+        bearer::hash(seed)
+    }
 }
 
 #[cfg(test)]
@@ -59,9 +66,11 @@ mod tests {
 
     #[test]
     fn a_call_can_be_repeated_and_another_seed_is_another_call() {
-        let first = super::playout_hash(1);
-        assert_eq!(first, super::playout_hash(1));
-        assert_ne!(first, super::playout_hash(2));
-        assert_ne!(first, 0);
+        for hash in [super::playout_hash, super::bearer_hash] {
+            let first = hash(1);
+            assert_eq!(first, hash(1));
+            assert_ne!(first, hash(2));
+            assert_ne!(first, 0);
+        }
     }
 }

@@ -8,34 +8,14 @@ use conclave_qos::playout::{
     PlayoutPoint, References, SenderClock, Synchronizer, VideoPacket, VideoPlayout,
 };
 
+use crate::numbers::{Dice, Hash};
+
 const SECONDS: u64 = 30;
-/// The numbers of FNV, 64 bits (draft-eastlake-fnv).
-const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-const PRIME: u64 = 0x0000_0100_0000_01b3;
 
 /// The hash of every sample that is heard and of every time at which a frame is shown.
 pub(crate) fn hash(seed: u32) -> u64 {
     // A configuration that is always the same is within its ranges, or the hash is 0 everywhere, which the comparison tells.
     Call::new(seed).map_or(0, Call::play)
-}
-
-struct Hash(u64);
-
-impl Hash {
-    /// A word at a time: whatever changes, changes the hash.
-    fn add(&mut self, word: u64) {
-        self.0 = (self.0 ^ word).wrapping_mul(PRIME).rotate_left(29);
-    }
-}
-
-/// Numbers that look random (a linear congruential generator; Knuth, MMIX).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
 }
 
 /// Triangles of 150 to 300 Hz with noise, each payload another.
@@ -74,7 +54,7 @@ impl Call {
             audio: AudioPlayout::new(config).ok()?,
             video: VideoPlayout::new(90_000),
             voice: Voice(Dice(u64::from(seed) + 1)),
-            hash: Hash(OFFSET),
+            hash: Hash::default(),
             now: 0,
             sounds: Vec::new(),
             pictures: Vec::new(),
@@ -99,7 +79,7 @@ impl Call {
             self.hash.add(u64::from(self.video.poll_key_frame(now)));
             self.synchronize(now);
         }
-        self.hash.0
+        self.hash.get()
     }
 
     /// A packet of sound each 20 ms, a frame of three packets each 30; of each a twentieth is lost.

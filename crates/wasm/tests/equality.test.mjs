@@ -49,14 +49,23 @@ test('another seed has another hash, so that the hash is of what happened', () =
   assert.notEqual(difference(first, other), undefined);
 });
 
-for (const seed of [1, 2])
+for (const seed of [1, 2]) {
   test(`what is heard and shown of a call, seed ${seed}`, () => {
-    const example = resolve(target, 'release/examples/playout');
-    const [received] = parse(`0 0 ${seed} ${execFileSync(example, [`${seed}`], { encoding: 'utf8' }).trim()} call`);
-    assert.ok(received);
-    const told = difference(received, instantiate(module).playout_hash(seed));
-    assert.ok(told === undefined, told);
+    same('playout', seed, instantiate(module).playout_hash(seed));
   });
+  test(`what is sent of a call over each kind of bearer, seed ${seed}`, () => {
+    same('bearer', seed, instantiate(module).bearer_hash(seed));
+  });
+}
+
+/** The example of this name prints the same hash natively. */
+function same(/** @type {string} */ name, /** @type {number} */ seed, /** @type {bigint} */ hash) {
+  const example = resolve(target, `release/examples/${name}`);
+  const [call] = parse(`0 0 ${seed} ${execFileSync(example, [`${seed}`], { encoding: 'utf8' }).trim()} call`);
+  assert.ok(call);
+  const told = difference(call, hash);
+  assert.ok(told === undefined, told);
+}
 
 function run(/** @type {string} */ command, /** @type {string[]} */ args) {
   execFileSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });

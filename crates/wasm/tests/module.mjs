@@ -6,7 +6,7 @@ import { Worker, isMainThread, parentPort, workerData } from 'node:worker_thread
 /** @typedef {import('./compare.mjs').Run} Run */
 /** @typedef {{ scenario_count(): number, controller_count(): number,
  *   run_hash(scenario: number, controller: number, seed: number): bigint,
- *   playout_hash(seed: number): bigint }} Exports */
+ *   playout_hash(seed: number): bigint, bearer_hash(seed: number): bigint }} Exports */
 
 /**
  * What the module exports. It imports nothing: there is no clock and no randomness that it could ask.

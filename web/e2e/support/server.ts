@@ -29,7 +29,7 @@ export interface Place {
 }
 
 /** On this machine: a secure context, for browsers trust loopback without TLS. */
-async function thisMachine(reach: Reach): Promise<Place> {
+async function thisMachine(reach: Reach, announced = '127.0.0.1'): Promise<Place> {
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
   return {
@@ -37,7 +37,7 @@ async function thisMachine(reach: Reach): Promise<Place> {
     port,
     options:
       reach === 'loopback'
-        ? ['--listen', `127.0.0.1:${port}`, '--public-address', '127.0.0.1']
+        ? ['--listen', `127.0.0.1:${port}`, '--public-address', announced]
         : ['--listen', `[::]:${port}`],
     start: (command, args, env) => spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env }),
     fetch: (path, request) => fetch(`${origin}${path}`, request),
@@ -52,8 +52,9 @@ export class Server {
 
   private constructor(private readonly place: Place) {}
 
-  static async launch(reach: Reach = 'loopback'): Promise<Server> {
-    return Server.launchAt(await thisMachine(reach));
+  /** `announced`: where browsers are told to send media, if not to where the server listens. */
+  static async launch(reach: Reach = 'loopback', announced?: string): Promise<Server> {
+    return Server.launchAt(await thisMachine(reach, announced));
   }
 
   static async launchAt(place: Place): Promise<Server> {

@@ -17,6 +17,8 @@ export interface PictureStream {
   packetsLost: number;
   nackCount: number;
   pliCount: number;
+  /** What came so that lost packets need not be asked for. */
+  parityPackets: number;
   decoder: string;
 }
 
@@ -68,6 +70,7 @@ interface Stat {
   packetsLost?: number;
   nackCount?: number;
   pliCount?: number;
+  fecPacketsReceived?: number;
   decoderImplementation?: string;
   timestamp?: number;
   remoteTimestamp?: number;
@@ -100,6 +103,7 @@ export async function pictureStream(selector: string): Promise<PictureStream | n
         packetsLost: stat.packetsLost ?? 0,
         nackCount: stat.nackCount ?? 0,
         pliCount: stat.pliCount ?? 0,
+        parityPackets: stat.fecPacketsReceived ?? 0,
         decoder: stat.decoderImplementation ?? '',
       };
     }

@@ -21,15 +21,29 @@ export function videoCodecOf(codec: { mimeType: string; sdpFmtpLine?: string }):
   return mime === MIME.h264 && usable ? 'h264' : null;
 }
 
+/** Whether lost packets may be made again from parity that comes along. Between browsers they are asked for. */
+export type Repair = 'parity' | 'asking';
+
 /** The codecs that this product negotiates, of those that the browser has; `first` leads. */
-export function videoCodecs(capabilities: RTCRtpCapabilities | null, first: CodecPreference): RTCRtpCodec[] {
+export function videoCodecs(
+  capabilities: RTCRtpCapabilities | null,
+  first: CodecPreference,
+  repair: Repair,
+): RTCRtpCodec[] {
   const codecs = capabilities?.codecs ?? [];
   const named = codecs.filter((codec) => videoCodecOf(codec) !== null);
   const leading = named.filter((codec) => videoCodecOf(codec) === first);
   const others = named.filter((codec) => videoCodecOf(codec) !== first);
   // One entry stands for retransmission of all: which payload it repairs is decided by negotiation.
   const retransmission = codecs.filter((codec) => codec.mimeType.toLowerCase() === 'video/rtx');
-  return [...leading, ...others, ...retransmission];
+  return [...leading, ...others, ...retransmission, ...(repair === 'parity' ? parityCodecs(codecs) : [])];
+}
+
+/** FlexFEC, a stream of its own, which serves every codec; where the browser has none, ULPFEC inside RED. */
+function parityCodecs(codecs: readonly RTCRtpCodec[]): RTCRtpCodec[] {
+  const named = (mime: string) => codecs.filter((codec) => codec.mimeType.toLowerCase() === mime);
+  const flexfec = named('video/flexfec-03');
+  return flexfec.length > 0 ? flexfec : [...named('video/red'), ...named('video/ulpfec')];
 }
 
 /** Opus, and what repeats it in later packets (RFC 2198) before it: then that is sent, if the server takes it. */
@@ -58,9 +72,10 @@ export function limitCodecs(
   transceiver: RTCRtpTransceiver,
   kind: 'audio' | 'video',
   first: CodecPreference,
+  repair: Repair = 'asking',
 ): void {
   const capabilities = RTCRtpReceiver.getCapabilities(kind);
-  const codecs = kind === 'audio' ? audioCodecs(capabilities) : videoCodecs(capabilities, first);
+  const codecs = kind === 'audio' ? audioCodecs(capabilities) : videoCodecs(capabilities, first, repair);
   if (codecs.length === 0 || typeof transceiver.setCodecPreferences !== 'function') return;
   try {
     transceiver.setCodecPreferences(codecs);

@@ -203,7 +203,7 @@ export class SfuLeg {
 
   #addSlot(kind: 'audio' | 'video'): RTCRtpTransceiver {
     const transceiver = this.connection.addTransceiver(kind, { direction: 'recvonly' });
-    limitCodecs(transceiver, kind, this.#codec);
+    limitCodecs(transceiver, kind, this.#codec, 'parity');
     if (kind === 'video') offerDependencyDescriptor(transceiver);
     // One stream for the slot's life: people come and go on it without a new element source.
     this.#streams.set(transceiver, new MediaStream([transceiver.receiver.track]));

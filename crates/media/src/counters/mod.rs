@@ -151,6 +151,8 @@ pub(crate) struct Counters {
     forwarded: Counter,
     nacks_in: Counter,
     nacks_out: Counter,
+    sound_copies: Counter,
+    parity: Counter,
     pub(crate) keyframes_in: Counter,
     pub(crate) keyframes_out: Counter,
     pub(crate) connected: Counter,
@@ -182,8 +184,16 @@ impl Counters {
         describe_counter!("conclave_media_bytes_total", "Bytes of those packets by direction");
         describe_counter!("conclave_media_forwarded_total", "RTP packets queued for a receiver");
         describe_counter!(
+            "conclave_media_parity_packets_total",
+            "Packets of parity (FlexFEC, ULPFEC) sent, so that lost pictures need not be asked for again"
+        );
+        describe_counter!(
             "conclave_media_nacks_total",
             "Packets asked for again: by the server (out), by clients (in)"
+        );
+        describe_counter!(
+            "conclave_media_sound_copies_total",
+            "Copies of earlier sounds sent with later ones (RFC 2198)"
         );
         describe_counter!("conclave_media_plis_total", "Key frames asked for: by the server (out), by clients (in)");
         describe_counter!("conclave_media_connected_total", "Legs that became connected");
@@ -204,6 +214,8 @@ impl Counters {
             forwarded: counter!("conclave_media_forwarded_total"),
             nacks_in: counter!("conclave_media_nacks_total", "direction" => "in"),
             nacks_out: counter!("conclave_media_nacks_total", "direction" => "out"),
+            sound_copies: counter!("conclave_media_sound_copies_total"),
+            parity: counter!("conclave_media_parity_packets_total"),
             keyframes_in: counter!("conclave_media_plis_total", "direction" => "in"),
             keyframes_out: counter!("conclave_media_plis_total", "direction" => "out"),
             connected: counter!("conclave_media_connected_total"),
@@ -258,6 +270,8 @@ impl Counters {
     pub(crate) fn repeats(&self, repeats: Repeats) {
         self.nacks_out.increment(repeats.asked);
         self.nacks_in.increment(repeats.wanted);
+        self.sound_copies.increment(repeats.copies);
+        self.parity.increment(repeats.parity);
         self.dropped(Dropped::Late, repeats.late);
     }
 

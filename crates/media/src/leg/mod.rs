@@ -50,13 +50,14 @@ pub(crate) struct Leg {
     /// Whether it is drained at the end of the turn.
     pub(crate) is_dirty: bool,
     told_estimate: Option<Bitrate>,
+    told_copies: u8,
     counted: Repeats,
     born: Instant,
     heard: Heard,
     budget: Budget,
 }
 
-/// Packets that were asked for again, or waited too long to be sent.
+/// Packets that were asked for again, or waited too long to be sent, and sounds that were sent more than once.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Repeats {
     /// By the server.
@@ -65,6 +66,10 @@ pub(crate) struct Repeats {
     pub(crate) wanted: u64,
     /// Not sent.
     pub(crate) late: u64,
+    /// Sent beforehand, of sounds.
+    pub(crate) copies: u64,
+    /// Packets of parity, sent so that none has to be.
+    pub(crate) parity: u64,
 }
 
 /// Under which name the leg reports what it receives.
@@ -107,8 +112,10 @@ pub(crate) enum Due {
 pub(crate) enum RtpEvent {
     /// The client cannot decode what a slot carries.
     KeyframeWanted(SlotId),
-    /// How much the client's network takes.
+    /// How much media the client's network takes.
     Estimate(Bitrate),
+    /// How many copies of earlier sounds go with each sound.
+    Copies(u8),
     /// A publisher's clock.
     Report { source: SourceKind, layer: LayerIndex, ntp: u64, timestamp: u32 },
 }
@@ -165,6 +172,7 @@ impl Leg {
             retires: None,
             is_dirty: false,
             told_estimate: None,
+            told_copies: 0,
             counted: Repeats::default(),
             born: now,
             heard: Heard { anything: now, media: None, check: now, told_silent: false },
@@ -310,7 +318,11 @@ impl Leg {
                 return Some(RtpEvent::Report { source, layer, ntp, timestamp });
             }
         }
-        let estimate = self.rtp.sender().control().target;
+        let copies = self.rtp.sender().copies();
+        if std::mem::replace(&mut self.told_copies, copies) != copies {
+            return Some(RtpEvent::Copies(copies));
+        }
+        let estimate = self.rtp.sender().media_target();
         let told = self.told_estimate.unwrap_or_default();
         if estimate.as_bps().abs_diff(told.as_bps()) * WORTH_TELLING <= told.as_bps() {
             return None;
@@ -328,14 +340,22 @@ impl Leg {
     pub(crate) fn count(&mut self) -> Repeats {
         let streams = self.plan.streams().filter_map(|(index, ..)| self.rtp.receiver().stats(index));
         let slots = self.plan.slots().filter_map(|(index, _)| self.rtp.sender().stats(index));
-        let (wanted, late) = slots.fold((0, 0), |(wanted, late), stats| (wanted + stats.nacked, late + stats.late));
-        let now = Repeats { asked: streams.map(|stats| stats.asked).sum(), wanted, late };
+        let asked = streams.map(|stats| stats.asked).sum();
+        let now = slots.fold(Repeats { asked, ..Repeats::default() }, |sum, slot| Repeats {
+            wanted: sum.wanted + slot.nacked,
+            late: sum.late + slot.late,
+            copies: sum.copies + slot.copies,
+            parity: sum.parity + slot.parity_packets,
+            ..sum
+        });
         let before = std::mem::replace(&mut self.counted, now);
         // Another description can leave streams out, and what they counted.
         Repeats {
             asked: now.asked.saturating_sub(before.asked),
             wanted: now.wanted.saturating_sub(before.wanted),
             late: now.late.saturating_sub(before.late),
+            copies: now.copies.saturating_sub(before.copies),
+            parity: now.parity.saturating_sub(before.parity),
         }
     }
 

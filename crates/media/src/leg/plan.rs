@@ -265,6 +265,8 @@ pub(crate) fn slots(agreed: &Agreed) -> Vec<SlotConfig> {
         is_audio: matches!(slot.id, SlotId::Audio(_)),
         extensions: extensions(&slot.formats),
         payloads: sent(&slot.formats),
+        red: slot.formats.payload_type(Codec::OpusRed).and_then(PayloadType::new),
+        parity: slot.parity,
     };
     agreed.slots.iter().map(slot).collect()
 }

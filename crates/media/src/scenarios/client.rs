@@ -1,5 +1,6 @@
 //! A client: the engine for ICE and DTLS, [`Receiver`] for what it receives, and a [`Publisher`].
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -7,7 +8,8 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use conclave_proto::{LegNumber, Mid, ParticipantId, Sdp, SfuOffer, SourceMids, VideoCodec};
-use conclave_qos::Time;
+use conclave_qos::fec::red::{self, Block};
+use conclave_qos::{Ecn, Time};
 use conclave_rtp::rtcp::{Compound, MAX_COMPOUND, Packet, Writer};
 use conclave_rtp::srtp::{Inbound, Outbound, Rejected, Side, pair};
 use conclave_rtp::{
@@ -20,7 +22,8 @@ use str0m::net::{Protocol, Receive, TcpType};
 use str0m::{Candidate, Event, Input, Output, Rtc};
 
 use super::link::{Conditions, Link};
-use super::publisher::{OPUS, Publisher, RIDS, RTX, Stamp, VP8, extensions};
+use super::publisher::{OPUS, Publisher, RED, RIDS, RTX, SOUND, Stamp, VP8, extensions};
+use super::repairs::Repairs;
 use crate::dtls::{Keys, captured, capturing};
 use crate::event::RoomKey;
 use crate::stream::{StreamSink, StreamSource};
@@ -58,6 +61,10 @@ pub(super) struct Client {
     pub(super) down: Link,
     pub(super) publisher: Publisher,
     pub(super) got: Vec<Got>,
+    /// Copies of sounds that came with later ones.
+    pub(super) copies: u64,
+    /// Those of them that came before the sounds themselves.
+    restored: HashSet<Stamp>,
     pub(super) keys: Option<(Inbound, Outbound)>,
     pub(super) receiver: Option<Receiver>,
     /// Packets that are to be sent.
@@ -72,8 +79,12 @@ pub(super) struct Client {
     /// Neither sends nor receives.
     pub(super) unplugged: bool,
     pub(super) reports: bool,
+    /// How its packets were marked, as the server reports by source.
+    pub(super) told_marks: Vec<Ecn>,
     /// Packets that did not open.
     pub(super) rejected: u64,
+    /// Where it takes parity.
+    pub(super) repairs: Option<Repairs>,
     rtc: Rtc,
     pending: Option<SdpPendingOffer>,
     server: SocketAddr,
@@ -95,8 +106,12 @@ impl Client {
         server: SocketAddr,
         video_slots: usize,
     ) -> (Self, SfuOffer) {
-        let mut rtc =
-            Rtc::builder().set_crypto_provider(Arc::new(capturing())).set_rtp_mode(true).enable_bwe(None).build(now);
+        let mut rtc = Rtc::builder()
+            .set_crypto_provider(Arc::new(capturing()))
+            .set_rtp_mode(true)
+            .enable_bwe(None)
+            .enable_opus(true, true)
+            .build(now);
         rtc.add_local_candidate(way.candidate());
         if let Some(also) = &also {
             rtc.add_local_candidate(also.candidate());
@@ -139,6 +154,8 @@ impl Client {
             down: Link::new(Conditions::CLEAN, seed + 1),
             publisher: Publisher::new(me, &sources[0].to_string(), &sources[1].to_string()),
             got: Vec::new(),
+            copies: 0,
+            restored: HashSet::new(),
             keys: None,
             receiver: None,
             out: Vec::new(),
@@ -147,8 +164,10 @@ impl Client {
             closed: false,
             joined: Duration::ZERO,
             unplugged: false,
+            told_marks: Vec::new(),
             reports: true,
             rejected: 0,
+            repairs: None,
             rtc,
             pending: Some(pending),
             server,
@@ -179,7 +198,11 @@ impl Client {
         };
         let section = |(index, mid): (usize, &String)| ReceiveSection {
             mid: mid.as_str().into(),
-            payloads: if index < AUDIO_SLOTS { vec![number(OPUS)] } else { vec![number(VP8), number(RTX)] },
+            payloads: if index < AUDIO_SLOTS {
+                vec![number(OPUS), number(RED)]
+            } else {
+                vec![number(VP8), number(RTX)]
+            },
             ..ReceiveSection::default()
         };
         ReceiverConfig {
@@ -188,6 +211,7 @@ impl Client {
             extensions: extensions(),
             payloads: vec![
                 payload(OPUS, PayloadKind::Media, 48_000, audio),
+                payload(RED, PayloadKind::Media, 48_000, audio),
                 payload(VP8, PayloadKind::Media, 90_000, video),
                 payload(RTX, PayloadKind::Retransmission { of: number(VP8) }, 90_000, video),
             ],
@@ -231,6 +255,10 @@ impl Client {
                         }
                     }
                     Packet::Pli { media, .. } => self.publisher.keyframe_wanted(media.0),
+                    Packet::CongestionFeedback(feedback) => {
+                        let reports = feedback.blocks().flat_map(|block| block.reports(Duration::ZERO));
+                        self.told_marks.extend(reports.filter_map(|(_, arrival)| arrival).map(|(_, ecn)| ecn));
+                    }
                     Packet::SenderReport { info, .. } => receiver.handle_sender_report(time, &info),
                     _ => {}
                 }
@@ -239,16 +267,46 @@ impl Client {
         }
         match inbound.unprotect_rtp(&mut packet) {
             Ok(plain) => {
-                if let Ok(Some(media)) = receiver.handle_rtp(time, time, &packet[..plain.length])
-                    && let Some(stamp) = Stamp::read(media.payload)
-                {
-                    let (slot, sequence) = (media.stream.section, media.sequence);
-                    self.got.push(Got { slot, sequence, stamp, at: time.to_duration() });
+                let plain = &packet[..plain.length];
+                let made = self.repairs.as_mut().map(|repairs| repairs.take(plain)).unwrap_or_default();
+                let mut heard = Vec::new();
+                for packet in std::iter::once(plain).chain(made.iter().map(Vec::as_slice)) {
+                    let Ok(Some(media)) = receiver.handle_rtp(time, time, packet) else { continue };
+                    let (slot, sequence, at) = (media.stream.section, media.sequence, time.to_duration());
+                    if media.payload_type.get() == RED {
+                        heard.push((slot, sequence, at, media.payload.to_vec()));
+                    } else if let Some(stamp) = Stamp::read(media.payload)
+                        && !self.restored.contains(&stamp)
+                    {
+                        self.got.push(Got { slot, sequence, stamp, at });
+                    }
+                }
+                for (slot, sequence, at, payload) in heard {
+                    self.hear(slot, sequence, at, &payload);
                 }
             }
             // The network has doubled it.
             Err(Rejected::Replayed) => {}
             Err(_) => self.rejected += 1,
+        }
+    }
+
+    /// A sound with copies of earlier ones, of which those count that had not come.
+    fn hear(&mut self, slot: u16, sequence: u64, at: Duration, payload: &[u8]) {
+        for Block { offset, payload, .. } in red::parse(payload).expect("well-formed") {
+            let Some(stamp) = Stamp::read(payload) else { continue };
+            assert_eq!(stamp.layer, SOUND);
+            self.copies += u64::from(offset > 0);
+            let sequence = sequence - u64::from(offset) / 960;
+            // No copy is from as long ago as what was said after so many other packets.
+            let is_known = |got: &Got| got.stamp == stamp;
+            if self.restored.contains(&stamp) || offset > 0 && self.got.iter().rev().take(1_000).any(is_known) {
+                continue;
+            }
+            if offset > 0 {
+                self.restored.insert(stamp);
+            }
+            self.got.push(Got { slot, sequence, stamp, at });
         }
     }
 

@@ -9,6 +9,7 @@ mod client;
 mod counted;
 mod link;
 mod publisher;
+mod repairs;
 mod stage;
 mod world;
 
@@ -16,5 +17,8 @@ mod cost;
 mod crossing;
 mod estimation;
 mod faults;
+mod marks;
 mod networks;
+mod parity;
+mod redundancy;
 mod threats;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use conclave_qos::fec::red::{self, Block};
 use conclave_rtp::srtp::Outbound;
 use conclave_rtp::{
     ExtensionId, ExtensionIds, ExtensionValues, MAX_PACKET, OutgoingHeader, PayloadType, Ssrc, write_header,
@@ -19,6 +20,7 @@ const KEY_FRAME: u8 = 3;
 const KEPT: usize = 2_000;
 
 pub(super) const OPUS: u8 = 111;
+pub(super) const RED: u8 = 63;
 pub(super) const VP8: u8 = 96;
 pub(super) const RTX: u8 = 97;
 
@@ -119,6 +121,9 @@ pub(super) struct Publisher {
     pub(super) camera: bool,
     /// How many layers the camera has.
     pub(super) layers: u8,
+    /// Whether each sound is sent with a copy of the one before, as browsers do.
+    pub(super) red: bool,
+    said: Vec<u8>,
     /// Whether requests for key frames change what is sent; otherwise every 25th picture is one.
     pub(super) heeds: bool,
 }
@@ -142,7 +147,18 @@ impl Publisher {
             frames: 0,
         };
         let streams = vec![stream(0, sound, SOUND), stream(1, camera, 0), stream(2, camera, 1), stream(3, camera, 2)];
-        Self { me, streams, transport_sequence: 65_000, ticks: 0, sound: true, camera: true, layers: 3, heeds: true }
+        Self {
+            me,
+            streams,
+            transport_sequence: 65_000,
+            ticks: 0,
+            sound: true,
+            camera: true,
+            layers: 3,
+            red: false,
+            said: Vec::new(),
+            heeds: true,
+        }
     }
 
     /// Goes on with so many packets of every stream sent, as after a long time.
@@ -180,6 +196,9 @@ impl Publisher {
             let stamp = Stamp { from, layer: SOUND, frame, part: 0, parts: 1, sent: now };
             let mut payload = vec![0xfc; 60];
             payload.extend(stamp.write());
+            if self.red {
+                payload = self.with_copy(payload);
+            }
             return self.send(index, &payload, true, keys, out);
         }
         stream.timestamp = stream.timestamp.wrapping_add(3_600);
@@ -206,6 +225,16 @@ impl Publisher {
         }
     }
 
+    /// A sound, with a copy of the one before.
+    fn with_copy(&mut self, sound: Vec<u8>) -> Vec<u8> {
+        let (before, mut payload) = (std::mem::replace(&mut self.said, sound), Vec::new());
+        let block = |offset, payload| Block { payload_type: OPUS, offset, payload };
+        let blocks = [block(960, &before[..]), block(0, &self.said)];
+        let first = usize::from(before.is_empty());
+        red::write(&blocks[first..], &mut payload).expect("short");
+        payload
+    }
+
     /// Seals any payload under the numbers of a stream.
     pub(super) fn send(
         &mut self,
@@ -224,8 +253,13 @@ impl Publisher {
         }
         stream.kept.push_back((sequence as u16, stream.timestamp, marker, payload.to_vec()));
         let (is_sound, rid) = (stream.layer == SOUND, RIDS.get(usize::from(stream.layer)).copied());
+        let format = match is_sound {
+            true if self.red => RED,
+            true => OPUS,
+            false => VP8,
+        };
         let header = OutgoingHeader {
-            payload_type: PayloadType::new(if is_sound { OPUS } else { VP8 }).expect("below 128"),
+            payload_type: PayloadType::new(format).expect("below 128"),
             marker,
             padding: false,
             sequence: sequence as u16,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use conclave_proto::{MediaState, SourceKind, View, ViewItem};
-use conclave_qos::{Algorithm, Time};
+use conclave_qos::{Algorithm, Ecn, Time};
 use conclave_turn::TurnSecret;
 use conclave_turn::framing::IceFramer;
 use tokio::sync::{mpsc, oneshot};
@@ -54,6 +54,10 @@ pub(super) struct World {
     commands: Vec<Vec<Command>>,
     /// How often shards asked for memory.
     pub(super) allocations: usize,
+    /// How the network marks what clients send.
+    pub(super) ecn: Ecn,
+    /// How packets of legs were marked that shards sent.
+    pub(super) sent_marked: Vec<Ecn>,
     /// Of datagrams that nobody is there to receive.
     pub(super) astray: Vec<(SocketAddr, Vec<u8>)>,
     /// While it stands still, nothing is received and nothing sent, as if the machine did something else.
@@ -82,11 +86,15 @@ impl World {
     }
 
     pub(super) fn with_limits(shards: usize, limits: MediaLimits) -> Self {
+        Self::with_controller(shards, limits, Algorithm::default())
+    }
+
+    pub(super) fn with_controller(shards: usize, limits: MediaLimits, algorithm: Algorithm) -> Self {
         let base = Instant::now();
         let server: SocketAddr = "203.0.113.1:443".parse().expect("an address");
         let identity = Identity::new().expect("a certificate");
         let announced: Arc<[SocketAddr]> = vec![server].into();
-        let common = Common::new(base, NTP, limits, Algorithm::default(), identity, announced.clone());
+        let common = Common::new(base, NTP, limits, algorithm, identity, announced.clone());
         let wakers: Vec<_> = (0..shards).map(|_| Waker::new().expect("an eventfd")).collect();
         let inboxes: Vec<_> = wakers.iter().cloned().map(Inbox::new).collect();
         let hub = Arc::new(Hub::new(wakers[0].clone(), limits.streams));
@@ -119,6 +127,8 @@ impl World {
             arrived: vec![Vec::new(); shards],
             commands: (0..shards).map(|_| Vec::new()).collect(),
             allocations: 0,
+            ecn: Ecn::NotEct,
+            sent_marked: Vec::new(),
             astray: Vec::new(),
             stalls_until: None,
             turns_left: None,
@@ -359,7 +369,7 @@ impl World {
             shard.message(now, message);
         }
         for (source, contents) in &mut packets {
-            shard.receive(now, Datagram { source: *source, local, at: now, contents });
+            shard.receive(now, Datagram { source: *source, local, at: now, ecn: self.ecn, contents });
         }
         if index == 0 {
             shard.receive_streams(now);
@@ -372,6 +382,7 @@ impl World {
         let shared = &mut shard.shared;
         sent.extend(shared.outgoing.drain(..).map(|datagram| (datagram.destination, datagram.contents)));
         for run in shared.runs.drain(..) {
+            self.sent_marked.extend(run.packets.clone().map(|_| run.ecn));
             let packets = shared.arena.packets(run.packets).map(|packet| (run.destination, packet.to_vec()));
             sent.extend(packets);
         }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use conclave_qos::Ecn;
 use conclave_turn::demux::{DatagramKind, classify, quic_version_negotiation};
 use conclave_turn::{Client, StreamId, is_relayed};
 
@@ -31,7 +32,7 @@ impl Shard {
     }
 
     fn take_datagram(&mut self, now: Instant, datagram: Datagram<'_>) {
-        let Datagram { source, local, at, contents } = datagram;
+        let Datagram { source, local, at, ecn, contents } = datagram;
         self.shared.counters.packet_in(contents.len());
         if is_relayed(source.ip()) {
             return self.shared.counters.dropped(Dropped::ForgedRelay, 1);
@@ -43,12 +44,17 @@ impl Shard {
         match classify(contents) {
             DatagramKind::Media => {
                 let to = self.shared.addressed(source, local);
-                self.receive_media(now, remote, to, at, contents);
+                self.receive_media(now, remote, to, at, ecn, contents);
             }
             DatagramKind::Stun => match check::read(contents) {
                 Stun::Check(check) => {
                     let to = self.shared.addressed(source, local);
-                    self.receive_check(now, self.shared.links.me, &check, &Packet { source: remote, to, at, contents });
+                    self.receive_check(
+                        now,
+                        self.shared.links.me,
+                        &check,
+                        &Packet { source: remote, to, at, ecn, contents },
+                    );
                 }
                 // Whoever asks by UDP may be forged: the TURN server bounds what is answered.
                 Stun::Binding(_) | Stun::Other => {
@@ -66,7 +72,7 @@ impl Shard {
             }
             DatagramKind::Dtls => {
                 let to = self.shared.addressed(source, local);
-                self.receive_dtls(now, &Packet { source: remote, to, at, contents });
+                self.receive_dtls(now, &Packet { source: remote, to, at, ecn, contents });
             }
             DatagramKind::Other => self.shared.counters.dropped(Dropped::Alien, 1),
         }
@@ -110,7 +116,7 @@ impl Shard {
                 StreamKind::IceTcp => {
                     let source = Remote::Stream(stream.id, stream.remote);
                     let to = self.shared.addressed(stream.remote, stream.local);
-                    self.receive_ice(now, &Packet { source, to, at: now, contents });
+                    self.receive_ice(now, &Packet { source, to, at: now, ecn: Ecn::NotEct, contents });
                 }
             }
             self.take_relayed(now);
@@ -152,7 +158,10 @@ impl Shard {
     /// Takes what relays have for the SFU. It cannot cause more of it.
     pub(super) fn take_relayed(&mut self, now: Instant) {
         while let Some(Relayed { from, to, payload }) = self.shared.relayed.pop_front() {
-            self.receive_ice(now, &Packet { source: Remote::Relay(from), to, at: now, contents: &payload });
+            self.receive_ice(
+                now,
+                &Packet { source: Remote::Relay(from), to, at: now, ecn: Ecn::NotEct, contents: &payload },
+            );
         }
     }
 
@@ -179,7 +188,7 @@ impl Shard {
         match scratch.get_mut(..packet.contents.len()) {
             Some(copy) => {
                 copy.copy_from_slice(packet.contents);
-                self.receive_media(now, packet.source, packet.to, packet.at, copy);
+                self.receive_media(now, packet.source, packet.to, packet.at, packet.ecn, copy);
             }
             // Longer than any packet of media.
             None => self.shared.counters.dropped(Dropped::Alien, 1),
@@ -207,7 +216,15 @@ impl Shard {
         let handed = || {
             let contents = packet.contents.to_vec();
             let kind = DatagramKind::Stun;
-            Box::new(Handed { from: via, kind, source: packet.source, to: packet.to, at: packet.at, contents })
+            Box::new(Handed {
+                from: via,
+                kind,
+                source: packet.source,
+                to: packet.to,
+                at: packet.at,
+                ecn: packet.ecn,
+                contents,
+            })
         };
         if let Some(local) = self.shared.routes.by_ufrag(check.recipient) {
             let can_own = via == ShardId::FRONT || matches!(packet.source, Remote::Udp(_));
@@ -304,7 +321,15 @@ impl Shard {
             Some((leg, owner)) => {
                 let contents = packet.contents.to_vec();
                 let from = self.shared.links.me;
-                let handed = Handed { from, kind, source: packet.source, to: packet.to, at: packet.at, contents };
+                let handed = Handed {
+                    from,
+                    kind,
+                    source: packet.source,
+                    to: packet.to,
+                    at: packet.at,
+                    ecn: packet.ecn,
+                    contents,
+                };
                 self.shared.links.tell(*owner, Message::Packet(*leg, Box::new(handed)));
             }
             None => self.shared.counters.dropped(Dropped::Unvalidated, 1),
@@ -325,11 +350,12 @@ impl Shard {
         source: Remote,
         to: std::net::SocketAddr,
         at: Instant,
+        ecn: Ecn,
         contents: &mut [u8],
     ) {
         match self.route(source) {
-            Some(local) => self.leg_media(now, local.place, Path { remote: source, local: to }, at, contents),
-            None => self.hand_over(DatagramKind::Media, &Packet { source, to, at, contents }),
+            Some(local) => self.leg_media(now, local.place, Path { remote: source, local: to }, at, ecn, contents),
+            None => self.hand_over(DatagramKind::Media, &Packet { source, to, at, ecn, contents }),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use conclave_qos::Ecn;
 use conclave_rtp::srtp::Rejected;
 use conclave_rtp::{NotTaken, Refused};
 use conclave_turn::demux::DatagramKind;
@@ -74,9 +75,9 @@ impl Shard {
 
     /// Takes a connectivity check from a shard.
     pub(super) fn take_check(&mut self, now: Instant, via: ShardId, check: &Handed) {
-        let Handed { source, to, at, ref contents, .. } = *check;
+        let Handed { source, to, at, ecn, ref contents, .. } = *check;
         if let crate::check::Stun::Check(check) = crate::check::read(contents) {
-            self.receive_check(now, via, &check, &Packet { source, to, at, contents });
+            self.receive_check(now, via, &check, &Packet { source, to, at, ecn, contents });
         }
     }
 
@@ -207,7 +208,15 @@ impl Shard {
     }
 
     /// Takes SRTP or SRTCP from a remote of a leg.
-    pub(super) fn leg_media(&mut self, now: Instant, place: u32, path: Path, at: Instant, contents: &mut [u8]) {
+    pub(super) fn leg_media(
+        &mut self,
+        now: Instant,
+        place: u32,
+        path: Path,
+        at: Instant,
+        ecn: Ecn,
+        contents: &mut [u8],
+    ) {
         if !self.admit(now, place, DatagramKind::Media, false, path, contents.len()) {
             return;
         }
@@ -215,7 +224,7 @@ impl Shard {
         #[cfg(test)]
         crate::fault::here(crate::fault::Point::Receives(leg.name.key));
         let (now, at) = (self.shared.time(now), self.shared.time(at));
-        match leg.rtp.handle_packet(now, at, contents) {
+        match leg.rtp.handle_marked_packet(now, at, ecn, contents) {
             Ok(Some(media)) => {
                 let Some(head) = leg.plan.understand(&media) else {
                     return self.shared.counters.dropped(Dropped::Unknown, 1);
@@ -301,6 +310,7 @@ impl Shard {
         if leg.connected {
             let from = self.shared.arena.len();
             leg.rtp.drain(time, &self.shared.stores, &mut self.shared.arena);
+            let media = from..self.shared.arena.len();
             leg.rtp.write_rtcp(time, &mut self.shared.arena);
             let path = leg.paths.chosen();
             while let Some(event) = leg.poll_rtp() {
@@ -313,11 +323,21 @@ impl Shard {
                         Word::Report { source, layer, ntp, timestamp }
                     }
                     RtpEvent::Estimate(estimate) => Word::Estimate(estimate),
+                    RtpEvent::Copies(copies) => Word::Copies(copies),
                 };
                 self.shared.links.tell(leg.home, Message::Word(leg.name, word));
             }
+            let is_udp = path.is_some_and(|path| matches!(path.remote, Remote::Udp(_)));
+            let ecn = if is_udp && !media.is_empty() { leg.rtp.mark(time) } else { Ecn::NotEct };
+            let all = from..self.shared.arena.len();
             match path {
-                Some(path) => self.shared.transmit_sealed(now, path, from),
+                Some(path) if ecn == Ecn::NotEct => self.shared.transmit_sealed(now, path, ecn, all),
+                Some(path) => {
+                    let rest = media.end..all.end;
+                    self.shared.transmit_sealed(now, path, ecn, media);
+                    // RTCP is nothing that the controller could send less of.
+                    self.shared.transmit_sealed(now, path, Ecn::NotEct, rest);
+                }
                 None => self.shared.counters.dropped(Dropped::NoPath, (self.shared.arena.len() - from) as u64),
             }
         }

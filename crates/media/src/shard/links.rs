@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use conclave_proto::{ParticipantId, ProtocolError, SfuAnswer, SourceKind};
-use conclave_qos::Bitrate;
+use conclave_qos::{Bitrate, Ecn};
 use conclave_sfu::{Demand, LayerIndex, LegConfig, SlotId};
 use conclave_turn::Client;
 use conclave_turn::demux::DatagramKind;
@@ -76,6 +76,7 @@ pub(crate) struct Handed {
     pub(crate) source: Remote,
     pub(crate) to: SocketAddr,
     pub(crate) at: Instant,
+    pub(crate) ecn: Ecn,
     pub(crate) contents: Vec<u8>,
 }
 
@@ -175,6 +176,8 @@ pub(crate) enum Word {
     KeyframeWanted(SlotId),
     /// How much the client's network takes.
     Estimate(Bitrate),
+    /// How many copies of earlier sounds go with each sound.
+    Copies(u8),
     /// The publisher's clock (RFC 3550 section 6.4.1).
     Report { source: SourceKind, layer: LayerIndex, ntp: u64, timestamp: u32 },
     /// It is no more.

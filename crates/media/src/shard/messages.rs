@@ -56,12 +56,12 @@ impl Shard {
     /// A packet from a remote of one of this shard's legs, which came to another shard.
     fn take_packet(&mut self, now: Instant, leg: LegRef, handed: &Handed) {
         let Some(place) = self.place_of(leg) else { return };
-        let Handed { kind, source, to, at, ref contents, .. } = *handed;
+        let Handed { kind, source, to, at, ecn, ref contents, .. } = *handed;
         // It may have been taken from the leg since.
         if self.shared.routes.by_remote(source).is_none_or(|local| local.key != leg.key) {
             return;
         }
-        let packet = Packet { source, to, at, contents };
+        let packet = Packet { source, to, at, ecn, contents };
         match kind {
             DatagramKind::Media => self.receive_media_copy(now, &packet),
             _ => self.leg_dtls(now, place, &packet),

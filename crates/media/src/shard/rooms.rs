@@ -497,7 +497,6 @@ fn leg_config(participant: &ParticipantId, offer: &LegOffer, checked: &CheckedOf
         number: offer.number(),
         media,
         decodes,
-        red: None,
         audio_slots: checked.audio_slots(),
         video_slots: checked.video_slots(),
     }
@@ -506,5 +505,4 @@ fn leg_config(participant: &ParticipantId, offer: &LegOffer, checked: &CheckedOf
 /// What the page says that it decodes counts only as far as its sections take it.
 pub(super) fn take_only(config: &mut LegConfig, agreed: &Agreed) {
     config.decodes.retain(|codec: &VideoCodec| agreed.takes(Codec::from(*codec)));
-    config.red = agreed.red();
 }

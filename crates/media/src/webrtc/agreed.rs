@@ -1,6 +1,7 @@
 //! What an offer and its answer agreed on for RTP, read from the engine.
 
 use conclave_proto::SourceKind;
+use conclave_rtp::Parity;
 use conclave_sfu::{Codec, LayerIndex, SlotId};
 use str0m::Rtc;
 use str0m::format::Codec as EngineCodec;
@@ -48,6 +49,8 @@ pub(crate) struct AgreedSlot {
     pub(crate) formats: Formats,
     pub(crate) ssrc: u32,
     pub(crate) rtx: Option<u32>,
+    /// How it takes parity.
+    pub(crate) parity: Option<Parity>,
 }
 
 /// Payload types and header extensions of a section.
@@ -105,18 +108,11 @@ impl Agreed {
                     let mut direct = rtc.direct_api();
                     let Some(stream) = direct.stream_tx_by_mid(engine_mid, None) else { continue };
                     let (ssrc, rtx) = (*stream.ssrc(), stream.rtx().map(|rtx| *rtx));
-                    agreed.slots.push(AgreedSlot { mid, id: *id, formats, ssrc, rtx });
+                    agreed.slots.push(AgreedSlot { mid, id: *id, formats, ssrc, rtx, parity: None });
                 }
             }
         }
         agreed
-    }
-
-    /// If every audio slot takes Opus with redundancy: under which payload type Opus is in it.
-    pub(crate) fn red(&self) -> Option<u8> {
-        let mut audio = self.slots.iter().filter(|slot| matches!(slot.id, SlotId::Audio(_))).peekable();
-        let opus = audio.peek()?.formats.payload_type(Codec::Opus)?;
-        audio.all(|slot| slot.formats.payload_type(Codec::OpusRed).is_some()).then_some(opus)
     }
 
     /// Whether every video slot takes this codec.

@@ -28,7 +28,7 @@ pub(super) fn by_source(answer: &str) -> String {
 }
 
 /// The sections of a description, each with its media line; what comes before the first is one, too.
-fn sections(sdp: &str) -> impl Iterator<Item = &str> {
+pub(super) fn sections(sdp: &str) -> impl Iterator<Item = &str> {
     let mut rest = sdp;
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -46,7 +46,7 @@ fn is_media(section: &str) -> bool {
 }
 
 /// A section with port 0 is rejected, unless it is bundled with another (RFC 9143 section 6).
-fn is_in_use(section: &str) -> bool {
+pub(super) fn is_in_use(section: &str) -> bool {
     let port = section.split(' ').nth(1);
     port != Some("0") || section.lines().any(|line| line == "a=bundle-only")
 }

@@ -8,6 +8,7 @@
 mod agreed;
 mod feedback;
 mod ice;
+mod parity;
 mod step;
 
 use std::net::SocketAddr;
@@ -150,8 +151,10 @@ impl Connection {
             this.declare_streams();
             let answer = this.rtc.sdp_api().accept_offer(sdp);
             let answer = answer.map_err(|_| ProtocolError::new(ErrorCode::BadSdp, refused))?;
-            let mut answer = formats_in_order(&offer.sdp, &this.keep_credentials(answer.to_sdp_string()));
+            let answer = this.keep_credentials(answer.to_sdp_string());
             let mut agreed = Agreed::read(&mut this.rtc, offer, &dependency_descriptor());
+            let answer = parity::agree(&offer.sdp, &answer, &mut agreed);
+            let mut answer = formats_in_order(&offer.sdp, &answer);
             agreed.reports_by_source = feedback::is_by_source(&offer.sdp);
             if agreed.reports_by_source {
                 answer = feedback::by_source(&answer);

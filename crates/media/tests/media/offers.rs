@@ -64,10 +64,13 @@ async fn chromium_and_firefox_get_an_answer_for_every_section() {
                 assert!(section.contains(&format!("a=rtpmap:{} opus", preferred.unwrap_or_default())), "{what}");
                 assert!(section.contains("ssrc-audio-level\n"), "{what}");
             } else if has_h264 {
-                assert_eq!(codecs, ["VP8", "rtx", "AV1", "rtx", "H264", "rtx", "VP9", "rtx"], "{what}");
+                let parity = if i < 4 { &[][..] } else { &["flexfec-03"] };
+                let expected = [&["VP8", "rtx", "AV1", "rtx", "H264", "rtx", "VP9", "rtx"], parity].concat();
+                assert_eq!(codecs, expected, "{what}");
                 assert!(section.contains("profile-level-id=42e01f") && section.contains("packetization-mode=1"));
             } else {
-                assert_eq!(codecs, ["VP8", "rtx", "AV1", "rtx", "VP9", "rtx"], "{what}");
+                let parity = if i < 4 { &[][..] } else { &["red", "ulpfec"] };
+                assert_eq!(codecs, [&["VP8", "rtx", "AV1", "rtx", "VP9", "rtx"], parity].concat(), "{what}");
             }
             assert_eq!(section.contains("a=simulcast:recv l;m;h\n"), i == 1, "{what}");
             assert_eq!(section.contains("a=rid:l recv"), i == 1, "{what}");
@@ -86,6 +89,27 @@ async fn reports_by_source_are_agreed_on_where_the_offer_names_no_other_kind() {
         for section in &answer(&server, who, sdp).await[1..] {
             assert_eq!(section.contains("a=rtcp-fb:* ack ccfb\n"), is_by_source, "{who}: {section}");
             assert_eq!(section.contains(" transport-cc\n"), !is_by_source, "{who}: {section}");
+        }
+    }
+    server.handle.shutdown().await;
+}
+
+#[tokio::test]
+async fn parity_has_a_source_of_its_own_or_comes_inside_red() {
+    let server = Server::start();
+    for (browser, sdp, has_flexfec) in [("chromium", CHROMIUM, true), ("firefox", FIREFOX, false)] {
+        for section in answer(&server, browser, sdp).await.iter().skip(8) {
+            let what = format!("{browser}: {section}");
+            let ssrcs: Vec<_> = section.lines().filter_map(|line| line.strip_prefix("a=ssrc-group:FEC-FR ")).collect();
+            assert_eq!(ssrcs.len(), usize::from(has_flexfec), "{what}");
+            for ssrc in ssrcs.iter().flat_map(|ssrcs| ssrcs.split(' ')) {
+                assert!(section.contains(&format!("a=ssrc:{ssrc} cname:")), "{what}");
+            }
+            // In the order of the offer, where what makes others better comes after all that is better by itself.
+            let formats = section.lines().next().unwrap_or_default().split(' ').skip(3);
+            let last = formats.last().unwrap_or_default();
+            let named = if has_flexfec { "flexfec-03" } else { "VP8" };
+            assert!(has_flexfec == section.contains(&format!("a=rtpmap:{last} {named}/90000\n")), "{what}");
         }
     }
     server.handle.shutdown().await;

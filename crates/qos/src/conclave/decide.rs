@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::path::Delivery;
+use super::path::{Delivery, Surge};
 use super::{Conclave, PACKET, bps, losses};
 use crate::{Bitrate, NetworkState, Time};
 
@@ -82,7 +82,7 @@ pub(super) const PARTIAL: f64 = 0.85;
 const CLAIM: Duration = Duration::from_millis(2_000);
 /// ...this multiple of what was there before is sent, and nothing less is believed: others have taken it, and give way
 /// only as they see the queue; after the start, no less than what is believed...
-const CLAIMS: f64 = 1.2;
+const CLAIMS: f64 = 1.3;
 /// ...but only while it is shorter than this, ms: then it was not only others.
 const CLAIM_QUEUE: f64 = 80.0;
 
@@ -153,6 +153,18 @@ impl Conclave {
     pub(super) fn worth(&self) -> f64 {
         let (low, high) = self.bounds();
         (bps(self.demand.wanted).max(ALWAYS_WANTED) * ENOUGH).clamp(low, high)
+    }
+
+    /// Believes at once that the path carries less, where all of the latest packets say so.
+    pub(super) fn handle_surge(&mut self, now: Time, surge: Surge) {
+        let arrived = surge.arrived / (1.0 - self.losses.inherent());
+        let is_less = surge.queue > LONG * self.aim() && arrived < COLLAPSED * self.capacity;
+        if !is_less || self.losses.is_trying() || self.competition.is_on() || self.has_claim(now) {
+            return;
+        }
+        self.queue = self.queue.max(surge.queue);
+        self.capacity = arrived;
+        self.allowed = self.allowed.min(arrived);
     }
 
     /// Believes what arrived of what was sent.

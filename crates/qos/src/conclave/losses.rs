@@ -24,14 +24,13 @@ pub(super) const TRIAL: f64 = 0.8;
 /// A trial is over when chance would have lost so many packets, or after this long.
 const EXPECTED: f64 = 8.0;
 const LONGEST_TRIAL: Duration = Duration::from_secs(4);
-/// Less than this share of the former losses is no chance (with eight expected, chance does that once in 25 times).
-const FELL: f64 = 0.45;
-/// If this share of what arrived before arrives when a fifth less is sent, the rest was too much.
-const ARRIVES: f64 = 0.92;
+/// If the losses have come this much of the way from what chance would leave to what congestion would, it was congestion
+/// (with eight expected and none left by congestion, chance does that once in 25 times).
+const FELL: f64 = 0.55;
 /// A path that loses more than this by chance carries no call: no trial is needed.
 const MOST_CHANCE: f64 = 0.4;
 /// More than this of what was sent before is no trial, and there is another after this.
-const TOO_MUCH: f64 = 0.9;
+const TOO_MUCH: f64 = 0.86;
 const AGAIN: Duration = Duration::from_secs(1);
 /// After a trial that found chance, the next has to wait; twice as long after each, up to the longest.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(10);
@@ -52,11 +51,12 @@ pub(super) enum Verdict {
 struct Trial {
     /// What is sent less of begins to be reported from here on.
     counts_from: Time,
+    /// Whether a report has come since then: the first also tells of packets before.
+    counts: bool,
     began: Time,
     share: f64,
-    /// Packets a second: sent, and arrived.
+    /// Packets a second.
     sent: f64,
-    pace: f64,
     /// bit/s
     arrived: f64,
 }
@@ -123,7 +123,12 @@ impl Losses {
         arrived: f64,
         answer: Duration,
     ) -> Verdict {
-        if self.trial.is_some_and(|trial| now < trial.counts_from) {
+        if let Some(trial) = &mut self.trial
+            && !trial.counts
+        {
+            if now >= trial.counts_from {
+                (trial.counts, trial.counts_from) = (true, now);
+            }
             return Verdict::Nothing;
         }
         self.packets = self.packets.saturating_add(packets);
@@ -135,7 +140,7 @@ impl Losses {
             return Verdict::Nothing;
         }
         let count = f64::from(self.packets);
-        let (sent, pace) = self.paces(now, self.began);
+        let sent = self.sent(now, self.began);
         let share = self.close_window(now);
         let likely = self.inherent.max(TOLERATED);
         let chance = DEVIATIONS * (likely * (1.0 - likely) / count).sqrt();
@@ -153,7 +158,8 @@ impl Losses {
             self.unexplained += 1;
             if self.unexplained >= WINDOWS && now >= self.next_trial {
                 self.unexplained = 0;
-                self.trial = Some(Trial { counts_from: now + answer, began: now, share, sent, pace, arrived });
+                let counts_from = now + answer;
+                self.trial = Some(Trial { counts_from, counts: false, began: now, share, sent, arrived });
             }
         }
         Verdict::Nothing
@@ -165,7 +171,7 @@ impl Losses {
         if !is_over || now.since(trial.counts_from) < WINDOW {
             return Verdict::Nothing;
         }
-        let (sent, pace) = self.paces(now, trial.counts_from);
+        let sent = self.sent(now, trial.counts_from);
         let share = self.close_window(now);
         self.trial = None;
         self.next_trial = now + self.pause;
@@ -174,8 +180,9 @@ impl Losses {
             self.next_trial = now + AGAIN;
             return Verdict::Nothing;
         }
-        let fell = share < trial.share * FELL;
-        if fell || pace > trial.pace * ARRIVES {
+        // As much would arrive as before.
+        let by_congestion = (1.0 - (1.0 - trial.share) * trial.sent / sent.max(1.0)).max(0.0);
+        if share < trial.share - FELL * (trial.share - by_congestion) {
             self.pause = SHORTEST_PAUSE;
             self.next_trial = now;
             return Verdict::Congestion(trial.arrived);
@@ -188,11 +195,9 @@ impl Losses {
         Verdict::Nothing
     }
 
-    /// Packets a second since then: sent, and arrived.
-    fn paces(&self, now: Time, since: Time) -> (f64, f64) {
-        let seconds = now.since(since).as_secs_f64().max(0.001);
-        let arrived = self.packets - self.lost.min(self.packets);
-        (f64::from(self.packets) / seconds, f64::from(arrived) / seconds)
+    /// Packets a second, sent since then.
+    fn sent(&self, now: Time, since: Time) -> f64 {
+        f64::from(self.packets) / now.since(since).as_secs_f64().max(0.001)
     }
 
     fn close_window(&mut self, now: Time) -> f64 {
@@ -205,3 +210,7 @@ impl Losses {
         self.inherent = (self.inherent + FOLLOWS * (share - self.inherent)).clamp(0.0, 0.5);
     }
 }
+
+#[cfg(test)]
+#[path = "losses_tests.rs"]
+mod tests;

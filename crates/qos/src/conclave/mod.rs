@@ -286,6 +286,9 @@ impl CongestionController for Conclave {
         if let Some(delivery) = self.path.delivery(self.is_long()) {
             self.update_capacity(now, delivery);
         }
+        if let Some(surge) = self.path.surge() {
+            self.handle_surge(now, surge);
+        }
         self.handle_evidence(now, counts);
         self.update_drain(now);
         self.update_target(now);
@@ -333,6 +336,10 @@ impl CongestionController for Conclave {
 
     fn window(&self) -> Option<u64> {
         Some(self.window_size())
+    }
+
+    fn takes_marks(&self) -> bool {
+        true
     }
 
     fn poll_probe(&mut self) -> Option<Probe> {

@@ -19,6 +19,8 @@ const PRESENT: i64 = 100_000;
 const FEWEST: usize = 3;
 /// ...but nothing older than this counts as present, µs.
 const PAST: i64 = 400_000;
+/// Of a queue that has just begun to grow, the latest so much tells, µs: the path has become slower.
+const SURGE: i64 = 40_000;
 /// Delivery is measured over this much time of arrival, µs: six frames, so that how they differ is some percent of it.
 const DELIVERY: i64 = 200_000;
 /// While a queue stands, packets arrive as the path lets them, so that less is enough.
@@ -61,6 +63,13 @@ pub(super) struct Delivery {
     /// The least and the latest queueing delay meanwhile, ms, and how much it grew.
     pub(super) least_queue: f64,
     pub(super) growth: f64,
+}
+
+/// A queue that has just begun to grow, ms, and what arrives through it, bit/s.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Surge {
+    pub(super) queue: f64,
+    pub(super) arrived: f64,
 }
 
 /// The latest groups and the least delay.
@@ -207,6 +216,25 @@ impl Path {
             least_queue: self.above_base(least),
             growth: (last.delay - first.delay) as f64 / 1_000.0,
         })
+    }
+
+    /// What all of the very latest packets waited for, where they wait longer and longer.
+    pub(super) fn surge(&self) -> Option<Surge> {
+        let last = self.groups.back()?;
+        let (mut count, mut bytes, mut least) = (0, 0, i64::MAX);
+        for group in self.groups.iter().rev() {
+            let arriving = last.arrived - group.arrived;
+            least = least.min(group.delay);
+            if group.after_hole || arriving > PRESENT || group.delay > last.delay {
+                return None;
+            }
+            if arriving >= SURGE && count >= FEWEST {
+                return Some(Surge { queue: self.above_base(least), arrived: rate(bytes, arriving) });
+            }
+            count += 1;
+            bytes += group.bytes;
+        }
+        None
     }
 
     fn present(&self) -> impl Iterator<Item = &Group> {

@@ -237,3 +237,7 @@ struct Rates {
     /// How much longer it took to arrive than to be sent. Its packets differ in size, so the rates do not tell.
     stretch: f64,
 }
+
+#[cfg(test)]
+#[path = "probes_tests.rs"]
+mod tests;

@@ -5,8 +5,10 @@
 //! the payload instead of the RTP header's CSRCs, and its K bits mean the opposite. In both, one stream is protected:
 //! libwebrtc sends nothing else.
 
+use std::borrow::Borrow;
+
 use super::error::take;
-use super::parity::{Sum, sum_up};
+use super::parity::{Fields, append_sum, cover};
 use super::source::MAX_PACKET;
 use super::{Coverage, FecError, Repair, Source};
 
@@ -19,6 +21,8 @@ pub enum Format {
     Draft03,
 }
 
+/// What is the sum of the packets' headers: flags, lengths and timestamps.
+const START: usize = 8;
 /// R: a retransmission, not a repair.
 const RETRANSMISSION: u8 = 0x80;
 /// F: rows and columns instead of a mask.
@@ -103,9 +107,11 @@ pub fn parse(format: Format, payload: &[u8]) -> Result<Repair<'_>, FecError> {
     Ok(Repair {
         coverage: coverage.check()?,
         ssrc,
-        bits: u16::from_be_bytes([first & 0x3f, types]),
-        length: u16::from_be_bytes(length),
-        timestamp,
+        fields: Fields {
+            bits: u16::from_be_bytes([first & 0x3f, types]),
+            length: u16::from_be_bytes(length),
+            timestamp,
+        },
         body: payload.get(end..).unwrap_or_default(),
     })
 }
@@ -147,22 +153,27 @@ fn spread(part: u128, bits: u32) -> u128 {
 }
 
 /// Writes a repair packet's payload with a mask that covers these packets, which follow the first by less than
-/// [`Format::reach`]. `out` is cleared before.
+/// [`Format::reach`]. `out` is cleared before; with room for the longest of them and 32 bytes, nothing is allocated.
 ///
 /// # Errors
 /// [`FecError::WindowOutOfRange`] without packets, [`FecError::SourceElsewhere`] if they do not fit together.
-pub fn write(format: Format, sources: &[Source<'_>], out: &mut Vec<u8>) -> Result<(), FecError> {
-    let (sum, base, mask) = sum_up(sources, format.reach())?;
+pub fn write<'a>(
+    format: Format,
+    sources: impl IntoIterator<Item = impl Borrow<Source<'a>>, IntoIter: Clone>,
+    out: &mut Vec<u8>,
+) -> Result<(), FecError> {
+    let sources = sources.into_iter();
+    let (ssrc, base, mask) = cover(sources.clone(), format.reach())?;
     out.clear();
-    write_start(0, &sum, out);
+    out.resize(START, 0);
     if format == Format::Draft03 {
         out.extend_from_slice(&[1, 0, 0, 0]);
-        // `sum_up` has seen the first.
-        out.extend_from_slice(&sources.first().map_or(0, Source::ssrc).to_be_bytes());
+        out.extend_from_slice(&ssrc.to_be_bytes());
     }
     out.extend_from_slice(&base.to_be_bytes());
     write_mask(format, mask, out);
-    out.extend_from_slice(&sum.body);
+    let fields = append_sum(sources, out);
+    write_start(0, fields, out);
     Ok(())
 }
 
@@ -183,25 +194,25 @@ pub fn write_fixed(shape: Shape, sources: &[Source<'_>], out: &mut Vec<u8>) -> R
     if coverage.sequences().count() != sources.len() {
         return Err(FecError::WindowOutOfRange);
     }
-    let mut sum = Sum::default();
     for (source, sequence) in sources.iter().zip(coverage.sequences()) {
         if source.sequence() != sequence || source.ssrc() != first.ssrc() {
             return Err(FecError::SourceElsewhere);
         }
-        sum.add(source);
     }
     out.clear();
-    write_start(FIXED, &sum, out);
+    out.resize(START, 0);
     out.extend_from_slice(&first.sequence().to_be_bytes());
     out.extend_from_slice(&[columns, rows]);
-    out.extend_from_slice(&sum.body);
+    let fields = append_sum(sources.iter(), out);
+    write_start(FIXED, fields, out);
     Ok(())
 }
 
-fn write_start(flags: u8, sum: &Sum, out: &mut Vec<u8>) {
-    out.extend_from_slice(&(u16::from(flags) << 8 | sum.bits).to_be_bytes());
-    out.extend_from_slice(&sum.length.to_be_bytes());
-    out.extend_from_slice(&sum.timestamp.to_be_bytes());
+/// Over the first bytes, which are known last.
+fn write_start(flags: u8, Fields { bits, length, timestamp }: Fields, out: &mut [u8]) {
+    let start = (u16::from(flags) << 8 | bits).to_be_bytes().into_iter();
+    let start = start.chain(length.to_be_bytes()).chain(timestamp.to_be_bytes());
+    out.iter_mut().zip(start).for_each(|(place, byte)| *place = byte);
 }
 
 fn write_mask(format: Format, mask: u128, out: &mut Vec<u8>) {

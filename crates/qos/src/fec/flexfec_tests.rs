@@ -107,7 +107,7 @@ fn rows_and_columns_together_repair_what_neither_could_alone() {
 #[test]
 fn what_does_not_fit_together_is_not_protected_together() {
     let mut out = Vec::new();
-    assert_eq!(write(Format::Rfc8627, &[], &mut out), Err(FecError::WindowOutOfRange));
+    assert_eq!(write(Format::Rfc8627, &[] as &[Source<'_>], &mut out), Err(FecError::WindowOutOfRange));
     let far = [packet(1), packet(111)];
     assert_eq!(write(Format::Rfc8627, &sources(&far), &mut out), Err(FecError::SourceElsewhere));
     let twice = [packet(1), packet(1)];

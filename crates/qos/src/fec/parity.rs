@@ -1,5 +1,7 @@
 //! What an XOR repair packet says, whatever its format.
 
+use std::borrow::Borrow;
+
 use super::source::{HEADER, MAX_PACKET};
 use super::{FecError, Source};
 
@@ -67,81 +69,102 @@ pub struct Repair<'a> {
     pub coverage: Coverage,
     /// Of which stream, where the packet tells.
     pub ssrc: Option<u32>,
-    /// P, X, CC, M and PT.
-    pub(super) bits: u16,
-    /// Bytes behind the 12 of the header.
-    pub(super) length: u16,
-    pub(super) timestamp: u32,
+    /// P, X, CC, M and PT; bytes behind the 12 of the header; timestamp.
+    pub(super) fields: Fields,
     /// Behind the header, as far as it is protected.
     pub(super) body: &'a [u8],
+}
+
+/// The XOR of what every packet has, whatever its length.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Fields {
+    pub bits: u16,
+    pub length: u16,
+    pub timestamp: u32,
+}
+
+impl Fields {
+    /// Adds a packet, of its body as much as this one holds. To take it away is the same.
+    fn add(&mut self, source: &Source<'_>, body: &mut [u8]) {
+        self.bits ^= source.bits();
+        // At most `MAX_PACKET`.
+        self.length ^= source.body().len() as u16;
+        self.timestamp ^= source.timestamp();
+        for (sum, byte) in body.iter_mut().zip(source.body()) {
+            *sum ^= byte;
+        }
+    }
 }
 
 /// The XOR of source packets. Bodies of unequal length count as if filled up with zeros.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sum {
-    pub bits: u16,
-    pub length: u16,
-    pub timestamp: u32,
-    pub body: Vec<u8>,
+    fields: Fields,
+    body: Vec<u8>,
 }
 
 impl Sum {
     pub fn of_repair(repair: &Repair<'_>) -> Self {
-        Self { bits: repair.bits, length: repair.length, timestamp: repair.timestamp, body: repair.body.to_vec() }
+        Self { fields: repair.fields, body: repair.body.to_vec() }
     }
 
-    /// Adds a packet (or takes it away, which is the same). The body becomes as long as the longest one.
-    pub fn add(&mut self, source: &Source<'_>) {
-        if self.body.len() < source.body().len() {
-            self.body.resize(source.body().len(), 0);
-        }
-        self.take_away(source);
-    }
-
-    /// Adds a packet as far as this body reaches.
+    /// Takes a packet away as far as this body reaches.
     pub fn take_away(&mut self, source: &Source<'_>) {
-        self.bits ^= source.bits();
-        // At most `MAX_PACKET`.
-        self.length ^= source.body().len() as u16;
-        self.timestamp ^= source.timestamp();
-        for (sum, byte) in self.body.iter_mut().zip(source.body()) {
-            *sum ^= byte;
-        }
+        self.fields.add(source, &mut self.body);
     }
 
     /// The one packet that is left (RFC 8627, section 6.3.2 and 6.3.3; RFC 5109, section 9.2).
     pub fn into_packet(self, sequence: u16, ssrc: u32) -> Result<Vec<u8>, FecError> {
-        let length = usize::from(self.length);
+        let Fields { bits, length, timestamp } = self.fields;
+        let length = usize::from(length);
         if length + HEADER > MAX_PACKET {
             return Err(FecError::TooLong(length + HEADER));
         }
         // Beyond what is protected nothing is known.
         let body = self.body.get(..length).ok_or(FecError::Inconsistent)?;
         let mut packet = Vec::with_capacity(HEADER + length);
-        packet.extend_from_slice(&(0x8000 | self.bits & 0x3fff).to_be_bytes());
+        packet.extend_from_slice(&(0x8000 | bits & 0x3fff).to_be_bytes());
         packet.extend_from_slice(&sequence.to_be_bytes());
-        packet.extend_from_slice(&self.timestamp.to_be_bytes());
+        packet.extend_from_slice(&timestamp.to_be_bytes());
         packet.extend_from_slice(&ssrc.to_be_bytes());
         packet.extend_from_slice(body);
         Ok(packet)
     }
 }
 
-/// The sum of packets of one stream, and the mask that says which; the base is the first one's number.
+/// Writes the XOR of these packets' bodies behind what `out` holds. Allocates only where `out` has no room.
+pub(super) fn append_sum<'a>(sources: impl Iterator<Item = impl Borrow<Source<'a>>>, out: &mut Vec<u8>) -> Fields {
+    let (at, mut fields) = (out.len(), Fields::default());
+    for source in sources {
+        let source = source.borrow();
+        let end = at + source.body().len();
+        if out.len() < end {
+            out.resize(end, 0);
+        }
+        fields.add(source, out.get_mut(at..).unwrap_or_default());
+    }
+    fields
+}
+
+/// Which packets of one stream these are: where, and of which stream, and the mask; the base is the first one's number.
 ///
 /// # Errors
 /// [`FecError::SourceElsewhere`] for a packet of another stream, one before the first, one `reach` or more behind it,
 /// or one that is there twice; [`FecError::WindowOutOfRange`] without any.
-pub(super) fn sum_up(sources: &[Source<'_>], reach: u16) -> Result<(Sum, u16, u128), FecError> {
-    let first = sources.first().ok_or(FecError::WindowOutOfRange)?;
-    let (mut sum, mut mask) = (Sum::default(), 0_u128);
+pub(super) fn cover<'a>(
+    sources: impl Iterator<Item = impl Borrow<Source<'a>>>,
+    reach: u16,
+) -> Result<(u32, u16, u128), FecError> {
+    let (mut first, mut mask) = (None, 0_u128);
     for source in sources {
-        let offset = source.sequence().wrapping_sub(first.sequence());
-        if source.ssrc() != first.ssrc() || offset >= reach.min(128) || mask >> offset & 1 == 1 {
+        let source = source.borrow();
+        let (ssrc, base) = *first.get_or_insert((source.ssrc(), source.sequence()));
+        let offset = source.sequence().wrapping_sub(base);
+        if source.ssrc() != ssrc || offset >= reach.min(128) || mask >> offset & 1 == 1 {
             return Err(FecError::SourceElsewhere);
         }
         mask |= 1 << offset;
-        sum.add(source);
     }
-    Ok((sum, first.sequence(), mask))
+    let (ssrc, base) = first.ok_or(FecError::WindowOutOfRange)?;
+    Ok((ssrc, base, mask))
 }

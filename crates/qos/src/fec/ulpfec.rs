@@ -1,8 +1,10 @@
 //! ULPFEC (RFC 5109) with one level, as libwebrtc sends it (`ulpfec_header_reader_writer.cc`): the payload of a repair
 //! packet, which travels in the media's own stream as a block of [`red`](super::red).
 
+use std::borrow::Borrow;
+
 use super::error::take;
-use super::parity::sum_up;
+use super::parity::{Fields, append_sum, cover};
 use super::source::MAX_PACKET;
 use super::{Coverage, FecError, Repair, Source};
 
@@ -42,31 +44,36 @@ pub fn parse(payload: &[u8]) -> Result<Repair<'_>, FecError> {
     Ok(Repair {
         coverage: coverage.check()?,
         ssrc: None,
-        bits: u16::from_be_bytes([first & !FLAGS, types]),
-        length,
-        timestamp,
+        fields: Fields { bits: u16::from_be_bytes([first & !FLAGS, types]), length, timestamp },
         body,
     })
 }
 
 /// Writes a repair packet's payload that covers these packets of one stream, the last less than 48 behind the first.
-/// `out` is cleared before.
+/// `out` is cleared before; with room for the longest of them and 18 bytes, nothing is allocated.
 ///
 /// # Errors
 /// [`FecError::WindowOutOfRange`] without packets, [`FecError::SourceElsewhere`] if they do not fit together.
-pub fn write(sources: &[Source<'_>], out: &mut Vec<u8>) -> Result<(), FecError> {
-    let (sum, base, mask) = sum_up(sources, REACH)?;
-    // Both fit: `sum_up` keeps to `REACH`, bodies to `MAX_PACKET`.
+pub fn write<'a>(
+    sources: impl IntoIterator<Item = impl Borrow<Source<'a>>, IntoIter: Clone>,
+    out: &mut Vec<u8>,
+) -> Result<(), FecError> {
+    let sources = sources.into_iter();
+    let (_, base, mask) = cover(sources.clone(), REACH)?;
+    // It fits: `cover` keeps to `REACH`.
     let mask = (mask as u64).reverse_bits();
     let is_long = mask & 0xffff_ffff_ffff != 0;
+    let end = MASK_AT + if is_long { 6 } else { 2 };
     out.clear();
-    out.extend_from_slice(&(sum.bits | u16::from(if is_long { LONG_MASK } else { 0 }) << 8).to_be_bytes());
-    out.extend_from_slice(&base.to_be_bytes());
-    out.extend_from_slice(&sum.timestamp.to_be_bytes());
-    out.extend_from_slice(&sum.length.to_be_bytes());
-    out.extend_from_slice(&(sum.body.len() as u16).to_be_bytes());
-    out.extend(mask.to_be_bytes().into_iter().take(if is_long { 6 } else { 2 }));
-    out.extend_from_slice(&sum.body);
+    out.resize(MASK_AT, 0);
+    out.extend(mask.to_be_bytes().into_iter().take(end - MASK_AT));
+    let Fields { bits, length, timestamp } = append_sum(sources, out);
+    let bits = bits | u16::from(if is_long { LONG_MASK } else { 0 }) << 8;
+    // At most `MAX_PACKET`.
+    let protected = (out.len() - end) as u16;
+    let head = bits.to_be_bytes().into_iter().chain(base.to_be_bytes()).chain(timestamp.to_be_bytes());
+    let head = head.chain(length.to_be_bytes()).chain(protected.to_be_bytes());
+    out.iter_mut().zip(head).for_each(|(place, byte)| *place = byte);
     Ok(())
 }
 

@@ -235,6 +235,10 @@ impl CongestionController for Nada {
         Control { target, pacing: target.percent(PACING_PERCENT), padding: Bitrate::ZERO, is_ample }
     }
 
+    fn takes_marks(&self) -> bool {
+        true
+    }
+
     fn poll_probe(&mut self) -> Option<Probe> {
         None
     }

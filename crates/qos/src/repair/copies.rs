@@ -9,6 +9,10 @@ pub const MAX_COPIES: usize = 4;
 /// at more than 2^8 choices gains nothing.
 const FURTHEST: u32 = 8;
 
+/// Further copies are worth waiting for if so much less is lost with them. What the measured length of bursts is off by
+/// makes less of a difference.
+const WORTH_WAITING: f64 = 0.8;
+
 /// Distances, in packets, of the earlier sounds to carry.
 ///
 /// Losses that come alone need the nearest; bursts need distance. The receiver has to wait as long as the furthest is
@@ -20,8 +24,8 @@ pub struct Copies {
 }
 
 impl Copies {
-    /// The fewest with which at most `lost` (0 to 1) of the sounds are lost, of those the ones with which fewest are;
-    /// if no choice does, the one with which fewest are.
+    /// The fewest with which at most `lost` (0 to 1) of the sounds are lost, of those the nearest, which the receiver waits
+    /// for the least; if no choice does, the one with which fewest are, unless a nearer one does nearly as well.
     ///
     /// `furthest` is how far back a copy is of use: the receiver's delay, less the network's jitter, in packets; taken
     /// as 8 at most. `most` is how many copies the rate allows, taken as [`MAX_COPIES`] at most. Nothing is carried
@@ -36,9 +40,10 @@ impl Copies {
                 continue;
             }
             let rest = copies.lost(losses);
+            // Nearer ones were looked at before: their bits are lower.
             let is_better = match (rest <= lost, best.1 <= lost) {
-                (true, true) => (copies.count(), rest) < (best.0.count(), best.1),
-                (false, false) => rest < best.1,
+                (true, true) => copies.count() < best.0.count(),
+                (false, false) => rest < best.1 * WORTH_WAITING,
                 (enough, _) => enough,
             };
             if is_better {
@@ -97,6 +102,14 @@ mod tests {
         assert!(chosen.len() == 1 && chosen[0] > 4, "{chosen:?}");
         let bounded = Copies::choose(Gilbert::new(0.05, 3.0), 3, 1, 0.0001);
         assert_eq!(bounded.distances().collect::<Vec<_>>(), [3]);
+    }
+
+    #[test]
+    fn a_measure_that_is_a_little_off_sends_no_sound_further_than_it_needs() {
+        // As losses that do not depend on each other are measured: 1.25 in a row.
+        for burst in [1.25, 1.28, 1.32] {
+            assert_eq!(distances(Gilbert::new(0.2, burst), 8, 0.003), [3, 2, 1], "{burst}");
+        }
     }
 
     #[test]

@@ -245,6 +245,10 @@ impl CongestionController for Scream {
         self.path.delay.is_known().then(|| self.window.most_in_flight(&self.path.delay) as u64)
     }
 
+    fn takes_marks(&self) -> bool {
+        true
+    }
+
     fn poll_probe(&mut self) -> Option<Probe> {
         None
     }

@@ -18,7 +18,7 @@ const ALPHA_ANEW: f64 = 0.25;
 /// What losses leave of the window (BETA_LOSS), and marks of classic ECN (BETA_ECN, section 4.2.1.2).
 const AFTER_LOSS: f64 = 0.7;
 const AFTER_CLASSIC_MARK: f64 = 0.8;
-/// In round trips: for so long after congestion the window grows with care (POST_CONGESTION_DELAY_RTT)...
+/// In round trips: for so long after losses and marks the window grows with care (POST_CONGESTION_DELAY_RTT)...
 const CAREFUL: f64 = 100.0;
 /// ...and if there was none for longer than this, the window may be far above what is sent (4.2.2.1).
 const LONG_AGO: f64 = 100.0;
@@ -51,7 +51,9 @@ pub(super) struct Window {
     /// Marks are those of classic ECN.
     is_classic: bool,
     pub(super) loss: Loss,
-    /// When congestion was last reacted to, and when the window last became smaller.
+    /// When packets were last lost or marked (`last_congestion_detected_time`), when congestion was last reacted to, and
+    /// when the window last became smaller.
+    detected: Option<Time>,
     reacted: Option<Time>,
     fell: Option<Time>,
 }
@@ -65,6 +67,7 @@ impl Default for Window {
             alpha: 0.0,
             is_classic: false,
             loss: Loss::default(),
+            detected: None,
             reacted: None,
             fell: None,
         }
@@ -118,6 +121,9 @@ impl Window {
         let is_marked = report.marked > 0;
         let is_delayed = path.delay.is_long();
 
+        if is_lossy || is_marked {
+            self.detected = Some(now);
+        }
         let waited = self.reacted.map(|reacted| seconds(now.since(reacted)));
         let may_react = waited.is_none_or(|waited| waited >= round_trip.min(VIRTUAL_ROUND_TRIP));
         if may_react && (is_lossy || is_marked || is_delayed) {
@@ -201,7 +207,7 @@ impl Window {
         let short = (path.delay.round_trip() / VIRTUAL_ROUND_TRIP).min(1.0);
         let near = self.scale_near_inflection();
         let calm = path.delay.steadiness().max(LEAST_STEADINESS);
-        let since = self.reacted.map_or(f64::INFINITY, |reacted| seconds(now.since(reacted)));
+        let since = self.detected.map_or(f64::INFINITY, |detected| seconds(now.since(detected)));
         let careful = (since / (CAREFUL * path.long_round_trip())).min(1.0);
         let faster = 1.0 + GROWTH * self.size / SEGMENT * careful * near;
         let factor = self.segment_share() * short * near.max(0.25) * calm * faster;

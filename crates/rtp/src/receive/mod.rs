@@ -199,11 +199,25 @@ impl Receiver {
     /// # Errors
     /// If it is not taken; the peer's fault, the network's, or nobody's.
     pub fn handle_rtp<'p>(&mut self, now: Time, arrival: Time, packet: &'p [u8]) -> Result<Option<Media<'p>>, Refused> {
+        self.handle_marked_rtp(now, arrival, Ecn::NotEct, packet)
+    }
+
+    /// The same for a packet that is known to have come with this mark, which reports by source tell (RFC 8888, section
+    /// 3.1).
+    ///
+    /// # Errors
+    /// As [`handle_rtp`](Self::handle_rtp).
+    pub fn handle_marked_rtp<'p>(
+        &mut self,
+        now: Time,
+        arrival: Time,
+        ecn: Ecn,
+        packet: &'p [u8],
+    ) -> Result<Option<Media<'p>>, Refused> {
         let header = Header::parse(packet)?;
         let said = Said::read(header.extensions.clone(), &self.config.extensions);
         if let Some(by_source) = &mut self.by_source {
-            // How it was marked is not told by whoever reads the socket.
-            by_source.arrivals.record(header.ssrc, header.sequence, arrival, Ecn::NotEct);
+            by_source.arrivals.record(header.ssrc, header.sequence, arrival, ecn);
         } else if let Some(sequence) = said.transport_sequence {
             self.arrivals.record(sequence, arrival);
         }

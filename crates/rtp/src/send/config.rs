@@ -34,6 +34,48 @@ pub struct SlotConfig {
     pub extensions: ExtensionIds,
     /// The payload types that its section negotiated, those of retransmissions left out.
     pub payloads: Vec<SendPayload>,
+    /// Of sound: the payload type under which the others may carry copies of what went before (RED, RFC 2198), if the
+    /// receiver takes that. Then as many go with each packet as the losses on the path ask for, and its payload type
+    /// changes from packet to packet. It must be one of the others' clock.
+    pub red: Option<PayloadType>,
+    /// How its receiver takes parity; `None`: it does not. Sent where measured losses and the round trip call for it.
+    pub parity: Option<Parity>,
+}
+
+/// How parity on a video stream goes on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parity {
+    /// FlexFEC as of draft-ietf-payload-flexible-fec-scheme-03, which Chromium speaks: a source of its own.
+    Flexfec {
+        /// Its source.
+        ssrc: Ssrc,
+        /// Its payload type.
+        payload_type: PayloadType,
+    },
+    /// ULPFEC (RFC 5109) inside RED (RFC 2198), among the media's numbers; what is protected goes inside RED, too.
+    ///
+    /// A lost packet of parity leaves a gap that is never filled, so only frames are protected whose order does not
+    /// follow from sequence numbers: those with a picture id or a dependency descriptor.
+    Ulpfec {
+        /// The payload type of RED.
+        red: PayloadType,
+        /// That of ULPFEC inside it.
+        payload_type: PayloadType,
+        /// That of VP8, if it is negotiated (RFC 7741, section 4.2 says where its picture id is).
+        vp8: Option<PayloadType>,
+        /// That of VP9, if it is negotiated (RFC 9628, section 4.2).
+        vp9: Option<PayloadType>,
+    },
+}
+
+impl SlotConfig {
+    /// The source of its parity, if that has one of its own.
+    pub(super) fn parity_source(&self) -> Option<Ssrc> {
+        match self.parity {
+            Some(Parity::Flexfec { ssrc, .. }) => Some(ssrc),
+            Some(Parity::Ulpfec { .. }) | None => None,
+        }
+    }
 }
 
 /// A payload type of a slot.
@@ -101,6 +143,12 @@ pub struct SlotStats {
     pub retransmitted_packets: u64,
     /// Their bytes.
     pub retransmitted_bytes: u64,
+    /// Copies of earlier sounds that went with later ones.
+    pub copies: u64,
+    /// Packets of parity.
+    pub parity_packets: u64,
+    /// Their bytes, with header and payload.
+    pub parity_bytes: u64,
     /// Bytes sent only to fill the path.
     pub padding_bytes: u64,
     /// Packets that were dropped here: they had waited too long, were refused, or their payload was gone.

@@ -5,7 +5,11 @@ use std::time::Duration;
 use conclave_qos::{ProbeId, SentPacket, Time, Turn};
 
 use super::compose::{self, Numbers, Sealed};
+use super::config::Parity;
+use super::copies::Sound;
 use super::outgoing::{Descriptor, Packet};
+use super::parity::Ready;
+use super::red::Red;
 use super::{Sender, earliest};
 use crate::srtp::Outbound;
 use crate::{Arena, Payloads, Ssrc};
@@ -34,7 +38,8 @@ enum Sent {
 }
 
 impl Sender {
-    /// Seals what may leave now into the arena, one packet behind the other: audio, retransmissions, video, padding.
+    /// Seals what may leave now into the arena, one packet behind the other: audio, retransmissions, parity, video,
+    /// padding.
     ///
     /// Packets whose payload is gone are dropped and counted.
     pub fn drain(&mut self, now: Time, payloads: &impl Payloads, srtp: &mut Outbound, arena: &mut Arena) {
@@ -108,6 +113,8 @@ impl Sender {
                 }
                 None => slot.counters.gone += 1,
             }
+        } else if self.send_parity(out, probe) == Sent::Yes {
+            // Before the next frame, in whose numbers it would stand otherwise.
         } else if let Some(waiting) = self.queue.pop_video() {
             let descriptor = self.queue.pop_descriptor(waiting.descriptor);
             self.send_media(out, &waiting.packet, descriptor.as_ref(), probe);
@@ -131,22 +138,51 @@ impl Sender {
             }
             return;
         };
+        let queued_as = packet.sequence;
+        let Some(sequence) = slot.shift.wire(queued_as) else {
+            slot.counters.dropped += 1;
+            slot.counters.late += 1;
+            return;
+        };
+        let packet = &Packet { sequence, ..*packet };
         let is_named = slot.begin(packet);
+        // Of padding there are no copies.
+        let carrier = slot.carrier_of(packet.payload_type).filter(|_| !payload.is_empty());
+        let copies = carrier.and_then(|_| {
+            let Packet { sequence, timestamp, payload: reference, part, .. } = *packet;
+            let sound = Sound { sequence, timestamp, payload: reference, part };
+            slot.redundancy(self.copies.chosen(), sound, packet.payload_type, payload.len(), out.payloads)
+        });
+        let added = copies.as_ref().map_or(0, Red::added);
+        let parity = self.protection.as_ref().and_then(|_| slot.protects(packet, payload, descriptor));
+        let is_on = parity.is_some() && self.protection.as_ref().is_some_and(|protection| protection.is_on());
+        let red = parity.and_then(Parity::red).filter(|_| is_on);
         let numbers = Numbers {
             ssrc: slot.config.ssrc,
-            payload_type: packet.payload_type,
+            payload_type: carrier.filter(|_| copies.is_some()).or(red).unwrap_or(packet.payload_type),
             index: packet.sequence,
             transport_sequence: self.history.next_sequence(),
             send_time: out.send_time,
             mid: slot.config.mid.as_deref().filter(|_| is_named),
         };
         let identity = numbers.identity();
-        let body = compose::Body { payload, packet, descriptor, repeats: false };
+        let body =
+            compose::Body { payload, packet, descriptor, red: copies.as_ref(), repeats: false, in_red: red.is_some() };
         let Ok(sealed) = compose::media(out.arena.begin(), slot, &body, numbers, out.srtp) else {
             self.faults += 1;
             slot.counters.dropped += 1;
             return;
         };
+        slot.shift.handle_sent(queued_as);
+        if let Some(parity) = parity
+            && let Some(protection) = &mut self.protection
+        {
+            if is_on {
+                let write = |out: &mut [u8]| compose::protected(out, slot, &body, numbers);
+                protection.keep(packet.slot, packet.sequence, parity, write);
+            }
+            protection.handle_sent(packet.slot, packet.timestamp, packet.marker, parity);
+        }
         let rtx = negotiated.rtx.filter(|_| slot.config.rtx.is_some());
         if rtx.is_some() {
             // Shorter than a packet.
@@ -155,17 +191,63 @@ impl Sender {
         slot.finish(packet, rtx);
         slot.counters.packets += 1;
         slot.counters.bytes += sealed.plain as u64;
-        slot.octets += payload.len() as u64;
+        slot.counters.copies += copies.as_ref().map_or(0, |copies| copies.count() as u64);
+        slot.octets += (added + payload.len()) as u64;
         slot.clock.handle_sent(out.now, packet.timestamp, negotiated.clock_rate);
         if slot.clock.due.is_none() {
             slot.clock.due = Some(out.now);
             self.reports_due = earliest(self.reports_due, Some(out.now));
         }
         let is_numbered = slot.is_numbered(self.by_source);
+        if carrier.is_some() {
+            let size = (sealed.length - added) as u32 + self.config.overhead;
+            self.copies.handle_sent(size, payload.len());
+            if is_numbered {
+                self.copies.expect(out.now, self.history.next_sequence(), packet.slot);
+            }
+        }
         if rtx.is_some() && is_numbered && !slot.config.is_audio {
             self.padding_slot = Some(packet.slot);
         }
         self.account(out, sealed, is_numbered.then_some(identity), probe, true);
+    }
+
+    /// Sends the parity that is next, if there is any.
+    fn send_parity(&mut self, out: &mut Out<'_, impl Payloads>, probe: Option<ProbeId>) -> Sent {
+        let Some(ready) = self.protection.as_mut().and_then(|protection| protection.pop()) else { return Sent::No };
+        let is_sent = self.seal_parity(out, &ready, probe);
+        if let Some(protection) = &mut self.protection {
+            protection.give_back(ready.payload);
+        }
+        if is_sent.is_none() {
+            self.faults += 1;
+        }
+        Sent::Yes
+    }
+
+    fn seal_parity(&mut self, out: &mut Out<'_, impl Payloads>, ready: &Ready, probe: Option<ProbeId>) -> Option<()> {
+        let slot = self.slots.get_mut(usize::from(ready.slot))?;
+        let (ssrc, payload_type, index, in_red) = match slot.config.parity? {
+            Parity::Flexfec { ssrc, payload_type } => (ssrc, payload_type, slot.take_parity(), None),
+            Parity::Ulpfec { red, payload_type, .. } => {
+                (slot.config.ssrc, red, slot.shift.put_in(), Some(payload_type))
+            }
+        };
+        let numbers = Numbers {
+            ssrc,
+            payload_type,
+            index,
+            transport_sequence: self.history.next_sequence(),
+            send_time: out.send_time,
+            mid: if slot.is_bound { None } else { slot.config.mid.as_deref() },
+        };
+        let identity = numbers.identity();
+        let sealed = compose::parity(out.arena.begin(), slot, ready, in_red, numbers, out.srtp).ok()?;
+        slot.counters.parity_packets += 1;
+        slot.counters.parity_bytes += sealed.plain as u64;
+        let is_numbered = slot.is_numbered(self.by_source);
+        self.account(out, sealed, is_numbered.then_some(identity), probe, true);
+        Some(())
     }
 
     /// Sends a packet on its slot's source of retransmissions. Returns its length, header and payload.
@@ -194,7 +276,7 @@ impl Sender {
             mid: slot.rtx_mid(),
         };
         let identity = numbers.identity();
-        let body = compose::Body { payload, packet, descriptor, repeats: true };
+        let body = compose::Body { payload, packet, descriptor, red: None, repeats: true, in_red: false };
         let Ok(sealed) = compose::media(out.arena.begin(), slot, &body, numbers, out.srtp) else {
             self.faults += 1;
             return None;

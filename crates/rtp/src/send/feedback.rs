@@ -5,7 +5,7 @@ use std::time::Duration;
 use conclave_qos::{Bitrate, Time};
 
 use super::sent::NotAgain;
-use super::slots::Source;
+use super::slots::{Carries, Source};
 use super::{Sender, earliest};
 use crate::Ssrc;
 use crate::rtcp::{CongestionFeedback, Nack, Packet, ReportBlocks, TransportFeedback};
@@ -45,11 +45,15 @@ impl Sender {
     fn handle_blocks(&mut self, now: Time, blocks: ReportBlocks<'_>) {
         let mut longest = None;
         for block in blocks {
-            let Some(Source { slot, is_rtx, .. }) = self.find(block.ssrc) else { continue };
-            let Some(slot) = self.slots.get_mut(usize::from(slot)) else { continue };
-            if is_rtx {
-                slot.is_rtx_bound = true;
-                continue;
+            let Some(Source { slot: place, carries, .. }) = self.find(block.ssrc) else { continue };
+            let Some(slot) = self.slots.get_mut(usize::from(place)) else { continue };
+            match carries {
+                Carries::Media => {}
+                Carries::Retransmissions => {
+                    slot.is_rtx_bound = true;
+                    continue;
+                }
+                Carries::Parity => continue,
             }
             slot.is_bound = true;
             let told = slot.reported.handle(&block);
@@ -57,6 +61,7 @@ impl Sender {
             longest = longest.max(round_trip);
             let round_trip = self.round_trip.unwrap_or(USUAL_ROUND_TRIP);
             self.fallback.handle_loss(now, told, block.fraction_lost, round_trip);
+            self.review_copies_by_share(now, place, told, block.fraction_lost);
         }
         // All blocks of a report took the same way; the slots only differ in how finely they count.
         if let Some(latest) = longest {
@@ -68,7 +73,7 @@ impl Sender {
     }
 
     fn handle_nack(&mut self, now: Time, nack: &Nack<'_>) {
-        let Some(Source { slot: place, is_rtx: false, .. }) = self.find(nack.media) else { return };
+        let Some(Source { slot: place, carries: Carries::Media, .. }) = self.find(nack.media) else { return };
         let target = self.control().target;
         let round_trip = self.round_trip.unwrap_or(USUAL_ROUND_TRIP).max(SHORTEST_ROUND_TRIP);
         let Some(slot) = self.slots.get_mut(usize::from(place)) else { return };
@@ -82,7 +87,7 @@ impl Sender {
                 break;
             }
             slot.counters.nacked += 1;
-            let Some(sequence) = slot.numbers.extend(short) else {
+            let Some(sequence) = slot.extend(short) else {
                 slot.counters.gone += 1;
                 continue;
             };
@@ -103,7 +108,7 @@ impl Sender {
 
     /// `number` is a FIR's.
     fn handle_keyframe_request(&mut self, now: Time, ssrc: Ssrc, number: Option<u8>) {
-        let Some(Source { slot, is_rtx: false, .. }) = self.find(ssrc) else { return };
+        let Some(Source { slot, carries: Carries::Media, .. }) = self.find(ssrc) else { return };
         let Some(slot) = self.slots.get_mut(usize::from(slot)) else { return };
         if slot.config.is_audio {
             return;
@@ -149,6 +154,7 @@ impl Sender {
         }
         // Blocks are by source; what a controller is told is in the order of sending.
         self.results.sort_unstable_by_key(|result| result.sequence);
+        self.marking.handle_results(&self.results);
         self.hand_over_results(now);
     }
 
@@ -172,6 +178,10 @@ impl Sender {
         self.feedback.came = true;
         self.feedback.is_missing = false;
         self.controller.handle_feedback(now, &self.results);
+        if let Some(protection) = &mut self.protection {
+            protection.handle_results(now, &self.results, self.round_trip);
+        }
         self.apply_control(now);
+        self.review_copies(now);
     }
 }

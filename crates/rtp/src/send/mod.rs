@@ -3,16 +3,21 @@
 mod acknowledgements;
 mod compose;
 mod config;
+mod copies;
 mod drain;
 mod fallback;
 mod feedback;
 mod keyframes;
+mod marking;
 mod numbers;
 mod outgoing;
+mod parity;
 mod queue;
+mod red;
 mod reports;
 mod retransmission;
 mod sent;
+mod shift;
 mod slot;
 mod slots;
 
@@ -21,15 +26,20 @@ use std::fmt;
 use std::time::Duration;
 
 use conclave_qos::{
-    Bitrate, CongestionController, Control, Demand, Pacer, PacketResult, Queued, SendHistory, Snapshot, Time,
+    Bitrate, CongestionController, Control, Demand, Ecn, Pacer, PacketResult, Queued, SendHistory, Snapshot, Time,
 };
 
-pub use config::{BadSlots, NotQueued, SendPayload, SenderConfig, SenderEvent, SenderStats, SlotConfig, SlotStats};
+pub use config::{
+    BadSlots, NotQueued, Parity, SendPayload, SenderConfig, SenderEvent, SenderStats, SlotConfig, SlotStats,
+};
 pub use outgoing::{Outgoing, Patch};
 
 use crate::rtcp::{ReferenceClock, ReportClock, Writer};
 use acknowledgements::Acknowledgements;
+use copies::SoundCopies;
 use fallback::Fallback;
+use marking::Marking;
+use parity::Protection;
 use queue::Queue;
 pub(crate) use reports::to_ntp;
 use retransmission::Retransmissions;
@@ -51,8 +61,9 @@ const USUAL_HEADERS: u64 = 40;
 /// the path carries.
 ///
 /// # Order
-/// Audio leaves first and never waits. Then, as fast as the pacer allows: retransmissions, video in the order in which
-/// it was queued, and padding where the controller probes.
+/// Audio leaves first and never waits, with as many copies of earlier sounds as the path's losses ask for, if its receiver
+/// takes that ([`SlotConfig::red`]). Then, as fast as the pacer allows: retransmissions, parity of the frame that has just
+/// left, video in the order in which it was queued, and padding where the controller probes.
 ///
 /// # What is never done
 /// Under AES-GCM, two packets sealed under the same source and index break the session (RFC 7714, 9.1). So each
@@ -63,8 +74,10 @@ const USUAL_HEADERS: u64 = 40;
 /// 1,024 packets of video and 256 of audio wait, half a second at most; 512 retransmissions. Of what was sent, each slot
 /// remembers up to 1,024 packets, 2 s at most, in less than 64 KiB, which it takes as needed and gives back 5 s after
 /// its last packet. The history of transport-wide numbers has 32 bytes for each packet of the latest 4 s, 512 KiB at most;
-/// where reports are by source, up to 384 KiB more.
-/// Beyond these two, a leg that sends takes less than 256 KiB; one that sends nothing takes less than 64 KiB, with 28
+/// where reports are by source, up to 384 KiB more. 256 packets of sound wait to be reported on, and while copies of
+/// sounds are sent, 8 of each slot are remembered. Parity takes up to 192 KiB, while it is needed and 5 s longer: 96
+/// packets wait for it, those of all slots together, and 32 packets of it wait to be sent.
+/// Beyond these three, a leg that sends takes less than 256 KiB; one that sends nothing takes less than 64 KiB, with 28
 /// slots, and is not woken.
 pub struct Sender {
     config: SenderConfig,
@@ -75,6 +88,8 @@ pub struct Sender {
     gone: Vec<Gone>,
     queue: Queue,
     retransmissions: Retransmissions,
+    /// There if a slot's receiver takes parity.
+    protection: Option<Box<Protection>>,
     controller: Box<dyn CongestionController>,
     pacer: Pacer,
     /// What the pacer was told last.
@@ -84,10 +99,12 @@ pub struct Sender {
     /// Whether the peer reports by source (RFC 8888), and not by transport-wide numbers.
     by_source: bool,
     acknowledgements: Acknowledgements,
+    marking: Marking,
     report_clock: ReportClock,
     /// Kept for its memory.
     results: Vec<PacketResult>,
     fallback: Fallback,
+    copies: SoundCopies,
     feedback: FeedbackState,
     /// When the remote limit ends, unless it is renewed.
     limit_ends: Option<Time>,
@@ -137,6 +154,7 @@ impl Sender {
             gone: Vec::new(),
             queue: Queue::default(),
             retransmissions: Retransmissions::default(),
+            protection: None,
             controller,
             pacer: Pacer::new(applied),
             applied,
@@ -144,9 +162,11 @@ impl Sender {
             reference: ReferenceClock::default(),
             by_source: false,
             acknowledgements: Acknowledgements::default(),
+            marking: Marking::default(),
             report_clock: ReportClock::default(),
             results: Vec::new(),
             fallback: Fallback::new(),
+            copies: SoundCopies::new(),
             feedback: FeedbackState::default(),
             limit_ends: None,
             round_trip: None,
@@ -224,7 +244,10 @@ impl Sender {
     }
 
     /// What the application means to send, and what it would send if it could.
+    ///
+    /// Without what parity takes on top, which is added here.
     pub fn set_demand(&mut self, now: Time, demand: Demand) {
+        let demand = self.protection.as_ref().map_or(demand, |protection| protection.grow(demand));
         self.controller.handle_demand(now, demand);
         self.fallback.handle_wanted(demand.wanted);
         self.apply_control(now);
@@ -239,10 +262,18 @@ impl Sender {
         }
         self.by_source = is_negotiated;
         self.acknowledgements.clear();
+        self.marking = Marking::default();
         (self.reference, self.report_clock) = (ReferenceClock::default(), ReportClock::default());
         // The other kind has to show first that it comes.
         self.feedback = FeedbackState::default();
         self.index();
+    }
+
+    /// How media that leaves now is to be marked (ECN): with ECT(1) (RFC 9331) where the peer tells of marks, which only
+    /// reports by source do, and the controller answers them, until the path shows that it carries none. To be asked only
+    /// for what goes by UDP: that begins the attempt.
+    pub fn mark(&mut self, now: Time) -> Ecn {
+        if self.by_source && self.controller.takes_marks() { self.marking.mark(now) } else { Ecn::NotEct }
     }
 
     /// What the path adds to each packet, in bytes: it has changed.
@@ -310,6 +341,13 @@ impl Sender {
         if self.feedback.is_missing { self.fallback.control() } else { self.controller.control() }
     }
 
+    /// What media may take of that, beside parity.
+    pub fn media_target(&self) -> Bitrate {
+        let target = self.control().target;
+        let share = self.protection.as_ref().map_or(Bitrate::ZERO, |protection| protection.share_of(target));
+        target.saturating_sub(share)
+    }
+
     /// What the congestion controller sees.
     pub fn snapshot(&self) -> Snapshot {
         Snapshot { target: self.control().target, ..self.controller.snapshot() }
@@ -340,12 +378,19 @@ impl Sender {
         }
     }
 
+    /// How many earlier sounds each sound carries a copy of, where its receiver takes that: 0 to 4.
+    pub fn copies(&self) -> u8 {
+        // At most `MAX_COPIES`.
+        self.copies.chosen().count() as u8
+    }
+
     /// What waits for the pacer.
     fn paced(&self) -> Queued {
         let (video, again) = (self.queue.paced(), self.retransmissions.queued());
-        let packets = video.packets + again.packets;
+        let parity = self.protection.as_ref().map(|protection| protection.queued()).unwrap_or_default();
+        let packets = video.packets + again.packets + parity.packets;
         let headers = USUAL_HEADERS + u64::from(self.config.overhead);
-        Queued { bytes: video.bytes + again.bytes + u64::from(packets) * headers, packets }
+        Queued { bytes: video.bytes + again.bytes + parity.bytes + u64::from(packets) * headers, packets }
     }
 
     /// Tells the pacer what may be sent, if that has changed, and what to probe.

@@ -1,12 +1,15 @@
 //! One outgoing stream.
 
-use super::config::{NotQueued, SendPayload, SlotConfig, SlotStats};
+use super::config::{NotQueued, Parity, SendPayload, SlotConfig, SlotStats};
+use super::copies::Recent;
 use super::keyframes::KeyframeRequests;
 use super::numbers::{Numbers, Unusable};
-use super::outgoing::{Outgoing, Packet};
+use super::outgoing::{Descriptor, Outgoing, Packet};
+use super::parity::LONGEST_PAYLOAD;
 use super::reports::{ReportClock, Reported};
 use super::sent::Sent;
-use crate::PayloadType;
+use super::shift::Shift;
+use crate::{PayloadType, Ssrc};
 
 /// What a slot counts by itself; the rest of [`SlotStats`] is known elsewhere.
 pub(super) type Counters = SlotStats;
@@ -14,14 +17,22 @@ pub(super) type Counters = SlotStats;
 #[derive(Debug)]
 pub(super) struct Slot {
     pub config: SlotConfig,
-    /// The media's sequence numbers.
+    /// The media's sequence numbers, as packets are queued under them.
     pub numbers: Numbers,
+    /// What they become on the wire.
+    pub shift: Shift,
     /// The index of the next packet on the source of retransmissions.
     pub next_rtx: u64,
+    /// That of the next packet on the source of parity.
+    pub next_parity: u64,
     pub sent: Sent,
     pub keyframes: KeyframeRequests,
     pub clock: ReportClock,
     pub reported: Reported,
+    /// What copies are made of; none while none are sent.
+    pub recent: Option<Box<Recent>>,
+    /// Of sound: whether the latest packet that was reported on did not arrive.
+    pub was_lost: bool,
     pub counters: Counters,
     /// Payload bytes, as sender reports count them.
     pub octets: u64,
@@ -41,16 +52,20 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub fn new(config: SlotConfig, numbers: Numbers, next_rtx: u64) -> Self {
+    pub fn new(config: SlotConfig, numbers: Numbers, shift: Shift, next_rtx: u64, next_parity: u64) -> Self {
         let padding_type = config.payloads.iter().find_map(|payload| payload.rtx);
         Self {
             config,
             numbers,
+            shift,
             next_rtx,
+            next_parity,
             sent: Sent::default(),
             keyframes: KeyframeRequests::default(),
             clock: ReportClock::default(),
             reported: Reported::default(),
+            recent: None,
+            was_lost: false,
             counters: Counters::default(),
             octets: 0,
             is_bound: false,
@@ -63,12 +78,12 @@ impl Slot {
     }
 
     /// Negotiated anew.
-    pub fn reconfigure(&mut self, config: SlotConfig, next_rtx: u64) {
+    pub fn reconfigure(&mut self, config: SlotConfig, next_rtx: u64, next_parity: u64) {
         let stays_in_section = self.config.mid == config.mid;
         self.is_bound &= stays_in_section;
         self.is_rtx_bound &= stays_in_section && self.config.rtx == config.rtx;
         self.padding_type = config.payloads.iter().find_map(|payload| payload.rtx);
-        self.next_rtx = next_rtx;
+        (self.next_rtx, self.next_parity) = (next_rtx, next_parity);
         self.config = config;
     }
 
@@ -90,6 +105,39 @@ impl Slot {
             Unusable::Used => NotQueued::Used,
             Unusable::TooFar => NotQueued::TooFar,
         })
+    }
+
+    /// The number that a packet was queued under, without wrapping, by what is left of it on the wire.
+    pub fn extend(&self, short: u16) -> Option<u64> {
+        let shift = self.shift.now();
+        Some(self.numbers.extend(short.wrapping_sub(shift as u16))? + shift)
+    }
+
+    /// How this packet can be protected.
+    pub fn protects(&self, packet: &Packet, payload: &[u8], descriptor: Option<&Descriptor>) -> Option<Parity> {
+        let parity = self.config.parity.filter(|_| !self.config.is_audio && payload.len() <= LONGEST_PAYLOAD)?;
+        let is_ordered = match parity {
+            Parity::Flexfec { .. } => true,
+            Parity::Ulpfec { vp8, vp9, .. } => {
+                let has = |index: usize| payload.get(index).is_some_and(|byte| byte & 0x80 != 0);
+                let is = |known: Option<PayloadType>| known == Some(packet.payload_type);
+                // X, then I of VP8; I of VP9.
+                descriptor.is_some() || (is(vp8) && has(0) && has(1)) || (is(vp9) && has(0))
+            }
+        };
+        is_ordered.then_some(parity)
+    }
+
+    /// The source of its parity, if that has one of its own.
+    pub fn parity_source(&self) -> Option<Ssrc> {
+        self.config.parity_source()
+    }
+
+    /// The next index on the source of parity, which is used up.
+    pub fn take_parity(&mut self) -> u64 {
+        let index = self.next_parity;
+        self.next_parity += 1;
+        index
     }
 
     /// There is no room for a packet of the frame with this timestamp.

@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use super::Sender;
 use super::config::{BadSlots, SlotConfig};
 use super::numbers::Numbers;
+use super::parity::Protection;
+use super::shift::Shift;
 use super::slot::Slot;
 use crate::Ssrc;
 
@@ -20,7 +22,15 @@ const LONGEST_CNAME: usize = 64;
 pub(super) struct Source {
     pub ssrc: Ssrc,
     pub slot: u16,
-    pub is_rtx: bool,
+    pub carries: Carries,
+}
+
+/// What a source of ours is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carries {
+    Media,
+    Retransmissions,
+    Parity,
 }
 
 /// A source that was used, and the index from which on it may be used again.
@@ -28,6 +38,8 @@ pub(super) struct Source {
 pub(super) struct Gone {
     ssrc: Ssrc,
     end: u64,
+    /// By how much its numbers on the wire were ahead.
+    shift: u64,
 }
 
 impl Sender {
@@ -42,9 +54,12 @@ impl Sender {
         // places, none begins anew.
         let mut old: Vec<Option<Slot>> = Vec::new();
         for slot in std::mem::take(&mut self.slots) {
-            self.bury(slot.config.ssrc, slot.numbers.end());
+            self.bury(slot.config.ssrc, slot.numbers.end(), slot.shift.now());
             if let Some(rtx) = slot.config.rtx {
-                self.bury(rtx, slot.next_rtx);
+                self.bury(rtx, slot.next_rtx, 0);
+            }
+            if let Some(parity) = slot.parity_source() {
+                self.bury(parity, slot.next_parity, 0);
             }
             old.push(Some(slot));
         }
@@ -61,7 +76,13 @@ impl Sender {
         let moved = |slot: u16| places.get(usize::from(slot)).copied().flatten();
         self.queue.relocate(moved);
         self.retransmissions.relocate(moved);
+        self.copies.forget_awaited();
         self.events = self.events.iter().copied().filter_map(moved).collect();
+        if self.slots.iter().any(|slot| slot.config.parity.is_some()) {
+            self.protection.get_or_insert_with(|| Box::new(Protection::new())).set_slots(self.slots.len());
+        } else {
+            self.protection = None;
+        }
         self.index();
         Ok(())
     }
@@ -77,7 +98,12 @@ impl Sender {
             return Err(BadSlots::TooMany);
         }
         let mut sources = HashSet::new();
-        if !slots.iter().flat_map(|slot| [Some(slot.ssrc), slot.rtx]).flatten().all(|ssrc| sources.insert(ssrc)) {
+        if !slots
+            .iter()
+            .flat_map(|slot| [Some(slot.ssrc), slot.rtx, slot.parity_source()])
+            .flatten()
+            .all(|ssrc| sources.insert(ssrc))
+        {
             return Err(BadSlots::SameSource);
         }
         let is_long =
@@ -95,32 +121,40 @@ impl Sender {
         let end = self.exhume(config.ssrc);
         // Below 2^15, or where the source's numbers ended.
         let random = self.random.next() & 0x7fff;
-        let next_rtx = config.rtx.and_then(|rtx| self.exhume(rtx)).unwrap_or(random);
+        let next_rtx = config.rtx.and_then(|rtx| self.exhume(rtx)).map_or(random, |gone| gone.end);
+        let parity = config.parity_source().and_then(|parity| self.exhume(parity));
+        let next_parity = parity.map_or(random ^ 0x2aaa, |gone| gone.end);
         match before {
             Some(mut slot) => {
-                slot.reconfigure(config, next_rtx);
+                slot.reconfigure(config, next_rtx, next_parity);
                 slot
             }
-            None => Slot::new(config, end.map_or_else(Numbers::new, Numbers::used_up_to), next_rtx),
+            None => {
+                let numbers = end.map_or_else(Numbers::new, |gone| Numbers::used_up_to(gone.end));
+                let shift = end.map_or_else(Shift::default, |gone| Shift::from_then_on(gone.shift));
+                Slot::new(config, numbers, shift, next_rtx, next_parity)
+            }
         }
     }
 
-    fn bury(&mut self, ssrc: Ssrc, end: u64) {
+    fn bury(&mut self, ssrc: Ssrc, end: u64, shift: u64) {
         if end > 0 {
-            self.gone.push(Gone { ssrc, end });
+            self.gone.push(Gone { ssrc, end, shift });
         }
     }
 
-    fn exhume(&mut self, ssrc: Ssrc) -> Option<u64> {
+    fn exhume(&mut self, ssrc: Ssrc) -> Option<Gone> {
         let index = self.gone.iter().position(|gone| gone.ssrc == ssrc)?;
-        Some(self.gone.swap_remove(index).end)
+        Some(self.gone.swap_remove(index))
     }
 
     pub(super) fn index(&mut self) {
         self.sources.clear();
         for (place, slot) in (0..).zip(&self.slots) {
-            self.sources.push(Source { ssrc: slot.config.ssrc, slot: place, is_rtx: false });
-            self.sources.extend(slot.config.rtx.map(|ssrc| Source { ssrc, slot: place, is_rtx: true }));
+            let source = |ssrc, carries| Source { ssrc, slot: place, carries };
+            self.sources.push(source(slot.config.ssrc, Carries::Media));
+            self.sources.extend(slot.config.rtx.map(|ssrc| source(ssrc, Carries::Retransmissions)));
+            self.sources.extend(slot.parity_source().map(|ssrc| source(ssrc, Carries::Parity)));
         }
         self.sources.sort_unstable_by_key(|source| source.ssrc);
         let is_there = |ssrc: Ssrc| self.sources.binary_search_by_key(&ssrc, |source| source.ssrc).is_ok();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use conclave_qos::Ecn;
 use conclave_rtp::rtcp::{Compound, Packet, ReportBlock, SenderInfo};
 use conclave_rtp::{ExtensionValues, Feedback, ReceiverEvent, Ssrc, StreamIndex, StreamSources};
 
@@ -294,4 +295,27 @@ fn arrivals_are_reported_by_source_where_that_was_negotiated() {
     world.pass_ms(5_000);
     world.due();
     assert_eq!(world.receiver.poll_timeout(), None);
+}
+
+#[test]
+fn reports_by_source_tell_how_each_packet_was_marked() {
+    let mut world = World::new();
+    world.receiver.set_congestion_feedback(Some(0));
+    let marks = [Ecn::Ect1, Ecn::Ce, Ecn::NotEct, Ecn::Ect0];
+    for (number, mark) in (0..).zip(marks) {
+        world.values = ExtensionValues { mid: Some("0"), ..ExtensionValues::default() };
+        let packet = world.packet(OPUS, 9, number, 0, b"sound");
+        world.receiver.handle_marked_rtp(world.now, world.now, mark, &packet).expect("taken");
+    }
+    world.pass_ms(500);
+    let mut reported = Vec::new();
+    for compound in world.due() {
+        for packet in Compound::parse(&compound).flatten() {
+            let Packet::CongestionFeedback(feedback) = packet else { continue };
+            for block in feedback.blocks() {
+                reported.extend(block.reports(Duration::ZERO).map(|(_, arrival)| arrival.map(|(_, mark)| mark)));
+            }
+        }
+    }
+    assert_eq!(reported, marks.map(Some));
 }

@@ -133,3 +133,19 @@ fn a_peer_that_never_reports_is_sent_what_its_losses_allow() {
     report(&mut world, &[(VIDEO_SSRC, 40, vec![Some((now, Ecn::NotEct))])]);
     assert!(!world.sender.sender_stats().by_losses);
 }
+
+#[test]
+fn media_is_sent_as_such_that_takes_marks_where_the_peer_tells_of_them_until_the_path_takes_them_off() {
+    let mut unaware = World::new();
+    assert_eq!(unaware.sender.mark(unaware.now), Ecn::NotEct);
+    let mut world = world();
+    for number in 0..60_u16 {
+        assert_eq!(world.sender.mark(world.now), if number < 55 { Ecn::Ect1 } else { Ecn::NotEct }, "{number}");
+        let audio = world.packet(AUDIO, number.into(), u32::from(number) * 960, b"sound");
+        world.sender.enqueue(world.now, &audio).expect("there is room");
+        world.run(Duration::from_millis(20));
+        let mark = if number < 5 { Ecn::Ce } else { Ecn::NotEct };
+        let came = world.now;
+        report(&mut world, &[(AUDIO_SSRC, number, vec![Some((came, mark))])]);
+    }
+}

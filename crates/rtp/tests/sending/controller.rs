@@ -61,6 +61,10 @@ impl CongestionController for Scripted {
         self.script().control
     }
 
+    fn takes_marks(&self) -> bool {
+        true
+    }
+
     fn poll_probe(&mut self) -> Option<Probe> {
         self.script().probes.pop()
     }

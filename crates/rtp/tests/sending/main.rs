@@ -2,10 +2,12 @@
 
 mod by_source;
 mod controller;
+mod copies;
 mod feedback;
 mod keyframes;
 mod link;
 mod pacing;
+mod parity;
 mod probing;
 mod property;
 mod reports;

@@ -58,9 +58,25 @@ pub struct Arrived {
     pub payload: Vec<u8>,
     /// As it was on the wire.
     pub size: usize,
+    /// Opened, header included.
+    pub plain: Vec<u8>,
 }
 
 impl Arrived {
+    /// As parity covers it: what senders write last is zero, and it is not inside RED of this payload type.
+    pub fn as_covered(&self, red: u8) -> Vec<u8> {
+        let mut covered = self.plain.clone();
+        let header = Header::parse(&self.plain).expect("read before");
+        let value = extensions().transport_sequence.and_then(|id| header.extensions.get(id)).expect("numbered");
+        let at = value.as_ptr() as usize - self.plain.as_ptr() as usize;
+        covered[at..at + value.len()].fill(0);
+        if self.payload_type == red {
+            let inside = covered.remove(self.plain.len() - self.payload.len());
+            covered[1] = covered[1] & 0x80 | inside;
+        }
+        covered
+    }
+
     /// The sequence number that a retransmission begins with.
     pub fn original(&self) -> u16 {
         u16::from_be_bytes([self.payload[0], self.payload[1]])
@@ -102,7 +118,9 @@ pub fn audio_slot() -> SlotConfig {
         mid: Some("a".into()),
         is_audio: true,
         extensions: extensions(),
+        parity: None,
         payloads: vec![SendPayload { payload_type: payload_type(OPUS), rtx: None, clock_rate: 48_000 }],
+        red: None,
     }
 }
 
@@ -113,11 +131,13 @@ pub fn video_slot(ssrc: Ssrc, rtx: Ssrc) -> SlotConfig {
         mid: Some("v".into()),
         is_audio: false,
         extensions: extensions(),
+        parity: None,
         payloads: vec![SendPayload {
             payload_type: payload_type(VP8),
             rtx: Some(payload_type(VP8_RTX)),
             clock_rate: 90_000,
         }],
+        red: None,
     }
 }
 
@@ -225,6 +245,7 @@ impl World {
             descriptor: extension(ids.dependency_descriptor),
             payload: header.payload_of(packet).expect("sound padding").to_vec(),
             size,
+            plain: packet.to_vec(),
         }
     }
 

@@ -59,6 +59,9 @@ impl Conference {
         {
             let id = StreamId { leg: leg.0, lane };
             if lane.kind().is_audio() {
+                for missing in self.restore(id, packet, &incoming).into_iter().flatten() {
+                    self.forward_audio(now, id, source, &missing);
+                }
                 self.forward_audio(now, id, source, &incoming);
             } else if incoming.is_newest && !incoming.is_known() {
                 self.hold(now, id, &incoming, packet);
@@ -200,6 +203,12 @@ impl Conference {
         Some((incoming, source_id))
     }
 
+    /// The sounds that the server misses, and that this one brings along.
+    fn restore(&mut self, id: StreamId, packet: &RtpPacket<'_>, incoming: &Incoming) -> [Option<Incoming>; 4] {
+        let leg = self.legs.get_mut(id.leg);
+        leg.map_or([None; 4], |leg| leg.streams[id.lane.index()].restore(packet, incoming))
+    }
+
     fn forward_audio(&mut self, now: Time, id: StreamId, source: SourceId, packet: &Incoming) {
         let Some(source) = self.people.get(source.person).map(|person| person.source(source.kind)) else { return };
         if source.feed.is_none_or(|feed| feed.leg != id.leg) {
@@ -208,7 +217,6 @@ impl Conference {
         let here = Current { stream: id, epoch: packet.epoch };
         for (viewer, index) in &source.slots {
             let Some(leg) = self.legs.get_mut(*viewer) else { continue };
-            let red = leg.takes_copies();
             let Some(slot) = leg.audio.get_mut(usize::from(*index)) else { continue };
             let Some(listening) = &mut slot.carries else { continue };
             let begins = listening.current != Some(here);
@@ -220,17 +228,16 @@ impl Conference {
                 listening.current = Some(here);
             }
             if let Some(out) = slot.rewriter.map(now, packet, true) {
-                let (codec, part, patch) = audible(packet, red);
                 self.forwards.push(Forward {
                     leg: LegId(*viewer),
                     slot: SlotId::Audio(*index),
-                    codec,
+                    codec: Codec::Opus,
                     sequence: out.sequence,
                     timestamp: out.timestamp,
                     // The first packet after silence is marked (RFC 3551 section 4.1).
                     marker: packet.marker || begins,
-                    part,
-                    patch,
+                    part: audible(packet),
+                    patch: Patch::default(),
                     descriptor: None,
                 });
             }
@@ -366,14 +373,14 @@ fn visible(
     }
 }
 
-/// What a receiver is sent of a sound: all of it if it takes Opus with redundancy, by its own payload
-/// type; else the sound of the packet's own time.
-fn audible(packet: &Incoming, takes_red: Option<u8>) -> (Codec, Option<(u16, u16)>, Patch) {
-    let Some(red) = packet.red else { return (packet.codec, None, Patch::default()) };
-    match takes_red.and_then(|payload_type| red.translate(payload_type)) {
-        Some(patch) => (Codec::OpusRed, None, patch),
-        None => (Codec::Opus, Some((red.primary, red.length)), Patch::default()),
-    }
+/// What a receiver is sent of a sound: that of the packet's own time, however it came. What copies go with it, each leg's
+/// sender decides by what is lost on its way.
+///
+/// This takes payloads apart. What browsers encrypt end to end they encrypt as a whole, copies and headers included: rooms
+/// with that would have to offer no redundancy to those who send, so that payloads are plain Opus, which is copied
+/// without being read.
+fn audible(packet: &Incoming) -> Option<(u16, u16)> {
+    packet.red.map(|red| (red.primary, red.length))
 }
 
 fn may_change(now: Time, changed_at: &mut Option<Time>) -> bool {

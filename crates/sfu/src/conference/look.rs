@@ -26,15 +26,13 @@ impl Conference {
     /// What each slot of a leg carries. The work grows with the number of slots.
     pub fn carried(&self, leg: LegId) -> impl Iterator<Item = (SlotId, Carried)> {
         let leg = self.legs.get(leg.0);
-        let takes_copies = leg.is_some_and(|leg| leg.takes_copies().is_some());
+        let has_copies = leg.is_some_and(|leg| leg.copies > 0);
         let audio = leg.into_iter().flat_map(|leg| leg.audio.iter().zip(0..)).filter_map(move |(slot, index)| {
             let listening = slot.carries.as_ref()?;
             let mut carried =
                 self.carried_by(listening.source.person, listening.source.kind, listening.current, false)?;
-            if !takes_copies {
-                // Its copies are cut off on the way to this receiver.
-                carried.codec = carried.codec.map(|_| Codec::Opus);
-            }
+            // However it was sent: what copies go with it depends on the way to this receiver.
+            carried.codec = carried.codec.map(|_| if has_copies { Codec::OpusRed } else { Codec::Opus });
             Some((SlotId::Audio(index), carried))
         });
         let video = leg.into_iter().flat_map(|leg| leg.video.iter().zip(0..)).filter_map(|(slot, index)| {

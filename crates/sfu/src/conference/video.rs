@@ -8,20 +8,13 @@ use super::{Conference, Output};
 use crate::allocation::{self, Picture};
 use crate::estimate::Budget;
 use crate::layers::{self, Layers};
-use crate::leg::{Leg, Showing, SourceId, StreamId, Target};
+use crate::leg::{Leg, Listening, Showing, SourceId, StreamId, Target};
 use crate::rtp::{Bitrate, LayerIndex, LegId, Time};
 use crate::stream::Stream;
 use crate::table::Key;
 
 /// What is kept free for each sound even while it is quieter.
 const AUDIO_RESERVE: Bitrate = Bitrate::kbps(32);
-
-/// Copies of sounds go on as long as they take no more than this of what the network carries, in percent; beyond, a picture
-/// is worth more, and what is lost there is lost because too much is sent.
-const COPIES_KEPT_PERCENT: u64 = 15;
-
-/// They begin again where they would take no more than this of what may be relied on.
-const COPIES_BEGUN_PERCENT: u64 = 10;
 
 /// A shared screen on the stage that exceeds the estimate by no more than this (in percent of it) is
 /// sent all the same: it has no smaller layer, and is seldom at its full rate for long.
@@ -36,19 +29,6 @@ const UNREAD_TIME: Duration = Duration::from_millis(250);
 
 /// The highest priority: a shared screen on the stage.
 const STAGE: u8 = 3;
-
-/// What sounds take, with copies and without.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sounds {
-    whole: Bitrate,
-    bare: Bitrate,
-}
-
-impl Sounds {
-    fn copies(self) -> Bitrate {
-        self.whole.saturating_sub(self.bare)
-    }
-}
 
 /// A picture while bandwidth is allocated.
 struct Candidate {
@@ -163,14 +143,8 @@ impl Conference {
         leg.allocated_at = now;
         let (estimate, budget) = (leg.estimate.latest(), leg.estimate.budget(now));
         let Some(leg) = self.legs.get(key) else { return };
-        let sounds = self.sounds_of(leg);
-        let has_room_for_copies = match leg.has_room_for_copies {
-            true => sounds.copies() <= budget.fall.percent(COPIES_KEPT_PERCENT),
-            false => sounds.copies() <= budget.raise.percent(COPIES_BEGUN_PERCENT),
-        };
-        let all_sounds = if leg.red.is_some() { sounds.whole } else { sounds.bare };
         // Sound never starves: its share is taken off before anything else is divided.
-        let audio = if has_room_for_copies { all_sounds } else { sounds.bare };
+        let audio = self.sounds_of(leg);
         let budget = budget.without(audio);
         let mut order: Vec<usize> = (0..leg.video.len()).filter(|slot| leg.video[*slot].carries.is_some()).collect();
         order.sort_by_key(|slot| leg.video[*slot].carries.as_ref().map(|showing| showing.position));
@@ -184,7 +158,7 @@ impl Conference {
         let spare = budget.raise.saturating_sub(spent);
 
         let mut changed = false;
-        let mut wanted = all_sounds;
+        let mut wanted = audio;
         let mut asks = Vec::new();
         for (at, (candidate, picture)) in candidates.iter().zip(&pictures).enumerate() {
             let allocated = choice.get(at);
@@ -225,7 +199,6 @@ impl Conference {
         }
         let sending = audio + self.sent_rate(key);
         if let Some(leg) = self.legs.get_mut(key) {
-            leg.has_room_for_copies = has_room_for_copies;
             (leg.allocated, leg.estimated) = (audio + spent, estimate);
             leg.demand.sending = sending;
             leg.demand.wanted = wanted;
@@ -266,16 +239,15 @@ impl Conference {
         Some((Candidate { slot, layers, feed }, picture))
     }
 
-    /// What the sounds in a leg's slots take.
-    fn sounds_of(&self, leg: &Leg) -> Sounds {
-        let mut sounds = Sounds::default();
-        for sound in leg.audio.iter().filter_map(|slot| slot.carries.as_ref()) {
+    /// What the sounds in a leg's slots take, with the copies that go with them.
+    fn sounds_of(&self, leg: &Leg) -> Bitrate {
+        let cost = |sound: &Listening| {
             let stream = sound.current.and_then(|current| self.stream(current.stream));
-            let reserved = |rate: Option<Bitrate>| rate.unwrap_or_default().max(AUDIO_RESERVE);
-            sounds.whole += reserved(stream.and_then(Stream::rate));
-            sounds.bare += reserved(stream.and_then(Stream::rate_without_copies));
-        }
-        sounds
+            let bare = stream.and_then(Stream::rate_without_copies).unwrap_or_default();
+            let copy = stream.and_then(Stream::rate_of_a_copy).unwrap_or_default();
+            bare.max(AUDIO_RESERVE) + Bitrate::bps(copy.as_bps() * u64::from(leg.copies))
+        };
+        leg.audio.iter().filter_map(|slot| slot.carries.as_ref()).map(cost).sum()
     }
 
     /// What the pictures that are forwarded to a leg take.

@@ -1,16 +1,12 @@
 //! Opus with redundancy (RFC 2198), and the clocks of senders (RFC 3550 section 6.4.1).
 
 use conclave_proto::SourceKind::{Camera, Microphone};
-use conclave_sfu::{Codec, Forward, LayerIndex, LegConfig, LegId, RtpPacket, SlotId, Timestamp};
+use conclave_sfu::{Codec, Forward, LayerIndex, LegId, RtpPacket, SlotId, Timestamp};
 
-use crate::world::{ALL_ON, MICROPHONE, NOTHING, World, config, item};
+use crate::world::{ALL_ON, MICROPHONE, NOTHING, World, item};
 
 /// One copy of 2 bytes, then 3 of the packet's own time; both of payload type 111.
 const RED: [u8; 10] = [0xef, 0x0f, 0x00, 0x02, 0x6f, 0xaa, 0xab, 0x01, 0x02, 0x03];
-
-fn join(world: &mut World, name: &str, red: Option<u8>) -> LegId {
-    world.join_with(LegConfig { red, ..config(name, 1, NOTHING, &[]) })
-}
 
 fn send(world: &mut World, leg: LegId, sequence: u64, codec: Codec, payload: &[u8]) -> Vec<Forward> {
     world.now_ms += 20;
@@ -29,20 +25,88 @@ fn send(world: &mut World, leg: LegId, sequence: u64, codec: Codec, payload: &[u
 }
 
 #[test]
-fn redundancy_passes_through_to_those_who_take_it_and_is_cut_off_for_the_others() {
+fn of_whatever_a_sound_comes_with_everybody_gets_the_sound_itself() {
     let mut world = World::new();
     let ada = world.join("ada", MICROPHONE);
     world.senders.get_mut(&ada).expect("here").silent = true;
-    let [takes, takes_by_another_number, takes_none] =
-        [("bob", Some(111)), ("cem", Some(109)), ("dan", None)].map(|(name, red)| join(&mut world, name, red));
-    let forwards = send(&mut world, ada, 100, Codec::OpusRed, &RED);
-    let to = |leg| *forwards.iter().find(|forward| forward.leg == leg).expect("forwarded");
-    let whole = to(takes);
-    assert_eq!((whole.codec, whole.part, whole.patch.is_empty()), (Codec::OpusRed, None, true));
-    let other = to(takes_by_another_number);
-    assert_eq!((other.codec, other.patch.edits()), (Codec::OpusRed, &[(0, 0x80 | 109), (4, 109)][..]));
-    let cut = to(takes_none);
-    assert_eq!((cut.codec, cut.part, cut.patch.is_empty()), (Codec::Opus, Some((7, 3)), true));
+    let bob = world.join("bob", NOTHING);
+    for (sequence, codec, payload, part) in
+        [(100, Codec::OpusRed, &RED[..], Some((7, 3))), (101, Codec::Opus, &[0x78][..], None)]
+    {
+        let forwards = send(&mut world, ada, sequence, codec, payload);
+        let to_bob = forwards.iter().find(|forward| forward.leg == bob).expect("forwarded");
+        assert_eq!((to_bob.codec, to_bob.part, to_bob.patch.is_empty()), (Codec::Opus, part, true));
+    }
+}
+
+/// Copies of so many bytes, each 960 ticks further back than the next, the oldest first; then the sound itself.
+fn with_copies(lengths: &[u8]) -> Vec<u8> {
+    let mut payload = Vec::new();
+    for (length, back) in lengths.iter().zip((1..=lengths.len() as u32).rev()) {
+        payload.extend((0xef00_0000 | (back * 960) << 10 | u32::from(*length)).to_be_bytes());
+    }
+    payload.push(0x6f);
+    for length in lengths {
+        payload.extend(vec![*length; usize::from(*length)]);
+    }
+    payload.extend([0; 40]);
+    payload
+}
+
+/// What bob gets of a packet: of each how far its number and timestamp are from the first he got, and its bytes.
+fn got(world: &mut World, (ada, bob): (LegId, LegId), sequence: u64, payload: &[u8]) -> Vec<(u64, i32, Vec<u8>)> {
+    let forwards = send(world, ada, sequence, Codec::OpusRed, payload);
+    let to_bob = forwards.iter().filter(|forward| forward.leg == bob);
+    let part = |forward: &Forward| {
+        let (start, length) = forward.part.map(|(start, length)| (usize::from(start), usize::from(length))).unwrap();
+        payload[start..start + length].to_vec()
+    };
+    to_bob.map(|forward| (forward.sequence, (forward.timestamp - Timestamp(0)), part(forward))).collect()
+}
+
+fn ada_and_bob() -> (World, (LegId, LegId)) {
+    let mut world = World::new();
+    let ada = world.join("ada", MICROPHONE);
+    world.senders.get_mut(&ada).expect("here").silent = true;
+    let bob = world.join("bob", NOTHING);
+    (world, (ada, bob))
+}
+
+#[test]
+fn sounds_that_were_lost_on_their_way_to_the_server_are_taken_from_those_that_came() {
+    let (mut world, pair) = ada_and_bob();
+    let [first] = &got(&mut world, pair, 100, &with_copies(&[7]))[..] else { panic!("one") };
+    let (number, timestamp) = (first.0, first.1);
+    // 101 and 102 are lost.
+    let after = got(&mut world, pair, 103, &with_copies(&[9, 8, 7]));
+    let seen: Vec<_> = after.iter().map(|(n, t, bytes)| (n - number, t.wrapping_sub(timestamp), bytes.len())).collect();
+    // What is three back was there before.
+    assert_eq!(seen, [(1, 960, 8), (2, 1_920, 7), (3, 2_880, 40)]);
+    // What comes late after all has been sent.
+    assert!(got(&mut world, pair, 102, &with_copies(&[7])).is_empty());
+    // And with one copy only the last of two.
+    let after = got(&mut world, pair, 106, &with_copies(&[5]));
+    assert_eq!(after.iter().map(|(n, ..)| n - number).collect::<Vec<_>>(), [5, 6]);
+}
+
+#[test]
+fn nothing_is_guessed_where_silence_was_left_out() {
+    let (mut world, pair) = ada_and_bob();
+    got(&mut world, pair, 100, &with_copies(&[7]));
+    // A second of silence was not sent: which of the two before this one the copy is cannot be told.
+    let (now, payload) = (world.now(), with_copies(&[7]));
+    let packet = RtpPacket {
+        sequence: 103,
+        timestamp: Timestamp(960 * 150),
+        marker: true,
+        codec: Codec::OpusRed,
+        payload: &payload,
+        audio_level: None,
+        voice_activity: None,
+        descriptor: None,
+    };
+    let forwards = world.conference.handle_rtp(now, pair.0, Microphone, LayerIndex::LOW, &packet);
+    assert_eq!(forwards.iter().filter(|forward| forward.leg == pair.1).count(), 1);
 }
 
 #[test]
@@ -50,7 +114,9 @@ fn whoever_looks_is_told_in_what_a_sound_comes_and_in_what_each_receiver_gets_it
     let mut world = World::new();
     let ada = world.join("ada", MICROPHONE);
     world.senders.get_mut(&ada).expect("here").silent = true;
-    let (takes, takes_none) = (join(&mut world, "bob", Some(111)), join(&mut world, "dan", None));
+    let (takes, takes_none) = (world.join("bob", NOTHING), world.join("dan", NOTHING));
+    let now = world.now();
+    world.conference.handle_copies(now, takes, 2);
     let told = |world: &World| {
         let carried = |leg| world.conference.carried(leg).next().expect("one voice").1.codec;
         (world.conference.published(ada, Microphone, LayerIndex::LOW).0, carried(takes), carried(takes_none))
@@ -58,7 +124,7 @@ fn whoever_looks_is_told_in_what_a_sound_comes_and_in_what_each_receiver_gets_it
     send(&mut world, ada, 100, Codec::OpusRed, &RED);
     assert_eq!(told(&world), (Some(Codec::OpusRed), Some(Codec::OpusRed), Some(Codec::Opus)));
     send(&mut world, ada, 101, Codec::Opus, &[0x78]);
-    assert_eq!(told(&world), (Some(Codec::Opus), Some(Codec::Opus), Some(Codec::Opus)));
+    assert_eq!(told(&world), (Some(Codec::Opus), Some(Codec::OpusRed), Some(Codec::Opus)));
     send(&mut world, ada, 99, Codec::OpusRed, &RED);
     assert_eq!(told(&world).0, Some(Codec::Opus), "what comes late says nothing of what is sent now");
 }
@@ -68,13 +134,12 @@ fn a_sender_that_turns_redundancy_on_and_off_is_heard_without_a_break() {
     let mut world = World::new();
     let ada = world.join("ada", MICROPHONE);
     world.senders.get_mut(&ada).expect("here").silent = true;
-    let bob = join(&mut world, "bob", Some(111));
+    let bob = world.join("bob", NOTHING);
     let mut numbers = Vec::new();
     for sequence in 100..110 {
         let (codec, payload) = if sequence % 3 == 0 { (Codec::Opus, &[0x78][..]) } else { (Codec::OpusRed, &RED[..]) };
         let forwards = send(&mut world, ada, sequence, codec, payload);
         let forward = forwards.iter().find(|forward| forward.leg == bob).expect("forwarded");
-        assert_eq!(forward.codec, codec);
         numbers.push((forward.sequence, forward.timestamp));
     }
     assert!(numbers.windows(2).all(|pair| pair[1].0 == pair[0].0 + 1 && pair[1].1 - pair[0].1 == 960));
@@ -91,16 +156,14 @@ fn voice() -> Vec<u8> {
     payload
 }
 
-/// Everybody talks for so long; returns what the listener got last of each.
-fn talk(world: &mut World, voices: &[LegId], listener: LegId, sequence: &mut u64, ms: u64) -> Vec<Codec> {
+/// Everybody talks for so long.
+fn talk(world: &mut World, voices: &[LegId], sequence: &mut u64, ms: u64) {
     let payload = voice();
-    let mut last = Vec::new();
     for _ in 0..ms / 20 {
         *sequence += 1;
         world.now_ms += 20;
         let now = world.now();
         world.conference.handle_timeout(now);
-        last.clear();
         for voice in voices {
             let packet = RtpPacket {
                 sequence: *sequence,
@@ -112,35 +175,35 @@ fn talk(world: &mut World, voices: &[LegId], listener: LegId, sequence: &mut u64
                 voice_activity: None,
                 descriptor: None,
             };
-            let forwards = world.conference.handle_rtp(now, *voice, Microphone, LayerIndex::LOW, &packet);
-            last.extend(forwards.iter().filter(|forward| forward.leg == listener).map(|forward| forward.codec));
+            world.conference.handle_rtp(now, *voice, Microphone, LayerIndex::LOW, &packet);
         }
     }
-    last
 }
 
 #[test]
-fn copies_of_sounds_give_way_where_the_network_is_narrow_and_come_back_where_it_is_not() {
+fn copies_that_go_with_sounds_are_part_of_what_sounds_take() {
     let mut world = World::new();
     let voices = ["ada", "bob", "cem"].map(|name| world.join(name, MICROPHONE));
     for voice in voices {
         world.senders.get_mut(&voice).expect("here").silent = true;
     }
-    let listener = join(&mut world, "dan", Some(111));
+    let listener = world.join("dan", NOTHING);
+    world.estimate(listener, 10_000);
     let mut sequence = 100;
-    let mut talk_at = |world: &mut World, kbps: u64| {
-        world.estimate(listener, kbps);
-        talk(world, &voices, listener, &mut sequence, 4_000)
+    let mut sending = |world: &mut World, copies: u8| {
+        let now = world.now();
+        world.conference.handle_copies(now, listener, copies);
+        talk(world, &voices, &mut sequence, 4_000);
+        let demand = world.conference.demand(listener);
+        assert_eq!(demand.sending, demand.wanted);
+        demand.sending.as_bps() / 1_000
     };
-    assert_eq!(talk_at(&mut world, 10_000), [Codec::OpusRed; 3]);
-    // A quarter of the network for copies.
-    assert_eq!(talk_at(&mut world, 400), [Codec::Opus; 3]);
-    let demand = world.conference.demand(listener);
-    assert!((140_000..148_000).contains(&demand.sending.as_bps()), "what is cut off is not sent: {demand:?}");
-    assert!((240_000..252_000).contains(&demand.wanted.as_bps()), "but wanted: {demand:?}");
-    assert_eq!(talk_at(&mut world, 700), [Codec::Opus; 3], "what has just given way does not come back at once");
-    assert_eq!(talk_at(&mut world, 2_000), [Codec::OpusRed; 3]);
-    assert_eq!(talk_at(&mut world, 900), [Codec::OpusRed; 3], "what is there goes on");
+    // Three of 48 kbit/s, whatever their senders put beside them.
+    assert!((140..148).contains(&sending(&mut world, 0)));
+    // And 34 for each copy.
+    assert!((240..250).contains(&sending(&mut world, 1)));
+    assert!((440..455).contains(&sending(&mut world, 3)));
+    assert!((140..148).contains(&sending(&mut world, 0)));
 }
 
 #[test]

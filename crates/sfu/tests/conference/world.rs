@@ -108,7 +108,6 @@ pub fn config(name: &str, number: u32, media: MediaState, decodes: &[VideoCodec]
         number: LegNumber(number),
         media,
         decodes: decodes.to_vec(),
-        red: None,
         audio_slots: ["a0", "a1", "a2"].map(mid).to_vec(),
         video_slots: ["v0", "v1", "v2", "v3"].map(mid).to_vec(),
     }

@@ -29,30 +29,27 @@ pub(super) struct Stretch {
     pub(super) runs_per_second: u32,
 }
 
-impl Case {
-    /// Sound goes packet by packet, pictures frame by frame.
-    pub(super) fn stretches(&self) -> Vec<Stretch> {
-        let scenario = &self.scenario;
-        // At most some thousand bots.
-        let sources = scenario.publishers.max(1) as u32;
-        let destinations = scenario.subscribers + if scenario.publishers_watch { scenario.publishers } else { 0 };
-        let video = scenario.camera.as_ref().and_then(|plan| {
-            let frame = plan.rate?.as_bps() as usize / 8 / plan.frames_per_second as usize;
-            let run = frame.div_ceil(plan.payload_bytes).clamp(1, 40);
-            let runs_per_second = sources * plan.frames_per_second;
-            Some(Stretch { is_video: true, destinations, payload_bytes: (frame / run).max(1), run, runs_per_second })
-        });
-        // Between speech and silence.
-        let audio = scenario.talkative.map(|_| Stretch {
-            is_video: false,
-            destinations,
-            payload_bytes: 80,
-            run: 1,
-            // Three are heard at most.
-            runs_per_second: 50 * sources.min(3),
-        });
-        video.into_iter().chain(audio).collect()
-    }
+/// Sound goes packet by packet, pictures frame by frame.
+pub(super) fn stretches(scenario: &Scenario) -> Vec<Stretch> {
+    // At most some thousand bots.
+    let sources = scenario.publishers.max(1) as u32;
+    let destinations = scenario.subscribers + if scenario.publishers_watch { scenario.publishers } else { 0 };
+    let video = scenario.camera.as_ref().and_then(|plan| {
+        let frame = plan.rate?.as_bps() as usize / 8 / plan.frames_per_second as usize;
+        let run = frame.div_ceil(plan.payload_bytes).clamp(1, 40);
+        let runs_per_second = sources * plan.frames_per_second;
+        Some(Stretch { is_video: true, destinations, payload_bytes: (frame / run).max(1), run, runs_per_second })
+    });
+    // Between speech and silence.
+    let audio = scenario.talkative.map(|_| Stretch {
+        is_video: false,
+        destinations,
+        payload_bytes: 80,
+        run: 1,
+        // Three are heard at most.
+        runs_per_second: 50 * sources.min(3),
+    });
+    video.into_iter().chain(audio).collect()
 }
 
 fn camera(kbps: u64) -> Option<CameraPlan> {

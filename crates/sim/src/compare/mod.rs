@@ -6,8 +6,8 @@ mod servers;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use conclave_rtp::srtp::Profile;
@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::floor;
 use crate::load::{self, LoadError, Outcome, Scenario};
-use crate::measure::{Figure, Results, median};
+use crate::measure::{Figure, OffTheFirstCore, Results, median};
 
 pub use cases::Case;
 use cases::{Stretch, cases};
@@ -135,7 +135,7 @@ impl Comparison {
 
     /// The floors of each kind of stretch that the case has, protected as the server has chosen.
     fn floors(&self, case: &Case, profile: Profile) -> Result<Vec<StretchFloor>, CompareError> {
-        let floors = case.stretches().into_iter().map(|stretch| {
+        let floors = cases::stretches(&case.scenario).into_iter().map(|stretch| {
             Ok(StretchFloor {
                 is_video: stretch.is_video,
                 flat_out: self.floor(stretch, profile, None)?,
@@ -147,34 +147,50 @@ impl Comparison {
 
     /// Microseconds for each packet.
     fn floor(&self, stretch: Stretch, profile: Profile, frames: Option<u32>) -> Result<f64, CompareError> {
-        let profile = match profile {
-            Profile::AeadAes128Gcm => "aes128-gcm",
-            Profile::AeadAes256Gcm => "aes256-gcm",
-            Profile::Aes128CmHmacSha1_80 => "aes128-sha1",
-        };
         let failed = |error: &dyn std::fmt::Display| CompareError::Floor(error.to_string());
         let sinks = floor::sinks(self.bots_address, stretch.destinations).map_err(|error| failed(&error))?;
         let to: Vec<_> = sinks.iter().map(|sink| sink.local().to_string()).collect();
         let costs = (0..self.runs.max(1)).map(|_| {
-            let mut command = self.in_namespace(&self.load_program);
-            command.args(["floor", "--profile", profile, "--bare", "--to", &to.join(",")]);
-            command.args(["--payload", &stretch.payload_bytes.to_string(), "--run", &stretch.run.to_string()]);
-            match frames {
-                None => command.args(["--seconds", &FLOOR_TIME.as_secs_f64().to_string()]),
-                Some(frames) => {
-                    let seconds = PACED_FLOOR_TIME.as_secs_f64().to_string();
-                    command.args(["--seconds", &seconds, "--frames", &frames.to_string()])
-                }
-            };
-            let output = command.stdin(Stdio::null()).output().map_err(|error| failed(&error))?;
-            let text = String::from_utf8_lossy(&output.stdout);
-            text.trim().parse::<f64>().map_err(|_| failed(&String::from_utf8_lossy(&output.stderr)))
+            let command = self.in_namespace(&self.load_program);
+            let output = as_floor(command, stretch, profile, frames, &to).output().map_err(|error| failed(&error))?;
+            cost_told(&output)
         });
         Ok(median(costs.collect::<Result<_, _>>()?).unwrap_or_default())
     }
 
+    /// How many times what one core sends two send, where nothing but the floor runs: the machine's own part of what a
+    /// second shard is worth. `None`: there is no second core.
+    fn floor_of_two_cores(&self, stretch: Stretch) -> Result<Option<f64>, CompareError> {
+        if std::thread::available_parallelism().is_ok_and(|cores| cores.get() < 2) {
+            return Ok(None);
+        }
+        let failed = |error: &dyn std::fmt::Display| CompareError::Floor(error.to_string());
+        let half = Stretch { destinations: stretch.destinations / 2, ..stretch };
+        let sinks = [half.destinations; 2].map(|count| floor::sinks(self.bots_address, count));
+        let mut to = Vec::new();
+        for sinks in &sinks {
+            let sinks = sinks.as_ref().map_err(|error| failed(error))?;
+            to.push(sinks.iter().map(|sink| sink.local().to_string()).collect::<Vec<_>>());
+        }
+        let start = |core: usize| {
+            let mut command = self.in_namespace(Path::new("taskset"));
+            command.args(["--cpu-list", &core.to_string()]).arg(&self.load_program);
+            let mut command = as_floor(command, half, Profile::AeadAes256Gcm, None, &to[core]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(|error| failed(&error))
+        };
+        let wait = |child: Child| cost_told(&child.wait_with_output().map_err(|error| failed(&error))?);
+        let mut ratios = Vec::new();
+        for _ in 0..self.runs.max(1) {
+            let alone = wait(start(0)?)?;
+            let (first, second) = (start(0)?, start(1)?);
+            let together = [wait(first)?, wait(second)?];
+            ratios.push(together.into_iter().map(|cost| alone / cost).sum());
+        }
+        Ok(median(ratios))
+    }
+
     /// A command that runs where servers run.
-    fn in_namespace(&self, program: &std::path::Path) -> Command {
+    fn in_namespace(&self, program: &Path) -> Command {
         match &self.namespace {
             None => Command::new(program),
             Some(name) => {
@@ -232,7 +248,7 @@ impl Comparison {
         }
     }
 
-    /// Conclave's own delay where one core is half busy.
+    /// Conclave's own delay on one core that is half busy. Bots keep off it, so that what they do is not counted.
     async fn delay(
         &self,
         case: &'static str,
@@ -240,8 +256,9 @@ impl Comparison {
         results: &mut Results,
         print: &mut impl FnMut(&str),
     ) -> Result<(), CompareError> {
+        let _kept = OffTheFirstCore::keep();
         let meetings = cases::meetings(receivers, self.quick);
-        let probe = self.measure(ServerKind::Conclave, case, &meetings).await?;
+        let probe = self.measure(ServerKind::ConclaveOnOneCore, case, &meetings).await?;
         let busy =
             probe.usage.as_ref().map_or(0.0, |usage| usage.processor.as_secs_f64() / probe.elapsed.as_secs_f64());
         let most = if self.quick { 10.0 } else { 600.0 / receivers as f64 };
@@ -284,7 +301,7 @@ impl Comparison {
         case: &'static str,
         scenario: &Scenario,
     ) -> Result<(Outcome, Option<Inside>), CompareError> {
-        let kind = ServerKind::Conclave;
+        let kind = ServerKind::ConclaveOnOneCore;
         let server = Running::start(kind, self).await?;
         let target = server.target();
         let run = load::run(&target, scenario, Some(server.pid()));
@@ -337,8 +354,37 @@ impl Comparison {
                 results.keep("media", CASE, &Figure::new(format!("{metric}: {name}"), value, unit));
             }
         }
+        for stretch in cases::stretches(&scenario) {
+            let Some(value) = self.floor_of_two_cores(stretch)? else { continue };
+            print(&format!("  {:<44} {value:>12.2}  ratio", "the floor alone, two by one"));
+            results.keep("media", CASE, &Figure::new("floor: two by one".to_owned(), value, "ratio"));
+        }
         Ok(())
     }
+}
+
+/// This program, measuring a floor.
+fn as_floor(mut command: Command, stretch: Stretch, profile: Profile, frames: Option<u32>, to: &[String]) -> Command {
+    let profile = match profile {
+        Profile::AeadAes128Gcm => "aes128-gcm",
+        Profile::AeadAes256Gcm => "aes256-gcm",
+        Profile::Aes128CmHmacSha1_80 => "aes128-sha1",
+    };
+    command.args(["floor", "--profile", profile, "--bare", "--to", &to.join(",")]);
+    command.args(["--payload", &stretch.payload_bytes.to_string(), "--run", &stretch.run.to_string()]);
+    let time = if frames.is_some() { PACED_FLOOR_TIME } else { FLOOR_TIME };
+    command.args(["--seconds", &time.as_secs_f64().to_string()]);
+    if let Some(frames) = frames {
+        command.args(["--frames", &frames.to_string()]);
+    }
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Microseconds for each packet, as it says.
+fn cost_told(output: &Output) -> Result<f64, CompareError> {
+    let said = String::from_utf8_lossy(&output.stdout);
+    said.trim().parse().map_err(|_| CompareError::Floor(String::from_utf8_lossy(&output.stderr).into_owned()))
 }
 
 /// Metrics of the outcomes in their order, those of single threads left out: their names differ.

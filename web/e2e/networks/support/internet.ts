@@ -104,6 +104,14 @@ class Uplink {
     ]);
   }
 
+  /** A line on which such a share of what goes to the person is lost, by chance; 0 is none. */
+  lose(percent: number): void {
+    // Not by netem, which kernels may lack. Beside the network's own rules, and after them.
+    const chain = 'add chain ip chance lost { type filter hook forward priority 10; }';
+    const rule = `add rule ip chance lost oifname "lan" numgen random mod 100 < ${percent} drop`;
+    this.router.run('nft', [`add table ip chance; ${chain}; flush chain ip chance lost; ${rule}`]);
+  }
+
   widen(): void {
     // Says no if it is wide already.
     this.router.run('sh', ['-c', 'tc qdisc delete dev lan root 2>/dev/null || true']);
@@ -150,6 +158,11 @@ export class Home {
   narrow(kbitPerSecond: number | null): void {
     if (kbitPerSecond === null) this.#wifi.widen();
     else this.#wifi.narrow(kbitPerSecond);
+  }
+
+  /** What share of what the Wi-Fi brings is lost by chance from now on, in percent. */
+  lose(percent: number): void {
+    this.#wifi.lose(percent);
   }
 
   /** Packets that the Wi-Fi's limit has dropped since the network was chosen. */

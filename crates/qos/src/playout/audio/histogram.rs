@@ -17,6 +17,8 @@ const START_WEIGHT: u32 = 2;
 #[derive(Clone, Debug)]
 pub(super) struct Histogram {
     buckets: [u32; BUCKETS],
+    /// Buckets from here on are empty: most are, and each packet comes through here.
+    used: usize,
     factor: u32,
     base_factor: u32,
     added: u32,
@@ -33,20 +35,24 @@ impl Histogram {
             rest -= *bucket;
         }
         buckets[0] += rest;
-        Self { buckets, factor: 0, base_factor, added: 0 }
+        Self { buckets, used: BUCKETS, factor: 0, base_factor, added: 0 }
     }
 
     /// Counts a delay; beyond the last bucket it says nothing about which delay would have been enough, and is left out.
     pub(super) fn add(&mut self, delay_ms: u64) {
         let Some(index) = usize::try_from(delay_ms / BUCKET_MS).ok().filter(|&index| index < BUCKETS) else { return };
         let mut sum = 0;
-        for bucket in &mut self.buckets {
+        for bucket in &mut self.buckets[..self.used] {
             *bucket = ((u64::from(*bucket) * u64::from(self.factor)) >> FACTOR_BITS) as u32;
             sum += *bucket;
         }
         // What rounding took goes where the new value is: the sum is exactly one again.
         if let Some(bucket) = self.buckets.get_mut(index) {
             *bucket += ONE - sum;
+        }
+        self.used = self.used.max(index + 1);
+        while self.used > 1 && self.buckets[self.used - 1] == 0 {
+            self.used -= 1;
         }
         if self.factor < self.base_factor {
             self.added += 1;
@@ -67,8 +73,9 @@ impl Histogram {
             .unwrap_or(BUCKETS - 1)
     }
 
+    /// As far as there is something in them.
     pub(super) fn buckets(&self) -> &[u32] {
-        &self.buckets
+        &self.buckets[..self.used]
     }
 }
 

@@ -41,6 +41,6 @@ pub const ELSEWHERE: &[Elsewhere] = &[
     known("5.2", Figure::Delay95, "248", "49", "45"),
     known("5.4", Figure::Newcomer, "never", "35", "28"),
     known("5.6", Figure::MediaShare, "44", "29", "15"),
-    known("drop", Figure::StepUp, "18.7", "7.9", "3.6"),
-    known("loss-10", Figure::Utilisation, "98", "8", "17"),
+    known("drop-camera", Figure::StepUp, "18.7", "7.9", "3.6"),
+    known("loss-10-camera", Figure::Utilisation, "98", "8", "17"),
 ];

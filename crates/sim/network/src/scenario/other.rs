@@ -47,6 +47,9 @@ const fn phone(cellular: Cellular) -> LinkSpec {
 /// The paper's bounds and wandering.
 const PUBLISHED: Cellular = Cellular { start: 300.0, least: 0.0, most: 1_000.0, wander: 200.0, seconds: 60 };
 const CALM: Cellular = Cellular { start: 200.0, least: 33.0, most: 417.0, wander: 50.0, seconds: 60 };
+const DROP: &[LinkSpec] = &[steps(QUEUE, &[(0, 10_000_000), (30_000, 250_000), (60_000, 10_000_000)])];
+/// Who sends no more than in the cases of RFC 8867.
+const CAMERA: &[FlowSpec] = &[flow(1_500_000, 60)];
 const HALVED: &[(u64, u64)] = &[(0, 4_000_000), (20_000, 2_000_000), (40_000, 4_000_000)];
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -54,7 +57,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         name: "drop",
         title: "10 to 0.25 Mbit/s for 30 s and back",
         seconds: 90,
-        links: &[steps(QUEUE, &[(0, 10_000_000), (30_000, 250_000), (60_000, 10_000_000)])],
+        links: DROP,
         flows: &[flow(12_000_000, 90)],
         tcp: &[],
         focus: Some((30, 60)),
@@ -87,5 +90,18 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         ],
         tcp: &[],
         focus: None,
+    },
+    Scenario {
+        flows: CAMERA,
+        ..one("loss-10-camera", "10 % of packets lost at random, up to 1.5 Mbit/s", &[lossy(Loss::Independent(0.10))])
+    },
+    Scenario {
+        name: "drop-camera",
+        title: "10 to 0.25 Mbit/s for 30 s and back, up to 1.5 Mbit/s",
+        seconds: 90,
+        links: DROP,
+        flows: &[flow(1_500_000, 90)],
+        tcp: &[],
+        focus: Some((30, 60)),
     },
 ];
