@@ -32,6 +32,16 @@ pub struct PacketResult {
     pub ecn: Ecn,
 }
 
+impl PacketResult {
+    /// The least that a packet of a report took both ways; what the report waited for at the receiver is no part of it.
+    /// `None`: nothing arrived.
+    pub fn round_trip(now: Time, results: &[Self]) -> Option<Duration> {
+        let arrivals = || results.iter().filter_map(|result| Some((result.sent.at, result.received?)));
+        let latest = arrivals().map(|(_, arrived)| arrived).max()?;
+        arrivals().map(|(sent, arrived)| now.since(sent).saturating_sub(latest - arrived)).min()
+    }
+}
+
 /// Explicit congestion notification: the two bits of the IP header (RFC 3168, section 5; RFC 9331 for ECT(1)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Ecn {

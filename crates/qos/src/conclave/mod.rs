@@ -199,7 +199,7 @@ impl Conclave {
             self.probes.handle_packet(result, arrived);
             after_hole = false;
         }
-        if let Some(round_trip) = round_trip(now, results) {
+        if let Some(round_trip) = PacketResult::round_trip(now, results) {
             self.round_trip = Some(round_trip);
             self.silence.handle_report(now, round_trip);
         }
@@ -358,15 +358,6 @@ impl CongestionController for Conclave {
             state: self.state(),
         }
     }
-}
-
-/// The least that a packet of a report took both ways; what a report waited for at the receiver is no part of it.
-fn round_trip(now: Time, results: &[PacketResult]) -> Option<Duration> {
-    let arrivals = || results.iter().filter_map(|result| Some((result.sent.at, arrival(result.received?))));
-    let latest = arrivals().map(|(_, arrived)| arrived).max()?;
-    let trip =
-        |(sent, arrived): (Time, i64)| now.since(sent).saturating_sub(Duration::from_micros(latest.abs_diff(arrived)));
-    arrivals().map(trip).min()
 }
 
 fn arrival(received: Duration) -> i64 {

@@ -29,6 +29,8 @@ const BEGUN_PERCENT: u64 = 50;
 const ENOUGH: Bitrate = Bitrate::kbps(400);
 /// Something waits if the round trip is so much longer than the shortest.
 const WAITS: Duration = Duration::from_millis(40);
+/// Either has to show so many times in a row: a machine that is busy for a moment looks the same once.
+const CONFIRMED: u32 = 2;
 /// More losses than this are no chance.
 const MOST_CHANCE: f64 = 0.3;
 /// After either, what is said of the path counts for so long; twice as long each time that copies may have caused it.
@@ -50,6 +52,8 @@ pub(super) struct SoundCopies {
     awaited: VecDeque<Awaited>,
     chosen: Copies,
     due: Time,
+    /// The shortest round trip that was reported since it was chosen: waiting lengthens all of them.
+    round_trip: Option<Duration>,
     meter: Meter,
     crowd: Crowd,
 }
@@ -59,6 +63,7 @@ pub(super) struct SoundCopies {
 struct Path {
     /// What it is said to carry.
     target: Bitrate,
+    /// As sender and receiver reports tell.
     round_trip: Option<Duration>,
     is_overused: bool,
 }
@@ -68,6 +73,8 @@ struct Path {
 struct Crowd {
     /// About the shortest round trip.
     shortest: Option<Duration>,
+    /// How many times in a row it showed.
+    shown: u32,
     until: Time,
     lasts: Duration,
 }
@@ -116,8 +123,9 @@ impl SoundCopies {
             awaited: VecDeque::new(),
             chosen: Copies::default(),
             due: Time::default(),
+            round_trip: None,
             meter: Meter::default(),
-            crowd: Crowd { shortest: None, until: Time::default(), lasts: SHORTEST_CROWD },
+            crowd: Crowd { shortest: None, shown: 0, until: Time::default(), lasts: SHORTEST_CROWD },
         }
     }
 
@@ -147,7 +155,8 @@ impl SoundCopies {
     }
 
     /// What a report says, in order of sending. What none speaks of does not count.
-    fn handle_results(&mut self, results: &[PacketResult], slots: &mut [Slot]) {
+    fn handle_results(&mut self, now: Time, results: &[PacketResult], slots: &mut [Slot]) {
+        self.round_trip = self.round_trip.into_iter().chain(PacketResult::round_trip(now, results)).min();
         for result in results {
             let number = result.sequence as u16;
             let at = result.sent.at;
@@ -185,6 +194,7 @@ impl SoundCopies {
         }
         self.due = now + INTERVAL;
         self.meter.measure(now);
+        let path = Path { round_trip: self.round_trip.take().or(path.round_trip), ..path };
         let before = self.chosen.count();
         let measured = self.pattern.model();
         if measured.loss() < LOST / 2.0 {
@@ -238,7 +248,9 @@ impl Crowd {
         // Follows another path after a while.
         let shortest = self.shortest.map_or(round_trip, |shortest| (shortest + shortest / 256).min(round_trip));
         self.shortest = Some(shortest);
-        if path.is_overused || loss > MOST_CHANCE || round_trip > shortest + WAITS {
+        let shows = path.is_overused || loss > MOST_CHANCE || round_trip > shortest + WAITS;
+        self.shown = if shows { self.shown.saturating_add(1) } else { 0 };
+        if self.shown >= CONFIRMED {
             if now >= self.until && has_copies {
                 self.lasts = (self.lasts * 2).min(LONGEST_CROWD);
             }
@@ -316,7 +328,7 @@ impl Slot {
 impl Sender {
     /// The peer has reported: copies follow what it says is lost.
     pub(super) fn review_copies(&mut self, now: Time) {
-        self.copies.handle_results(&self.results, &mut self.slots);
+        self.copies.handle_results(now, &self.results, &mut self.slots);
         self.choose_copies(now);
     }
 
@@ -361,15 +373,18 @@ mod tests {
         let mut copies = SoundCopies::new();
         let now = voice(&mut copies, 10, 20, 200, NARROW);
         assert_eq!(copies.chosen().count(), 3);
-        // What waits, or a controller that says so, is another matter, at once and for a while.
+        // What waits, or a controller that says so, is another matter, soon and for a while; a moment is not.
         let waits = Path { round_trip: Some(SHORT * 4), ..NARROW };
-        let now = voice(&mut copies, now, 1, 200, waits);
+        copies.choose(Time::since_start(Duration::from_secs(now)), waits);
+        let now = voice(&mut copies, now + 1, 2, 200, NARROW);
+        assert_eq!(copies.chosen().count(), 3);
+        let now = voice(&mut copies, now, 2, 200, waits);
         assert_eq!(copies.chosen().count(), 0);
         let now = voice(&mut copies, now, 15, 200, NARROW);
         assert_eq!(copies.chosen().count(), 0, "it had copies when it became crowded");
         let now = voice(&mut copies, now, 10, 200, NARROW);
         assert_eq!(copies.chosen().count(), 3);
-        voice(&mut copies, now, 1, 200, Path { is_overused: true, ..NARROW });
+        voice(&mut copies, now, 2, 200, Path { is_overused: true, ..NARROW });
         assert_eq!(copies.chosen().count(), 0);
     }
 
@@ -394,13 +409,14 @@ mod tests {
             received: arrived.then_some(Duration::from_secs(1)),
             ecn: conclave_qos::Ecn::NotEct,
         };
+        let now = Time::since_start(Duration::from_secs(40));
         // Two of a moment, across the end of the numbers; others are not sound.
         for number in [65_534, 65_535, 65_537, 65_538, 65_540_u64] {
             copies.expect(at(number), number as u16, 0);
         }
-        copies.handle_results(&[result(65_533, false), result(65_534, true), result(65_535, false)], &mut []);
+        copies.handle_results(now, &[result(65_533, false), result(65_534, true), result(65_535, false)], &mut []);
         assert_eq!(copies.awaited.len(), 3);
-        copies.handle_results(&[result(65_535, true), result(65_536, false), result(65_538, false)], &mut []);
+        copies.handle_results(now, &[result(65_535, true), result(65_536, false), result(65_538, false)], &mut []);
         assert_eq!(copies.awaited.iter().map(|awaited| awaited.number).collect::<Vec<_>>(), [4]);
     }
 }

@@ -32,6 +32,8 @@ struct Voice {
     /// Who speaks.
     store: u32,
     length: usize,
+    /// What was there when it spoke before is reported with the next report only: packets wait.
+    waits: bool,
     /// What is added to timestamps.
     shift: u32,
     random: u64,
@@ -42,12 +44,21 @@ struct Voice {
 
 impl Voice {
     fn new() -> Self {
-        Self { next: 0, store: 0, length: 80, shift: 0, random: 7, sent: Vec::new(), heard: BTreeSet::new() }
+        Self {
+            next: 0,
+            store: 0,
+            length: 80,
+            waits: false,
+            shift: 0,
+            random: 7,
+            sent: Vec::new(),
+            heard: BTreeSet::new(),
+        }
     }
 
     /// Speaks for so long, while so many of 1,000 packets are lost; returns what left.
     fn speak(&mut self, world: &mut World, seconds: u64, lost: u64) -> Vec<Arrived> {
-        let (mut left, mut arrived) = (Vec::new(), Vec::new());
+        let (mut left, mut arrived, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..seconds * 50 {
             let timestamp = (self.next as u32 * TICKS).wrapping_add(self.shift);
             let bytes = self.sound(timestamp);
@@ -66,7 +77,11 @@ impl Voice {
                 left.push(packet);
             }
             if self.next.is_multiple_of(5) {
-                world.transport_feedback(&std::mem::take(&mut arrived));
+                let mut reported = std::mem::take(&mut arrived);
+                if self.waits {
+                    std::mem::swap(&mut waiting, &mut reported);
+                }
+                world.transport_feedback(&reported);
             }
         }
         left
@@ -183,11 +198,14 @@ fn what_was_said_before_a_silence_is_not_said_after_it() {
 }
 
 #[test]
-fn sound_keeps_to_its_share_of_a_narrow_path() {
+fn sound_keeps_to_its_share_of_a_narrow_path_where_packets_wait() {
     // 80 bytes of sound take 60 kbit/s with everything, a copy 34.
-    for (kbps, most) in [(100, 0), (210, 1), (280, 2)] {
+    for (kbps, most) in [(100, 0), (200, 1), (260, 2)] {
         let mut world = world(kbps, true);
         let mut voice = Voice::new();
+        voice.speak(&mut world, 20, 200);
+        assert_eq!(world.sender.copies(), 3, "{kbps} kbit/s, and nothing waits");
+        voice.waits = true;
         voice.speak(&mut world, 20, 200);
         assert_eq!(world.sender.copies(), most, "{kbps} kbit/s");
     }
