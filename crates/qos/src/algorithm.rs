@@ -9,9 +9,9 @@ use crate::{Conclave, CongestionController, Gcc, Limits, Nada, Scream};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Algorithm {
     /// [`Conclave`], the one of our own.
+    #[default]
     Conclave,
     /// [`Gcc`], as libwebrtc has it.
-    #[default]
     Gcc,
     /// [`Nada`], RFC 8698.
     Nada,

@@ -126,7 +126,7 @@ pub(super) struct Serve {
     #[arg(long, env = "CONCLAVE_MEDIA_THREADS", value_name = "NUMBER")]
     pub media_threads: Option<Bounded<1, 64>>,
 
-    /// What decides how much each client is sent: conclave, gcc, nada or scream; in the file: qos.controller [default: gcc]
+    /// What decides how much each client is sent: conclave, gcc, nada or scream; in the file: qos.controller [default: conclave]
     #[arg(long, env = "CONCLAVE_QOS_CONTROLLER", value_name = "NAME")]
     pub qos_controller: Option<Controller>,
 

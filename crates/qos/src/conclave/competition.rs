@@ -5,6 +5,9 @@
 //! empties, the rate is that of a TCP flow (RFC 5348, 3 has the reasons for comparing so; Copa, NSDI 2018, 2.2 for the
 //! switch): a packet more each round trip, and a fall by a part when packets are lost. From time to time half is sent
 //! for a while: were all others gone, or like us, the queue would empty then.
+//!
+//! A way that has become longer looks the same at first: packets take longer, however little is sent. But it does so at
+//! once, and then nothing moves at all, where a queue grows, and answers to what is sent less.
 
 use std::time::Duration;
 
@@ -24,6 +27,21 @@ const STARVED: f64 = 0.5;
 const OUTAGE: f64 = 0.1;
 /// Others keep it if this share of it is still there.
 const STAYS: f64 = 0.5;
+/// A queue that came with this share of it in one step may be none. If it varies by no more than this share of it, nor by
+/// more than our own queue does (so many times what is aimed at, and so many ms), while we send less than this share of what
+/// we had, it does not answer...
+const BY_STEP: f64 = 0.8;
+const STILL: f64 = 0.15;
+const STILL_AIMS: f64 = 1.5;
+const STILL_MORE: f64 = 8.0;
+const LESS: f64 = 0.8;
+/// ...so that after this long, less is not sent but to this share of what was there before...
+const UNANSWERED: Duration = Duration::from_millis(200);
+const HELD: f64 = 0.5;
+/// ...and after this long it is none: the way is longer.
+const LONGER: Duration = Duration::from_millis(900);
+/// Nobody keeps a queue that has fallen to less than this share of what it was a report before.
+const FALLING: f64 = 0.9;
 /// We begin with this share of what we had before.
 const BEGIN: f64 = 0.8;
 /// What stays after a loss: TCP's half is for a window, whose queue stays when it is halved. A rate that falls by this
@@ -55,6 +73,27 @@ struct Standing {
     drained: f64,
     /// What we had before, bit/s.
     rate: f64,
+    /// It came in one step and has not answered since. Its bounds, ms, and for how many seconds we have sent less.
+    is_still: bool,
+    bounds: (f64, f64),
+    previous: f64,
+    sent_less: f64,
+}
+
+impl Standing {
+    fn watch_answer(&mut self, passed: f64, seen: Seen) {
+        let (low, high) = (self.bounds.0.min(seen.queue), self.bounds.1.max(seen.queue));
+        self.is_still &= high - low <= (STILL * high).min(STILL_AIMS * seen.aim + STILL_MORE);
+        self.bounds = (low, high);
+        if seen.arrived < LESS * self.rate {
+            self.sent_less += passed;
+        }
+    }
+
+    /// Whether the queue has not answered for so long, while we sent less half of that time.
+    fn is_still_for(&self, now: Time, length: Duration) -> bool {
+        self.is_still && now.since(self.began) >= length && self.sent_less >= length.as_secs_f64() / 2.0
+    }
 }
 
 /// As TCP would send, bit/s.
@@ -74,6 +113,8 @@ struct Rival {
 pub(super) struct Seen {
     /// ms
     pub(super) queue: f64,
+    /// By how much it became longer at once, lately; ms.
+    pub(super) step: f64,
     pub(super) aim: f64,
     /// bit/s
     pub(super) sent: f64,
@@ -104,8 +145,15 @@ impl Competition {
         self.rival.is_some()
     }
 
-    /// Takes a report in: begins to compete, goes on, or ends.
-    pub(super) fn handle_report(&mut self, now: Time, seen: Seen) {
+    /// As long as a queue does not answer, nothing less is believed than this, bit/s: to send still less would not help.
+    pub(super) fn held(&self, now: Time) -> Option<f64> {
+        let standing = self.standing.as_ref().filter(|_| self.rival.is_none())?;
+        standing.is_still_for(now, UNANSWERED).then_some(standing.rate * HELD)
+    }
+
+    /// Takes a report in: begins to compete, goes on, or ends. If what seems to be a queue is a longer way, what we had
+    /// before, bit/s.
+    pub(super) fn handle_report(&mut self, now: Time, seen: Seen) -> Option<f64> {
         let passed = now.since(self.updated).min(seen.round_trip + Duration::from_millis(250)).as_secs_f64();
         self.updated = now;
         if let Some(rival) = &mut self.rival {
@@ -113,9 +161,10 @@ impl Competition {
             if now.since(rival.filled) >= GONE {
                 (self.rival, self.standing, self.ended) = (None, None, Some(now));
             }
-            return;
+            return None;
         }
         self.watch(now, passed, seen);
+        self.standing.take_if(|standing| standing.is_still_for(now, LONGER)).map(|standing| standing.rate)
     }
 
     /// The rate stays within these, bit/s; the first is not above the second.
@@ -139,7 +188,12 @@ impl Competition {
             longest: 0.0,
             drained: 0.0,
             rate: seen.capacity,
+            is_still: seen.step >= BY_STEP * seen.queue,
+            bounds: (seen.queue, seen.queue),
+            previous: seen.queue,
+            sent_less: 0.0,
         });
+        standing.watch_answer(passed, seen);
         let is_known = self.ended.is_some_and(|ended| now.since(ended) < REMEMBERED);
         if is_known && now > standing.counts_from {
             self.begin(now);
@@ -159,14 +213,16 @@ impl Competition {
         }
         let stands = now.since(standing.began) >= PATIENCE;
         // Fair shares do not fall so far: the path carries less.
-        if seen.arrived < standing.rate * OUTAGE {
+        if seen.arrived < standing.rate * OUTAGE && !standing.is_still_for(now, UNANSWERED) {
             self.standing = None;
             return;
         }
         let is_stuck = now.since(standing.began) >= PATIENCE * 2;
         let is_drained =
             is_stuck || standing.drained > standing.longest + BEYOND || seen.arrived < standing.rate * STARVED;
-        if stands && is_drained && seen.queue > standing.longest * STAYS {
+        let is_falling = seen.queue < standing.previous * FALLING;
+        standing.previous = seen.queue;
+        if stands && is_drained && !is_falling && seen.queue > standing.longest * STAYS {
             self.begin(now);
         }
     }

@@ -179,9 +179,12 @@ impl Conclave {
         }
         let has_queue = delivery.least_queue > self.nothing();
         if has_queue && (self.is_growing || self.is_long()) {
-            if arrived < self.capacity && !self.has_claim(now) {
+            // Who sends little anyway learns nothing from a queue that stands.
+            let tells = self.is_growing || !self.is_limited(now);
+            if tells && arrived < self.capacity && !self.has_claim(now) {
                 let share = if arrived < COLLAPSED * self.capacity { 1.0 } else { FALLS };
                 self.capacity += share * (arrived - self.capacity);
+                self.probes.handle_deception(now, self.capacity);
                 // What was allowed before is of a path that is no longer so.
                 self.allowed = self.allowed.min(self.capacity);
             }

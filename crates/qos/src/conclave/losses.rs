@@ -5,6 +5,9 @@
 //! them apart, but a trial does: send a fifth less for a while. If a fifth less arrives, it was chance, and the share that
 //! is lost is believed to belong to the path from then on. If as much arrives as before, or far less is lost, it was
 //! congestion, and what arrived before is all that the path carries.
+//!
+//! What a trial is compared with is measured anew, after the suspicion and before less is sent: the losses that gave rise
+//! to the suspicion are more than usual, or else they would not have.
 
 use std::time::Duration;
 
@@ -17,22 +20,27 @@ const WINDOW: Duration = Duration::from_millis(300);
 /// repair takes care of it) and by two standard deviations.
 const TOLERATED: f64 = 0.03;
 const DEVIATIONS: f64 = 2.0;
-/// A trial begins after so many windows with unexplained losses in a row.
+/// A suspicion begins after so many windows with unexplained losses in a row.
 const WINDOWS: u32 = 2;
 /// How much is sent during a trial.
 pub(super) const TRIAL: f64 = 0.8;
-/// A trial is over when chance would have lost so many packets, or after this long.
-const EXPECTED: f64 = 8.0;
-const LONGEST_TRIAL: Duration = Duration::from_secs(4);
-/// If the losses have come this much of the way from what chance would leave to what congestion would, it was congestion
-/// (with eight expected and none left by congestion, chance does that once in 25 times).
-const FELL: f64 = 0.55;
+/// What a trial is compared with is measured over so many losses, or so long.
+const EXPECTED: f64 = 10.0;
+const LONGEST: Duration = Duration::from_secs(4);
+/// A trial is over when one of both explanations makes what was seen more likely than the other by e to this: Wald's
+/// sequential test, wrong once in 50 times (Annals of Mathematical Statistics 16, 1945); or after this many packets and so
+/// long, by whichever is more likely.
+const LIKELIER: f64 = 4.0;
+const FEWEST: u32 = 30;
+/// Congestion is taken to leave this share of the losses at least: a path that cuts off is not exact.
+const LEFT: f64 = 0.1;
 /// A path that loses more than this by chance carries no call: no trial is needed.
 const MOST_CHANCE: f64 = 0.4;
-/// More than this of what was sent before is no trial, and there is another after this.
+/// More than this of what was sent before is no trial, and there is another after a while.
 const TOO_MUCH: f64 = 0.86;
+/// After a trial that found nothing, the next has to wait: at first so long if it was none, so long if it found chance;
+/// twice as long after each, up to the longest.
 const AGAIN: Duration = Duration::from_secs(1);
-/// After a trial that found chance, the next has to wait; twice as long after each, up to the longest.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(160);
 /// How fast what belongs to the path follows what is seen, for each window.
@@ -47,47 +55,76 @@ pub(super) enum Verdict {
     Congestion(f64),
 }
 
+/// What is being found out.
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    /// Whether losses are unexplained: in so many windows in a row they were.
+    Watching { unexplained: u32 },
+    /// How many they are while all is sent.
+    Measuring,
+    /// How many they are while less is sent.
+    Trying(Trial),
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Trial {
     /// What is sent less of begins to be reported from here on.
     counts_from: Time,
     /// Whether a report has come since then: the first also tells of packets before.
     counts: bool,
-    began: Time,
-    share: f64,
-    /// Packets a second.
+    /// While all was sent.
+    before: Share,
+    /// Packets a second, while all was sent.
     sent: f64,
     /// bit/s
     arrived: f64,
 }
 
+/// Of so many packets, how many got lost.
+#[derive(Clone, Copy, Debug, Default)]
+struct Share {
+    packets: u32,
+    lost: u32,
+}
+
+impl Share {
+    fn get(self) -> f64 {
+        f64::from(self.lost.min(self.packets)) / f64::from(self.packets.max(1))
+    }
+
+    /// How likely it is, by the natural logarithm, if each packet is lost with this probability, between 0 and 1.
+    fn log_likelihood(self, probability: f64) -> f64 {
+        let lost = self.lost.min(self.packets);
+        f64::from(lost) * probability.ln() + f64::from(self.packets - lost) * (1.0 - probability).ln()
+    }
+}
+
 /// Follows losses.
 #[derive(Debug)]
 pub(super) struct Losses {
+    /// When what is counted now began to be.
     began: Time,
-    packets: u32,
-    lost: u32,
+    seen: Share,
     /// Of the latest window.
     share: f64,
     inherent: f64,
-    unexplained: u32,
-    trial: Option<Trial>,
+    phase: Phase,
     next_trial: Time,
     pause: Duration,
+    again: Duration,
 }
 
 impl Default for Losses {
     fn default() -> Self {
         Self {
             began: Time::default(),
-            packets: 0,
-            lost: 0,
+            seen: Share::default(),
             share: 0.0,
             inherent: 0.0,
-            unexplained: 0,
-            trial: None,
+            phase: Phase::Watching { unexplained: 0 },
             next_trial: Time::default(),
             pause: SHORTEST_PAUSE,
+            again: AGAIN,
         }
     }
 }
@@ -105,12 +142,12 @@ impl Losses {
 
     /// Whether less is to be sent, by [`TRIAL`].
     pub(super) fn is_trying(&self) -> bool {
-        self.trial.is_some()
+        matches!(self.phase, Phase::Trying(_))
     }
 
     /// A packet that was reported as lost has arrived after all.
     pub(super) fn handle_late_arrival(&mut self) {
-        self.lost = self.lost.saturating_sub(1);
+        self.seen.lost = self.seen.lost.saturating_sub(1);
     }
 
     /// So many packets were reported and so many of them as lost, while a queue stood or not; `arrived` is what arrives,
@@ -123,87 +160,117 @@ impl Losses {
         arrived: f64,
         answer: Duration,
     ) -> Verdict {
-        if let Some(trial) = &mut self.trial
+        if let Phase::Trying(trial) = &mut self.phase
             && !trial.counts
         {
             if now >= trial.counts_from {
-                (trial.counts, trial.counts_from) = (true, now);
+                (trial.counts, trial.counts_from, self.began) = (true, now, now);
             }
             return Verdict::Nothing;
         }
-        self.packets = self.packets.saturating_add(packets);
-        self.lost = self.lost.saturating_add(lost);
-        if let Some(trial) = self.trial {
-            return self.judge(now, trial, has_queue);
+        self.seen.packets = self.seen.packets.saturating_add(packets);
+        self.seen.lost = self.seen.lost.saturating_add(lost);
+        match self.phase {
+            Phase::Watching { unexplained } => self.watch(now, unexplained, has_queue, arrived),
+            Phase::Measuring => {
+                self.measure(now, has_queue, arrived, answer);
+                Verdict::Nothing
+            }
+            Phase::Trying(trial) => self.judge(now, trial, has_queue),
         }
-        if self.packets < PACKETS || now.since(self.began) < WINDOW {
+    }
+
+    fn watch(&mut self, now: Time, unexplained: u32, has_queue: bool, arrived: f64) -> Verdict {
+        if self.seen.packets < PACKETS || now.since(self.began) < WINDOW {
             return Verdict::Nothing;
         }
-        let count = f64::from(self.packets);
-        let sent = self.sent(now, self.began);
-        let share = self.close_window(now);
-        let likely = self.inherent.max(TOLERATED);
-        let chance = DEVIATIONS * (likely * (1.0 - likely) / count).sqrt();
+        let (seen, _) = self.close_window(now);
+        let share = seen.get();
         if share > MOST_CHANCE {
-            self.unexplained = 0;
+            self.phase = Phase::Watching { unexplained: 0 };
             return Verdict::Congestion(arrived);
         }
-        if has_queue {
-            // Congestion, which the queue tells of.
-            self.unexplained = 0;
-        } else if share <= self.inherent + TOLERATED.max(chance) {
-            self.unexplained = 0;
+        // With a queue it is congestion, which the queue tells of.
+        let is_unexplained = !has_queue && share > self.most_explained(seen);
+        if !has_queue && !is_unexplained {
             self.follow(share);
-        } else {
-            self.unexplained += 1;
-            if self.unexplained >= WINDOWS && now >= self.next_trial {
-                self.unexplained = 0;
-                let counts_from = now + answer;
-                self.trial = Some(Trial { counts_from, counts: false, began: now, share, sent, arrived });
-            }
         }
+        let unexplained = if is_unexplained { unexplained + 1 } else { 0 };
+        self.phase = if unexplained >= WINDOWS && now >= self.next_trial {
+            Phase::Measuring
+        } else {
+            Phase::Watching { unexplained: unexplained.min(WINDOWS) }
+        };
         Verdict::Nothing
     }
 
+    /// The largest share of so many packets that what belongs to the path explains.
+    fn most_explained(&self, seen: Share) -> f64 {
+        let likely = self.inherent.max(TOLERATED);
+        let chance = DEVIATIONS * (likely * (1.0 - likely) / f64::from(seen.packets.max(1))).sqrt();
+        self.inherent + TOLERATED.max(chance)
+    }
+
+    fn measure(&mut self, now: Time, has_queue: bool, arrived: f64, answer: Duration) {
+        if has_queue {
+            (self.phase, self.seen, self.began) = (Phase::Watching { unexplained: 0 }, Share::default(), now);
+            return;
+        }
+        let is_enough = f64::from(self.seen.lost) >= EXPECTED && self.seen.packets >= PACKETS;
+        if !is_enough && now.since(self.began) < LONGEST {
+            return;
+        }
+        let (before, sent) = self.close_window(now);
+        self.phase = if before.get() > self.most_explained(before) {
+            Phase::Trying(Trial { counts_from: now + answer, counts: false, before, sent, arrived })
+        } else {
+            self.follow(before.get());
+            Phase::Watching { unexplained: 0 }
+        };
+    }
+
     fn judge(&mut self, now: Time, trial: Trial, has_queue: bool) -> Verdict {
-        let expected = f64::from(self.packets) * trial.share;
-        let is_over = expected >= EXPECTED || now.since(trial.began) > LONGEST_TRIAL;
-        if !is_over || now.since(trial.counts_from) < WINDOW {
+        let lasted = now.since(trial.counts_from);
+        if self.seen.packets < FEWEST || lasted < WINDOW {
             return Verdict::Nothing;
         }
-        let sent = self.sent(now, trial.counts_from);
-        let share = self.close_window(now);
-        self.trial = None;
-        self.next_trial = now + self.pause;
-        if sent > trial.sent * TOO_MUCH {
-            // The rate was rising: it was not less that was sent.
-            self.next_trial = now + AGAIN;
-            return Verdict::Nothing;
-        }
+        let chance = trial.before.get().min(MOST_CHANCE);
+        let sent = f64::from(self.seen.packets) / lasted.as_secs_f64();
         // As much would arrive as before.
-        let by_congestion = (1.0 - (1.0 - trial.share) * trial.sent / sent.max(1.0)).max(0.0);
-        if share < trial.share - FELL * (trial.share - by_congestion) {
+        let congestion = (1.0 - (1.0 - chance) * trial.sent / sent).clamp(LEFT * chance, chance);
+        let likelier = self.seen.log_likelihood(chance) - self.seen.log_likelihood(congestion);
+        if likelier.abs() < LIKELIER && lasted < LONGEST {
+            return Verdict::Nothing;
+        }
+        let (seen, _) = self.close_window(now);
+        self.phase = Phase::Watching { unexplained: 0 };
+        if sent > trial.sent * TOO_MUCH {
+            // The rate was rising, or what is sent knows no target: it was not less.
+            self.next_trial = now + self.again;
+            self.again = (self.again * 2).min(LONGEST_PAUSE);
+            return Verdict::Nothing;
+        }
+        self.again = AGAIN;
+        self.next_trial = now + self.pause;
+        if likelier < 0.0 {
             self.pause = SHORTEST_PAUSE;
             self.next_trial = now;
             return Verdict::Congestion(trial.arrived);
         }
         if !has_queue {
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-            // Of two, the one without a burst.
-            self.inherent = share.min(trial.share).min(0.5);
+            let both = Share { packets: seen.packets + trial.before.packets, lost: seen.lost + trial.before.lost };
+            self.inherent = both.get().min(0.5);
         }
         Verdict::Nothing
     }
 
-    /// Packets a second, sent since then.
-    fn sent(&self, now: Time, since: Time) -> f64 {
-        f64::from(self.packets) / now.since(since).as_secs_f64().max(0.001)
-    }
-
-    fn close_window(&mut self, now: Time) -> f64 {
-        self.share = f64::from(self.lost.min(self.packets)) / f64::from(self.packets.max(1));
-        (self.began, self.packets, self.lost) = (now, 0, 0);
-        self.share
+    /// What was counted, and how many packets a second it were.
+    fn close_window(&mut self, now: Time) -> (Share, f64) {
+        let seen = std::mem::take(&mut self.seen);
+        let sent = f64::from(seen.packets) / now.since(self.began).as_secs_f64().max(0.001);
+        (self.share, self.began) = (seen.get(), now);
+        (seen, sent)
     }
 
     fn follow(&mut self, share: f64) {

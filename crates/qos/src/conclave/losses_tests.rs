@@ -76,3 +76,22 @@ fn a_short_burst_of_losses_and_packets_that_come_late_start_no_trial() {
         assert!(!losses.is_trying(), "{ms}");
     }
 }
+
+#[test]
+fn chance_is_not_mistaken_for_congestion_by_the_losses_that_gave_rise_to_the_suspicion() {
+    let mut mistaken = 0;
+    for seed in 1..=40_u64 {
+        let mut losses = Losses::default();
+        let random = std::cell::Cell::new(seed);
+        let by_chance = |_: u64, packets: u32| {
+            let lost = (0..packets).filter(|_| {
+                random.set(random.get().wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+                (random.get() >> 33) % 100 < 20
+            });
+            lost.count() as f64
+        };
+        mistaken += play(&mut losses, 60_000, by_chance, |_| false).len();
+        assert!((losses.inherent() - 0.2).abs() < 0.1, "{}", losses.inherent());
+    }
+    assert!(mistaken <= 8, "{mistaken} in 40 minutes");
+}

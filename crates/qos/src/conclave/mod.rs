@@ -226,18 +226,23 @@ impl Conclave {
         let verdict = self.losses.handle_report(now, (counts.packets, counts.lost), has_queue, arrived, self.answer());
         if let Verdict::Congestion(rate) = verdict {
             self.capacity = self.capacity.min(rate * CUT_OFF);
-            let is_again = now.since(self.was_cut) < CUT_AGAIN;
-            self.cut_for = if is_again { (self.cut_for * 2).min(LONGEST_CUT) } else { SHORTEST_CUT };
-            self.was_cut = now + self.cut_for;
-            self.cut = Some((self.was_cut, self.capacity));
+            if !has_queue {
+                // A queue will tell when there is room again.
+                let is_again = now.since(self.was_cut) < CUT_AGAIN;
+                self.cut_for = if is_again { (self.cut_for * 2).min(LONGEST_CUT) } else { SHORTEST_CUT };
+                self.was_cut = now + self.cut_for;
+                self.cut = Some((self.was_cut, self.capacity));
+            }
             self.probes.handle_deception(now, self.capacity);
         }
+        self.probes.handle_arrived(arrived);
         let found = self.probes.handle_report(now, self.target, self.worth(), self.round_trip());
         if let Some(rate) = found.filter(|_| !self.is_growing) {
             self.capacity = self.capacity.max(rate);
         }
         let seen = Seen {
             queue: self.queue,
+            step: self.path.step(),
             aim: self.aim(),
             sent: self.flight.rate(now, COMPARED_OVER),
             arrived,
@@ -249,7 +254,14 @@ impl Conclave {
             self.capacity = self.capacity.min(rate);
             self.cut = self.cut.filter(|_| now < until);
         }
-        self.competition.handle_report(now, seen);
+        if let Some(held) = self.competition.held(now).filter(|_| !self.is_growing) {
+            self.capacity = self.capacity.max(held);
+        }
+        if let Some(before) = self.competition.handle_report(now, seen) {
+            self.path.handle_longer_way(now);
+            self.queue = self.path.queue();
+            self.capacity = self.capacity.max(before);
+        }
         self.competition.bound(bps(self.limits.floor), self.worth());
         if let Some(rate) = self.competition.rate(now) {
             self.capacity = rate;

@@ -60,7 +60,8 @@ struct Group {
 pub(super) struct Delivery {
     pub(super) sent: f64,
     pub(super) arrived: f64,
-    /// The least and the latest queueing delay meanwhile, ms, and how much it grew.
+    /// The least and the latest queueing delay meanwhile, ms, and how much it grew but for the largest step: a queue grows
+    /// by many, and a way that becomes longer, or packets that were held up, by one.
     pub(super) least_queue: f64,
     pub(super) growth: f64,
 }
@@ -148,6 +149,12 @@ impl Path {
         self.groups.clear();
     }
 
+    /// What seemed to be a queue is none: the way has become longer.
+    pub(super) fn handle_longer_way(&mut self, now: Time) {
+        let least = self.present().map(|group| group.delay).min();
+        self.base = Base { began: now, drains: 0, before: None, now: least };
+    }
+
     /// The queue was drained, as far as we can: see [`DRAINS`].
     pub(super) fn handle_drain(&mut self) {
         self.base.drains = self.base.drains.saturating_add(1);
@@ -188,8 +195,10 @@ impl Path {
         let over = if has_long_queue { DELIVERY_QUEUED } else { DELIVERY };
         let last = self.groups.back()?;
         let (mut count, mut bytes, mut least) = (0, 0, last.delay);
-        let (mut first, mut is_whole) = (last, false);
+        let (mut first, mut is_whole, mut step) = (last, false, 0);
         for group in self.groups.iter().rev() {
+            // Groups are looked at backwards: `first` is the one after this.
+            step = step.max(first.delay - group.delay);
             first = group;
             least = least.min(group.delay);
             let is_long = last.arrived - group.arrived >= over && count >= FEWEST;
@@ -214,7 +223,7 @@ impl Path {
             sent: rate(bytes, sending.max(SLOT)),
             arrived: rate(bytes, arriving),
             least_queue: self.above_base(least),
-            growth: (last.delay - first.delay) as f64 / 1_000.0,
+            growth: (last.delay - first.delay - step) as f64 / 1_000.0,
         })
     }
 
@@ -235,6 +244,14 @@ impl Path {
             bytes += group.bytes;
         }
         None
+    }
+
+    /// The largest step from one group's delay to the next one's lately, ms.
+    pub(super) fn step(&self) -> f64 {
+        let newest = self.groups.back().map_or(0, |group| group.arrived);
+        let lately = self.groups.iter().rev().take_while(|group| newest - group.arrived <= PAST);
+        let steps = lately.clone().zip(lately.skip(1)).map(|(later, earlier)| later.delay - earlier.delay);
+        steps.max().unwrap_or_default().max(0) as f64 / 1_000.0
     }
 
     fn present(&self) -> impl Iterator<Item = &Group> {

@@ -41,8 +41,11 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(8);
 /// Nothing slower is looked for: a small picture.
 const LEAST: f64 = 250_000.0;
-/// What was believed after a probe and was not confirmed within this time was a deception.
-const CONFIRMED: Duration = Duration::from_secs(2);
+/// What was believed after a probe is confirmed if this share of it arrives, and was a deception if no more than that share
+/// turns out to fit before; what an application has not tried for so long may have changed meanwhile.
+const CONFIRMED: f64 = 0.75;
+const DECEIVED: f64 = 0.6;
+const UNTRIED: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug)]
 struct Train {
@@ -67,7 +70,7 @@ pub(super) struct Probes {
     interval: Duration,
     length: f64,
     has_begun: bool,
-    /// When a probe was believed, and the rate before.
+    /// When a probe was believed, and the rate that it showed, bit/s, as long as nothing has confirmed it.
     believed: Option<(Time, f64)>,
 }
 
@@ -111,6 +114,14 @@ impl Probes {
         self.start(now, estimate * factor, estimate, most, round_trip);
     }
 
+    /// So much arrives, bit/s.
+    pub(super) fn handle_arrived(&mut self, arrived: f64) {
+        if self.believed.is_some_and(|(_, believed)| arrived >= believed * CONFIRMED) {
+            self.believed = None;
+            self.length = (self.length / 2.0).max(LENGTH);
+        }
+    }
+
     /// There seems to be more: no need to wait.
     pub(super) fn hurry(&mut self, now: Time) {
         self.interval = SHORTEST_INTERVAL;
@@ -119,12 +130,13 @@ impl Probes {
 
     /// What was believed turned out to be too much.
     pub(super) fn handle_deception(&mut self, now: Time, rate: f64) {
-        if let Some((at, before)) = self.believed.take()
-            && now.since(at) < CONFIRMED
-            && rate < before * 1.15
+        if let Some((at, believed)) = self.believed
+            && now.since(at) < UNTRIED
+            && rate < believed * DECEIVED
         {
+            self.believed = None;
             self.length = (self.length * 2.0).min(LONGEST);
-            self.interval = LONGEST_INTERVAL;
+            self.interval = SHORTEST_INTERVAL.mul_f64(self.length / LENGTH).min(LONGEST_INTERVAL);
             self.next = now + self.interval;
         }
     }
@@ -181,9 +193,6 @@ impl Probes {
     /// All packets of a report were handled: what the path carries, bit/s, by the present probe, if it is through. Goes on with a faster one
     /// where that is worth looking for.
     pub(super) fn handle_report(&mut self, now: Time, estimate: f64, most: f64, round_trip: Duration) -> Option<f64> {
-        if self.believed.is_some_and(|(at, _)| now.since(at) >= CONFIRMED) {
-            self.believed = None;
-        }
         let train = self.train?;
         let enough = |have: u64, want: u32| have * 100 >= u64::from(want) * NEEDED_PERCENT;
         if !enough(train.packets, train.probe.packets) || !enough(train.bytes, train.probe.bytes) {
@@ -207,7 +216,7 @@ impl Probes {
             }
         }
         if rate > estimate {
-            self.believed.get_or_insert((now, estimate));
+            self.believed = Some((now, rate));
         }
         Some(rate)
     }

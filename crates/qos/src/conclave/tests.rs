@@ -21,7 +21,7 @@ struct Road {
     marks_from: u64,
     /// A token bucket that lets through what it holds and loses the rest: bits, and bits that it gets each ms.
     bucket: Option<(f64, f64)>,
-    /// What others keep in the queue, µs.
+    /// What others keep in the queue, µs; down to three quarters of it, as they lose packets once a second.
     kept: u64,
     /// What the application sends at most, bit/s.
     most: u64,
@@ -108,7 +108,8 @@ impl Road {
         self.conclave.handle_sent(&sent);
         let sequence = self.sequence;
         self.sequence += 1;
-        let waits = self.free.saturating_sub(self.now) + self.kept;
+        let kept = self.kept - self.kept / 4 * (1_000_000 - self.now % 1_000_000) / 1_000_000;
+        let waits = self.free.saturating_sub(self.now) + kept;
         let mut is_lost = (self.lost > 0 && sequence.is_multiple_of(self.lost)) || waits > 500 * MS;
         if let Some((tokens, _)) = &mut self.bucket {
             if *tokens >= 8_000.0 { *tokens -= 8_000.0 } else { is_lost = true }
@@ -117,11 +118,11 @@ impl Road {
         if !is_lost {
             self.longest = self.longest.max(waits);
             self.free = self.free.max(self.now) + 8_000 * 1_000_000 / self.capacity;
-            let arrives = self.free + self.kept + self.delay;
+            let arrives = self.free + kept + self.delay;
             received = Some(Duration::from_micros(arrives + 7_000_000 + self.drift * (arrives / 1_000_000)));
         }
         let ecn = if waits > self.marks_from { Ecn::Ce } else { Ecn::Ect1 };
-        let known = self.free.max(self.now) + self.kept + self.delay;
+        let known = self.free.max(self.now) + kept + self.delay;
         self.flying.push_back((known, PacketResult { sent, sequence, received, ecn }));
     }
 
@@ -269,6 +270,37 @@ fn a_queue_that_others_keep_is_not_given_way_to_for_good() {
     assert!(!road.conclave.competition.is_on());
     road.drive(10_000);
     assert!(road.longest < 60 * MS, "{}", road.longest);
+}
+
+#[test]
+fn a_way_that_becomes_longer_is_no_queue() {
+    let mut road = Road::new(2_000_000);
+    road.drive(10_000);
+    road.delay += 150 * MS;
+    road.drive(3_000);
+    assert!(road.carried > 3 * 500_000, "{}", road.carried);
+    road.drive(3_000);
+    assert!(road.carried > 3 * 1_600_000, "{}", road.carried);
+    assert!(road.longest < 80 * MS, "{}", road.longest);
+    // And back.
+    road.delay -= 150 * MS;
+    road.drive(2_000);
+    road.drive(5_000);
+    assert!(road.carried > 5 * 1_800_000, "{}", road.carried);
+    assert!(road.longest < 60 * MS, "{}", road.longest);
+}
+
+#[test]
+fn a_way_that_becomes_longer_is_no_queue_to_who_sends_little_either() {
+    let mut road = Road::new(5_000_000);
+    road.most = 150_000;
+    road.drive(10_000);
+    let before = road.kbps();
+    road.delay += 150 * MS;
+    road.drive(500);
+    assert!(road.kbps() > before / 3, "{} {before}", road.kbps());
+    road.drive(2_500);
+    assert!(road.kbps() > before * 9 / 10, "{} {before}", road.kbps());
 }
 
 #[test]

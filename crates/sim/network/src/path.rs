@@ -3,7 +3,7 @@
 use conclave_qos::Time;
 
 use crate::random::Random;
-use crate::units::{MILLI, after};
+use crate::units::{MILLI, after, at};
 
 /// How the delay of packets varies from one to the next, behind the links. RFC 8868, section 4.5.2.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,6 +33,8 @@ pub const THIRTY_MILLISECONDS: Spread = Spread { deviation: 5 * MILLI, limit: 3 
 pub(crate) struct Wire {
     /// µs.
     delay: u64,
+    /// From this millisecond on, so many ms more; in order of time.
+    detours: &'static [(u64, u64)],
     jitter: Jitter,
     random: Random,
     latest: Time,
@@ -40,12 +42,17 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn new(delay: u64, jitter: Jitter, random: Random) -> Self {
-        Self { delay, jitter, random, latest: Time::default() }
+        Self { delay, detours: &[], jitter, random, latest: Time::default() }
+    }
+
+    pub(crate) fn with_detours(self, detours: &'static [(u64, u64)]) -> Self {
+        Self { detours, ..self }
     }
 
     /// When a packet arrives that sets out now.
     pub(crate) fn arrival(&mut self, now: Time) -> Time {
-        let plain = after(now, self.delay);
+        let detour = self.detours.iter().rev().find(|(since, _)| at(since * MILLI) <= now);
+        let plain = after(now, self.delay + detour.map_or(0, |(_, more)| more * MILLI));
         match self.jitter {
             Jitter::None => plain,
             Jitter::Reordering(spread) => after(plain, self.draw(spread)),
@@ -66,7 +73,7 @@ impl Wire {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::{at, between, micros};
+    use crate::units::{between, micros};
 
     fn delays(jitter: Jitter) -> Vec<u64> {
         let mut wire = Wire::new(50 * MILLI, jitter, Random::new(1));
@@ -83,6 +90,13 @@ mod tests {
         let deviation = (variance / delays.len() as f64).sqrt();
         // The cut takes 1.4 % off the deviation.
         assert!((mean - 65_000.0).abs() < 150.0 && (deviation - 4_930.0).abs() < 100.0, "{mean} {deviation}");
+    }
+
+    #[test]
+    fn a_way_is_longer_as_long_as_its_detour() {
+        let mut wire = Wire::new(50 * MILLI, Jitter::None, Random::new(1)).with_detours(&[(10, 150), (20, 0)]);
+        let mut delay = |ms| between(at(ms * MILLI), wire.arrival(at(ms * MILLI))) / MILLI;
+        assert_eq!([0, 9, 10, 19, 20, 90].map(&mut delay), [50, 50, 200, 200, 50, 50]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ const fn flow(from: u64, until: u64, pause: Option<(u64, u64)>) -> FlowSpec {
         forward: &[0],
         backward: &[],
         delay: 0,
+        detours: &[],
         jitter: Jitter::None,
         reports: Reports::AsLogged,
         may_be_marked: false,

@@ -63,7 +63,7 @@ impl FlowSpec {
         let sender = Sender::new(controller, source, self.timeline, ecn);
         let agent = Agent::Media(Box::new(Flow { sender, receiver: Receiver::new(self.reports) }));
         let delay = self.delay * MILLI;
-        let there = Wire::new(delay, self.jitter, random.fork());
+        let there = Wire::new(delay, self.jitter, random.fork()).with_detours(self.detours);
         let back = Wire::new(delay, Jitter::None, random.fork());
         (agent, Route { forward: self.forward, backward: self.backward, there, back })
     }

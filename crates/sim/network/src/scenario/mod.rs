@@ -46,6 +46,8 @@ pub struct FlowSpec {
     pub backward: &'static [u8],
     /// One way, each way, ms.
     pub delay: u64,
+    /// From this millisecond on, media takes so many ms more: another route.
+    pub detours: &'static [(u64, u64)],
     /// How the way of media varies.
     pub jitter: Jitter,
     /// How its receiver reports.

@@ -20,6 +20,7 @@ const fn flow(most: u64, until: u64) -> FlowSpec {
         forward: &[0],
         backward: &[],
         delay: 50,
+        detours: &[],
         jitter: Jitter::None,
         reports: Reports::Each(50),
         may_be_marked: false,
@@ -50,6 +51,7 @@ const CALM: Cellular = Cellular { start: 200.0, least: 33.0, most: 417.0, wander
 const DROP: &[LinkSpec] = &[steps(QUEUE, &[(0, 10_000_000), (30_000, 250_000), (60_000, 10_000_000)])];
 /// Who sends no more than in the cases of RFC 8867.
 const CAMERA: &[FlowSpec] = &[flow(1_500_000, 60)];
+const DETOUR: &[(u64, u64)] = &[(20_000, 150), (40_000, 0)];
 const HALVED: &[(u64, u64)] = &[(0, 4_000_000), (20_000, 2_000_000), (40_000, 4_000_000)];
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -66,6 +68,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     one("loss-2", "2 % of packets lost at random", &[lossy(Loss::Independent(0.02))]),
     one("loss-5", "5 % of packets lost at random", &[lossy(Loss::Independent(0.05))]),
     one("loss-10", "10 % of packets lost at random", &[lossy(Loss::Independent(0.10))]),
+    one("loss-20", "20 % of packets lost at random", &[lossy(Loss::Independent(0.20))]),
     one("bursts", "2 % lost in bursts of 4", &[lossy(Loss::Bursts { share: 0.02, length: 4.0 })]),
     one("cellular", "a phone's rate as published for Sprout, with outages", &[phone(PUBLISHED)]),
     one("cellular-calm", "the same between 0.4 and 5 Mbit/s, wandering a quarter as far", &[phone(CALM)]),
@@ -94,6 +97,18 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         flows: CAMERA,
         ..one("loss-10-camera", "10 % of packets lost at random, up to 1.5 Mbit/s", &[lossy(Loss::Independent(0.10))])
+    },
+    Scenario {
+        flows: CAMERA,
+        ..one("loss-20-camera", "20 % of packets lost at random, up to 1.5 Mbit/s", &[lossy(Loss::Independent(0.20))])
+    },
+    Scenario {
+        flows: &[FlowSpec { detours: DETOUR, ..flow(5_000_000, 60) }],
+        ..one("detour", "a route that is 150 ms longer for 20 s", &[lossy(Loss::None)])
+    },
+    Scenario {
+        flows: &[FlowSpec { detours: DETOUR, ..flow(1_500_000, 60) }],
+        ..one("detour-camera", "150 ms longer for 20 s, 6 % lost, up to 1.5 Mbit/s", &[lossy(Loss::Independent(0.06))])
     },
     Scenario {
         name: "drop-camera",

@@ -25,6 +25,7 @@ const fn flow(from: u64, until: u64) -> FlowSpec {
         forward: &[0],
         backward: &[],
         delay: 50,
+        detours: &[],
         jitter: Jitter::None,
         reports: Reports::Each(50),
         may_be_marked: false,
