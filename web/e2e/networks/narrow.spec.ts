@@ -13,8 +13,8 @@ const SETTLED_MS = 90_000;
 const LOOK_MS = 10_000;
 /** What the smaller layer is wide; the larger one is 640, or 480 where its sender's processor has too much to do. */
 const SMALL = 320;
-/** Most of the samples that may be made up. */
-const WHOLE = 0.03;
+/** Most of the samples that may be made up beyond those where nothing is narrow. */
+const MORE_MADE_UP = 0.02;
 
 test('a receiver on 400 kbit/s gets a small moving picture and whole sound, the others what they had', async ({
   world,
@@ -50,7 +50,7 @@ test('a receiver on 400 kbit/s gets a small moving picture and whole sound, the 
           [small, large] = await Promise.all([look(narrow, bo), look(wide, bo)]);
           console.log(`    on ${NARROW_KBPS} kbit/s: ${inWords(small)}`);
           const moves = small.width === SMALL && small.framesPerSecond > before.framesPerSecond * 0.6;
-          return moves && small.concealed < WHOLE;
+          return moves && small.concealed < large.concealed + MORE_MADE_UP;
         },
         { message: 'a small picture that moves, and whole sound', timeout: SETTLED_MS, intervals: [0] },
       )
@@ -60,7 +60,6 @@ test('a receiver on 400 kbit/s gets a small moving picture and whole sound, the 
     );
     console.log(`    beside it before: ${inWords(before)}`);
     console.log(`    beside it meanwhile: ${inWords(large)}`);
-    expect(small.concealed, 'no more than where nothing is narrow').toBeLessThan(large.concealed + 0.02);
     expect(small.kbps).toBeLessThan(NARROW_KBPS);
     await narrow.expectMovingPicture(bo);
 

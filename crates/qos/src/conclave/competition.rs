@@ -73,10 +73,12 @@ struct Standing {
     drained: f64,
     /// What we had before, bit/s.
     rate: f64,
-    /// It came in one step and has not answered since. Its bounds, ms, and for how many seconds we have sent less.
+    /// It came in one step and has not answered since.
     is_still: bool,
+    /// The shortest and the longest since it came, and the latest, ms.
     bounds: (f64, f64),
     previous: f64,
+    /// For how many seconds we have sent less.
     sent_less: f64,
 }
 

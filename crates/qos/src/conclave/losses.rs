@@ -95,7 +95,7 @@ impl Share {
     /// How likely it is, by the natural logarithm, if each packet is lost with this probability, between 0 and 1.
     fn log_likelihood(self, probability: f64) -> f64 {
         let lost = self.lost.min(self.packets);
-        f64::from(lost) * probability.ln() + f64::from(self.packets - lost) * (1.0 - probability).ln()
+        f64::from(lost) * libm::log(probability) + f64::from(self.packets - lost) * libm::log(1.0 - probability)
     }
 }
 

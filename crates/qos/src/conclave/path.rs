@@ -238,6 +238,10 @@ impl Path {
                 return None;
             }
             if arriving >= SURGE && count >= FEWEST {
+                // Who sends little would see little arrive: it is a surge if what was sent takes twice as long to arrive.
+                if (last.delay - group.delay) * 2 < arriving {
+                    return None;
+                }
                 return Some(Surge { queue: self.above_base(least), arrived: rate(bytes, arriving) });
             }
             count += 1;
