@@ -9,7 +9,7 @@ const NARROW_KBPS = 400;
 /** Larger than a layer for a small tile; that of a large one needs more than the whole line. */
 const VIEWPORT = { width: 1280, height: 720 };
 /** Until the server knows what the line carries, and a picture that fits has come. */
-const SETTLED_MS = 90_000;
+const SETTLED_MS = 150_000;
 const LOOK_MS = 10_000;
 /** What the smaller layer is wide; the larger one is 640, or 480 where its sender's processor has too much to do. */
 const SMALL = 320;
@@ -20,7 +20,7 @@ test('a receiver on 400 kbit/s gets a small moving picture and whole sound, the 
   world,
   guests,
 }) => {
-  test.setTimeout(240_000);
+  test.setTimeout(300_000);
   const [narrow, wide, sender] = [
     await guests.arrive(ada),
     await guests.arrive(chen),
