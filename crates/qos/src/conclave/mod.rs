@@ -21,6 +21,7 @@
 //! - **Marks** (ECN) count as queue.
 //! - **A window** bounds what is in flight to what the path carries until it is reported, so that an outage finds little
 //!   on its way, and [`Silence`] lowers the rate where nothing is heard.
+//! - **A longer way** ([`competition`]) shows as a delay that comes in one step and answers to nothing; it is no queue.
 //! - **A pause** is no loss of what was there: for a moment after it, the former rate is claimed, and others give way.
 //!
 //! What it owes to others: the window and the queue as what is aimed at to SCReAM (RFC 8298), draining below what arrives
