@@ -106,3 +106,19 @@ fn packets_of_no_probe_and_too_few_of_one_say_nothing() {
     let other = Probe { id: ProbeId(77), ..probe };
     assert_eq!(send(&mut probes, other, 100e6, 0, 300e3, 10e6), None);
 }
+
+#[test]
+fn what_nobody_has_tried_stays_in_doubt_until_it_arrives() {
+    // Whether so much arrives before less turns out to fit.
+    for (arrives, is_deception) in [(150e3, true), (800e3, false)] {
+        let (mut probes, probe) = begun();
+        let shown = send(&mut probes, probe, 100e6, 0, 300e3, 900e3).unwrap();
+        assert!(shown > 800e3);
+        probes.handle_arrived(arrives);
+        probes.handle_deception(at(15_000), 310e3);
+        probes.consider(at(25_000), 300e3, 900e3, ROUND_TRIP);
+        let next = probes.poll().unwrap();
+        let length = |probe: Probe| f64::from(probe.bytes) * 8.0 / probe.rate.as_bps() as f64;
+        assert_eq!(length(next) > 1.9 * length(probe), is_deception, "{next:?} after {probe:?}");
+    }
+}
