@@ -103,7 +103,11 @@ impl Sender {
                 self.history.acknowledge_marked(reports.into_iter(), &mut results);
                 self.controller.handle_feedback(self.now, &results);
             }
-            220..=229 => self.controller.handle_round_trip(self.now, Duration::from_millis(u64::from(bytes.u16()?))),
+            220 => {
+                self.history.handle_route_change();
+                self.controller.handle_route_change(self.now);
+            }
+            221..=229 => self.controller.handle_round_trip(self.now, Duration::from_millis(u64::from(bytes.u16()?))),
             230..=239 => {
                 let limit = bytes.u16()?;
                 let limit = (limit & 1 == 0).then_some(Bitrate::kbps(u64::from(limit)));

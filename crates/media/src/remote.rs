@@ -63,6 +63,18 @@ impl Remote {
         }
     }
 
+    /// Whether what was learnt of the network on the way to the one holds for the other. A NAT that has given the client
+    /// another port leads by the same networks; another address, or another transport, need not.
+    pub(crate) fn is_beside(self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Udp(one), Self::Udp(other)) | (Self::Stream(_, one), Self::Stream(_, other)) => {
+                one.ip() == other.ip()
+            }
+            // All relays are here; where their clients are, only they know.
+            _ => self == other,
+        }
+    }
+
     pub(crate) fn kind(self) -> PathKind {
         match self {
             Self::Udp(_) => PathKind::Udp,

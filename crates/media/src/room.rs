@@ -300,6 +300,7 @@ impl Room {
         let Some(id) = self.members.get(&key).map(|member| member.id) else { return };
         match word {
             Word::KeyframeWanted(slot) => self.conference.handle_keyframe_request(now, id, slot),
+            Word::RouteChanged => self.conference.handle_route_change(now, id),
             Word::Estimate(estimate) => self.conference.handle_estimate(now, id, estimate),
             Word::Copies(copies) => self.conference.handle_copies(now, id, copies),
             Word::Report { source, layer, ntp, timestamp } => {

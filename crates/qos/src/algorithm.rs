@@ -76,7 +76,10 @@ impl std::error::Error for UnknownAlgorithm {}
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::{Demand, SendHistory, SentPacket, Time};
 
     #[test]
     fn each_is_found_by_its_name_and_nothing_else_is() {
@@ -94,6 +97,36 @@ mod tests {
         let limits = Limits { start: crate::Bitrate::kbps(700), ..Limits::default() };
         for algorithm in Algorithm::ALL {
             assert_eq!(algorithm.controller(limits).control().target, limits.start, "{algorithm}");
+        }
+    }
+
+    #[test]
+    fn each_begins_anew_by_another_route_but_for_what_it_was_told() {
+        let kbps = crate::Bitrate::kbps;
+        let limits = Limits { start: kbps(700), ..Limits::default() };
+        for algorithm in Algorithm::ALL {
+            let mut controller = algorithm.controller(limits);
+            let mut history = SendHistory::new();
+            controller.handle_demand(Time::default(), Demand { sending: kbps(600), wanted: kbps(2_000) });
+            for round in 0..100 {
+                let now = Time::since_start(Duration::from_millis(round * 50));
+                let sequence = history.next_sequence();
+                for _ in 0..5 {
+                    let sent = SentPacket { at: now, size: 1_200, probe: None, is_media: true };
+                    history.record(sent);
+                    controller.handle_sent(&sent);
+                }
+                // A queue that grows, and half of the packets lost.
+                let arrived = |number: u16| Some(Duration::from_millis(round * 80 + u64::from(number)));
+                let reports = (0..5).map(|number| (sequence + number, arrived(number).filter(|_| number % 2 == 0)));
+                let mut results = Vec::new();
+                history.acknowledge(reports, &mut results);
+                controller.handle_feedback(now + Duration::from_millis(40), &results);
+            }
+            let now = Time::since_start(Duration::from_secs(6));
+            assert!(controller.control().target < kbps(500), "{algorithm}: {:?}", controller.control());
+            controller.handle_route_change(now);
+            assert_eq!(controller.control().target, limits.start, "{algorithm}");
         }
     }
 }

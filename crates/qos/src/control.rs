@@ -148,6 +148,12 @@ pub trait CongestionController: Send {
     /// The other end asks for no more than this (REMB, draft-alvestrand-rmcat-remb-03); `None`: no longer.
     fn handle_remote_limit(&mut self, now: Time, limit: Option<Bitrate>);
 
+    /// Packets take another way from now on: to another address, by another network. What was learnt of the path counts no
+    /// longer, and rates begin anew; limits, demand and the remote limit stay. Results of packets that left before
+    /// are not to be handed over any more ([`SendHistory::handle_route_change`](crate::SendHistory::handle_route_change)
+    /// sees to that).
+    fn handle_route_change(&mut self, now: Time);
+
     /// The application's plans changed.
     fn handle_demand(&mut self, now: Time, demand: Demand);
 

@@ -101,6 +101,12 @@ impl SendHistory {
         self.in_flight
     }
 
+    /// Packets take another way from now on: what left before is no longer on its way, and reports on it are ignored.
+    pub fn handle_route_change(&mut self) {
+        self.land(self.next);
+        self.oldest = self.next;
+    }
+
     /// The number that the next packet will get: for who must write it before the packet is sent.
     pub fn next_sequence(&self) -> u16 {
         self.next as u16

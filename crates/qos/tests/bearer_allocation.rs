@@ -1,4 +1,4 @@
-//! Sending over a bearer allocates nothing. Alone in its file: other tests would be counted, too.
+//! Sending over a bearer allocates nothing.
 
 mod counting;
 

@@ -1,5 +1,4 @@
-//! Playing sound allocates nothing, playing pictures one list for each frame. Alone in its file: other tests would be
-//! counted, too.
+//! Playing sound allocates nothing, playing pictures one list for each frame.
 
 mod counting;
 

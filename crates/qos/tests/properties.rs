@@ -23,6 +23,7 @@ enum Event {
     Invented(Vec<(u64, u64, Option<u64>)>),
     RoundTrip(u64),
     RemoteLimit(Option<u64>),
+    RouteChange,
     Demand(u64, u64),
     Timeout(u32),
 }
@@ -44,6 +45,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => prop::collection::vec((any::<u64>(), any::<u64>(), arrival()), 0..20).prop_map(Event::Invented),
         1 => any::<u64>().prop_map(Event::RoundTrip),
         1 => prop::option::of(any::<u64>()).prop_map(Event::RemoteLimit),
+        1 => Just(Event::RouteChange),
         1 => (any::<u64>(), any::<u64>()).prop_map(|(sending, wanted)| Event::Demand(sending, wanted)),
         1 => any::<u32>().prop_map(Event::Timeout),
     ]
@@ -107,6 +109,11 @@ fn check(
             }
             Event::RoundTrip(micros) => controller.handle_round_trip(now, Duration::from_micros(micros)),
             Event::RemoteLimit(limit) => controller.handle_remote_limit(now, limit.map(Bitrate::bps)),
+            Event::RouteChange => {
+                history.handle_route_change();
+                controller.handle_route_change(now);
+                prop_assert_eq!(history.in_flight(), 0);
+            }
             Event::Demand(sending, wanted) => {
                 controller.handle_demand(now, Demand { sending: Bitrate::bps(sending), wanted: Bitrate::bps(wanted) })
             }

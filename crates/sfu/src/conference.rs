@@ -21,12 +21,14 @@ use conclave_proto::{
 };
 
 use crate::estimate::{self, Estimate};
+use crate::layers::Steadiness;
 use crate::leg::{Decodes, Demand, Leg, LegConfig, Slot, SourceId, StreamId};
 use crate::person::Person;
 use crate::rtp::{Bitrate, Forward, LayerIndex, LegId, SlotId, SlotReport, Time};
 use crate::speakers::Ranking;
 use crate::stream::{Lane, Streams};
 use crate::table::{Key, Table};
+use crate::trials::Trials;
 
 /// Most legs of a room: everybody, each with an old and a new one.
 const MAX_LEGS: usize = 2 * limits::CAPACITY as usize;
@@ -222,6 +224,7 @@ impl Conference {
             video: Vec::new(),
             view: Vec::new(),
             estimate: Estimate::default(),
+            trials: Trials::default(),
             allocated: Bitrate::ZERO,
             estimated: Bitrate::ZERO,
             demand: Demand::default(),
@@ -389,6 +392,20 @@ impl Conference {
             self.must_allocate(leg.0);
             self.settle(now);
         }
+    }
+
+    /// A leg's packets go by another network from now on: what was learnt of the one before counts no longer.
+    pub fn handle_route_change(&mut self, now: Time, leg: LegId) {
+        let now = self.advance(now);
+        let Some(found) = self.legs.get_mut(leg.0) else { return };
+        (found.estimate, found.trials, found.estimated) = (Estimate::default(), Trials::default(), Bitrate::ZERO);
+        for slot in &mut found.video {
+            if let Some(showing) = &mut slot.carries {
+                showing.steadiness = Steadiness::default();
+            }
+        }
+        self.must_allocate(leg.0);
+        self.settle(now);
     }
 
     /// So many copies of earlier sounds go with each sound to a leg, because of what is lost on its way: they are part of what

@@ -9,6 +9,7 @@ use crate::rtp::{Bitrate, Codec, LayerIndex, Time, Timestamp};
 use crate::selector::{Selector, Verdict};
 use crate::stream::{Incoming, Lane, Stream, Streams};
 use crate::table::Key;
+use crate::trials::Trials;
 
 /// What is known of a leg when it is added.
 #[derive(Clone, Debug)]
@@ -69,6 +70,7 @@ pub(crate) struct Leg {
     /// What it shows, most important first; bounded.
     pub view: Vec<conclave_proto::ViewItem>,
     pub estimate: Estimate,
+    pub trials: Trials,
     /// What its sounds and pictures were allocated.
     pub allocated: Bitrate,
     /// The estimate by which that was done.

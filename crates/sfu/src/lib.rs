@@ -35,6 +35,7 @@ mod selector;
 mod speakers;
 mod stream;
 mod table;
+mod trials;
 mod vp8;
 mod vp9;
 mod window;

@@ -18,7 +18,7 @@ use crate::config::MediaLimits;
 use crate::counters::{Dropped, End};
 use crate::dtls::Keys;
 use crate::offer::CheckedOffer;
-use crate::paths::Paths;
+use crate::paths::{Path, Paths};
 use crate::remote::Remote;
 use crate::routes::LegRef;
 use crate::shard::ShardId;
@@ -40,6 +40,8 @@ pub(crate) struct Leg {
     pub(crate) plan: Plan,
     reporter: Reporter,
     pub(crate) paths: Paths,
+    /// Where media went last.
+    route: Option<Remote>,
     /// Remotes from which packets come to other shards, and to which.
     pub(crate) abroad: Vec<(ShardId, Remote)>,
     pub(crate) connected: bool,
@@ -166,6 +168,7 @@ impl Leg {
             plan: Plan::new(agreed),
             reporter,
             paths: Paths::default(),
+            route: None,
             abroad: Vec::new(),
             connected: false,
             wake: now,
@@ -329,6 +332,18 @@ impl Leg {
         }
         self.told_estimate = Some(estimate);
         Some(RtpEvent::Estimate(estimate))
+    }
+
+    /// Whether media goes by another network from now on: then its rates begin anew.
+    pub(crate) fn follow_route(&mut self, time: Time) -> bool {
+        let Some(Path { remote, .. }) = self.paths.chosen() else { return false };
+        let before = self.route.replace(remote);
+        if !self.connected || before.is_none_or(|before| before.is_beside(remote)) {
+            return false;
+        }
+        self.rtp.sender_mut().handle_route_change(time);
+        self.told_estimate = None;
+        true
     }
 
     /// When its RTP wants to be looked at.

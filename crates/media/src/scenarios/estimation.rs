@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::client::Way;
 use super::link::Conditions;
 use super::world::World;
 use crate::event::RoomKey;
@@ -101,4 +102,64 @@ fn a_machine_that_stands_still_for_a_moment_is_not_taken_for_a_slow_network() {
     let got = world.got(0, 1, false, since);
     assert!(got.iter().all(|got| got.stamp.layer == 2), "the picture stays large");
     assert_eq!(last_second(&world).0, 25);
+}
+
+#[test]
+fn after_an_outage_the_picture_is_back_at_once_and_as_large_as_before() {
+    for seconds in [1, 2, 4] {
+        let mut world = pair();
+        world.links(0, Conditions::losing(1_000), Conditions::losing(1_000));
+        world.run(Duration::from_secs(seconds));
+        world.links(0, Conditions::CLEAN, Conditions::CLEAN);
+        let back = world.time();
+        world.run(Duration::from_millis(2_000));
+        let mut got = world.got(0, 1, false, back);
+        got.retain(|got| got.stamp.sent >= back);
+        let waited = got.first().expect("pictures").at - back;
+        assert!(waited < Duration::from_millis(400), "after {seconds} s: {waited:?}");
+        let (pictures, layers) = last_second(&world);
+        assert!(pictures >= 24 && layers == [2], "after {seconds} s: {pictures} of {layers:?}");
+    }
+}
+
+#[test]
+fn who_moves_to_another_network_is_not_judged_by_the_one_before() {
+    let mut world = pair();
+    world.links(0, Conditions::CLEAN, Conditions::rated(300));
+    world.run(Duration::from_secs(8));
+    let before = estimate(&mut world, 0);
+    assert!(before < 400_000, "{before}");
+    let Way::Udp { seen, .. } = &mut world.clients[0].way else { panic!("by UDP") };
+    seen.set_ip([10, 9, 0, 1].into());
+    world.links(0, Conditions::CLEAN, Conditions::CLEAN);
+    let moved = world.time();
+    // Until the next connectivity check, nobody knows whose the new address is.
+    while world.got(0, 1, false, moved).iter().all(|got| got.stamp.sent < moved) {
+        world.run(Duration::from_millis(20));
+        assert!(world.time() - moved < Duration::from_secs(4), "no picture");
+    }
+    world.run(Duration::from_millis(2_000));
+    let after = estimate(&mut world, 0);
+    let (pictures, layers) = last_second(&world);
+    assert!(after > 1_000_000 && pictures >= 24 && layers == [2], "{after}: {pictures} of {layers:?}");
+}
+
+#[test]
+fn behind_a_token_bucket_the_picture_that_fits_stays_but_for_rare_trials() {
+    let mut world = pair();
+    let limit = Conditions::policed(400, 16_000);
+    world.links(0, limit, limit);
+    world.run(Duration::from_secs(8));
+    let (mut whole, mut steady) = (0, 0);
+    for _ in 0..120 {
+        world.run(Duration::from_secs(1));
+        let (pictures, layers) = last_second(&world);
+        whole += usize::from(pictures >= 20);
+        steady += usize::from(layers == [0]);
+    }
+    // A trial takes three seconds, and there is one in forty.
+    assert!(
+        steady >= 100 && whole >= 112,
+        "of 120 seconds, {steady} with the small picture, {whole} with enough of it"
+    );
 }

@@ -18,11 +18,20 @@ pub(super) struct Conditions {
     pub(super) twice: u64,
     /// What passes, everything counted; more waits, and is lost when it would wait too long.
     pub(super) rate: Option<Bitrate>,
+    /// What passes, in bursts of up to so many bytes; more is lost: a token bucket.
+    pub(super) policed: Option<(Bitrate, u64)>,
 }
 
 impl Conditions {
-    pub(super) const CLEAN: Self =
-        Self { delay: Duration::from_millis(10), jitter: Duration::ZERO, strays: 0, lost: 0, twice: 0, rate: None };
+    pub(super) const CLEAN: Self = Self {
+        delay: Duration::from_millis(10),
+        jitter: Duration::ZERO,
+        strays: 0,
+        lost: 0,
+        twice: 0,
+        rate: None,
+        policed: None,
+    };
 
     pub(super) const fn losing(lost: u64) -> Self {
         Self { lost, ..Self::CLEAN }
@@ -30,6 +39,10 @@ impl Conditions {
 
     pub(super) const fn rated(kbps: u64) -> Self {
         Self { rate: Some(Bitrate::kbps(kbps)), ..Self::CLEAN }
+    }
+
+    pub(super) const fn policed(kbps: u64, burst: u64) -> Self {
+        Self { policed: Some((Bitrate::kbps(kbps), burst)), ..Self::CLEAN }
     }
 }
 
@@ -40,6 +53,8 @@ pub(super) struct Link {
     random: Random,
     /// When what waits for the rate has passed.
     free: Option<Instant>,
+    /// How many bits the token bucket lacks, and when that was so.
+    lacks: Option<(Instant, u64)>,
     last: Option<Instant>,
 }
 
@@ -51,12 +66,23 @@ const OVERHEAD: u64 = 28;
 
 impl Link {
     pub(super) fn new(conditions: Conditions, seed: u64) -> Self {
-        Self { conditions, random: Random(seed), free: None, last: None }
+        Self { conditions, random: Random(seed), free: None, lacks: None, last: None }
     }
 
     /// When a packet that is sent now arrives: not at all, once or twice.
     pub(super) fn send(&mut self, now: Instant, bytes: usize) -> [Option<Instant>; 2] {
-        let Conditions { delay, jitter, strays, lost, twice, rate } = self.conditions;
+        let Conditions { delay, jitter, strays, lost, twice, rate, policed } = self.conditions;
+        if let Some((rate, burst)) = policed {
+            let (since, lacked) = self.lacks.unwrap_or((now, 0));
+            let filled = (now - since).as_micros() as u64 * rate.as_bps() / 1_000_000;
+            let lacks = lacked.saturating_sub(filled);
+            let with_it = lacks + (bytes as u64 + OVERHEAD) * 8;
+            let passes = with_it <= burst * 8;
+            self.lacks = Some((now, if passes { with_it } else { lacks }));
+            if !passes {
+                return [None; 2];
+            }
+        }
         let mut leaves = now;
         if let Some(rate) = rate {
             leaves = self.free.map_or(now, |free| free.max(now));

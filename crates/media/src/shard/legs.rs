@@ -138,6 +138,9 @@ impl Shard {
             _ => leg.paths.spoken(now, path),
         }
         self.shared.counters.moved(before, leg.paths.kind());
+        if leg.follow_route(self.shared.time(now)) {
+            self.shared.links.tell(leg.home, Message::Word(leg.name, Word::RouteChanged));
+        }
         if was_silent {
             self.shared.links.tell(leg.home, Message::Word(leg.name, Word::Silent(false)));
         }

@@ -174,6 +174,8 @@ pub(crate) enum Word {
     Silent(bool),
     /// The client cannot decode what a slot carries.
     KeyframeWanted(SlotId),
+    /// Its packets go by another network from now on.
+    RouteChanged,
     /// How much the client's network takes.
     Estimate(Bitrate),
     /// How many copies of earlier sounds go with each sound.

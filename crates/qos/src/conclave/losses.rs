@@ -11,6 +11,7 @@
 
 use std::time::Duration;
 
+use super::Counts;
 use crate::Time;
 
 /// A share is taken from so many packets at least, and from this long.
@@ -45,6 +46,40 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(160);
 /// How fast what belongs to the path follows what is seen, for each window.
 const FOLLOWS: f64 = 0.1;
+
+/// Nothing of what was sent for so long arrived: nothing would have, however little it was.
+const OUTAGE: Duration = Duration::from_millis(300);
+
+/// Packets that got lost one after the other: a path that does not carry what is sent lets some of it through.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Outage {
+    /// When the first of them left, and the last, if there are any.
+    span: Option<(Time, Time)>,
+    /// How many of them were not counted yet.
+    lost: u32,
+}
+
+impl Outage {
+    pub(super) fn handle_loss(&mut self, sent: Time) {
+        let (began, _) = *self.span.get_or_insert((sent, sent));
+        self.span = Some((began, sent));
+        self.lost = self.lost.saturating_add(1);
+    }
+
+    /// A packet arrived: how many got lost just before it, but for an outage.
+    pub(super) fn handle_arrival(&mut self) -> u32 {
+        let lost = self.count();
+        self.span = None;
+        lost
+    }
+
+    /// A report ends: how many losses it told of in the end, but for an outage.
+    pub(super) fn count(&mut self) -> u32 {
+        let lost = std::mem::take(&mut self.lost);
+        let is_outage = self.span.is_some_and(|(first, last)| last.since(first) >= OUTAGE);
+        if is_outage { 0 } else { lost }
+    }
+}
 
 /// What came of a report.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -102,8 +137,9 @@ impl Share {
 /// Follows losses.
 #[derive(Debug)]
 pub(super) struct Losses {
-    /// When what is counted now began to be.
+    /// When what is counted now began to be, but for reports that do not count.
     began: Time,
+    reported: Time,
     seen: Share,
     /// Of the latest window.
     share: f64,
@@ -118,6 +154,7 @@ impl Default for Losses {
     fn default() -> Self {
         Self {
             began: Time::default(),
+            reported: Time::default(),
             seen: Share::default(),
             share: 0.0,
             inherent: 0.0,
@@ -150,16 +187,17 @@ impl Losses {
         self.seen.lost = self.seen.lost.saturating_sub(1);
     }
 
-    /// So many packets were reported and so many of them as lost, while a queue stood or not; `arrived` is what arrives,
+    /// Packets were reported, some of them as lost, while a queue stood or not; `arrived` is what arrives,
     /// bit/s, and `answer` how long it takes until a change of what is sent is reported.
     pub(super) fn handle_report(
         &mut self,
         now: Time,
-        (packets, lost): (u32, u32),
+        counts: Counts,
         has_queue: bool,
         arrived: f64,
         answer: Duration,
     ) -> Verdict {
+        let passed = now.since(std::mem::replace(&mut self.reported, now));
         if let Phase::Trying(trial) = &mut self.phase
             && !trial.counts
         {
@@ -168,8 +206,13 @@ impl Losses {
             }
             return Verdict::Nothing;
         }
-        self.seen.packets = self.seen.packets.saturating_add(packets);
-        self.seen.lost = self.seen.lost.saturating_add(lost);
+        if counts.probed {
+            // Who probes asks for losses: they say nothing of the rate at which all else is sent.
+            self.began = self.began + passed;
+            return Verdict::Nothing;
+        }
+        self.seen.packets = self.seen.packets.saturating_add(counts.packets);
+        self.seen.lost = self.seen.lost.saturating_add(counts.lost);
         match self.phase {
             Phase::Watching { unexplained } => self.watch(now, unexplained, has_queue, arrived),
             Phase::Measuring => {
@@ -230,7 +273,7 @@ impl Losses {
     }
 
     fn judge(&mut self, now: Time, trial: Trial, has_queue: bool) -> Verdict {
-        let lasted = now.since(trial.counts_from);
+        let lasted = now.since(self.began);
         if self.seen.packets < FEWEST || lasted < WINDOW {
             return Verdict::Nothing;
         }

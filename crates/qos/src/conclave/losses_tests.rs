@@ -21,7 +21,7 @@ fn play(
         owed += lost(ms, packets);
         let gone = owed as u32;
         owed -= f64::from(gone);
-        match losses.handle_report(at(ms), (packets, gone), has_queue(ms), 1e6, ANSWER) {
+        match losses.handle_report(at(ms), Counts { packets, lost: gone, probed: false }, has_queue(ms), 1e6, ANSWER) {
             Verdict::Nothing => {}
             verdict => found.push((ms, verdict)),
         }
@@ -71,7 +71,7 @@ fn a_short_burst_of_losses_and_packets_that_come_late_start_no_trial() {
 
     let mut losses = Losses::default();
     for ms in (0..5_000).step_by(50) {
-        losses.handle_report(at(ms), (20, 4), false, 1e6, ANSWER);
+        losses.handle_report(at(ms), Counts { packets: 20, lost: 4, probed: false }, false, 1e6, ANSWER);
         (0..4).for_each(|_| losses.handle_late_arrival());
         assert!(!losses.is_trying(), "{ms}");
     }
@@ -94,4 +94,32 @@ fn chance_is_not_mistaken_for_congestion_by_the_losses_that_gave_rise_to_the_sus
         assert!((losses.inherent() - 0.2).abs() < 0.1, "{}", losses.inherent());
     }
     assert!(mistaken <= 8, "{mistaken} in 40 minutes");
+}
+
+#[test]
+fn losses_of_probes_are_nobodys() {
+    let mut losses = Losses::default();
+    for ms in (0..8_000).step_by(50) {
+        // A train each half second, in two reports.
+        let probed = ms % 500 < 100;
+        let counts = Counts { packets: 20, lost: if probed { 15 } else { 0 }, probed };
+        assert_eq!(losses.handle_report(at(ms), counts, false, 1e6, ANSWER), Verdict::Nothing);
+    }
+    assert_eq!((losses.share(), losses.inherent(), losses.is_trying()), (0.0, 0.0, false));
+}
+
+#[test]
+fn an_outage_is_no_share() {
+    let lose = |outage: &mut Outage, from: u64, until: u64| {
+        (from..until).step_by(10).for_each(|ms| outage.handle_loss(at(ms)));
+    };
+    let mut outage = Outage::default();
+    lose(&mut outage, 0, 200);
+    assert_eq!(outage.count(), 20, "as far as is reported");
+    lose(&mut outage, 200, 250);
+    assert_eq!(outage.handle_arrival(), 5);
+    lose(&mut outage, 260, 2_000);
+    assert_eq!(outage.handle_arrival(), 0);
+    lose(&mut outage, 2_010, 2_020);
+    assert_eq!(outage.handle_arrival(), 1, "what came before it is over");
 }

@@ -44,7 +44,7 @@ use crate::{
 };
 use competition::{Competition, Seen};
 use flight::Flight;
-use losses::{Losses, Verdict};
+use losses::{Losses, Outage, Verdict};
 use path::Path;
 use probes::Probes;
 
@@ -90,6 +90,7 @@ pub struct Conclave {
     path: Path,
     flight: Flight,
     losses: Losses,
+    outage: Outage,
     probes: Probes,
     competition: Competition,
     silence: Silence,
@@ -133,6 +134,8 @@ pub struct Conclave {
 struct Counts {
     packets: u32,
     lost: u32,
+    /// Some of them were sent to probe.
+    probed: bool,
 }
 
 impl Conclave {
@@ -148,6 +151,7 @@ impl Conclave {
             path: Path::default(),
             flight: Flight::default(),
             losses: Losses::default(),
+            outage: Outage::default(),
             probes: Probes::default(),
             competition: Competition::default(),
             silence: Silence::default(),
@@ -185,15 +189,18 @@ impl Conclave {
         let mut marked = 0_u32;
         for result in results {
             let is_late = known.is_some_and(|next| result.sequence < next);
+            counts.probed |= result.sent.probe.is_some();
             let Some(received) = result.received else {
-                (counts.packets, counts.lost) = (counts.packets + 1, counts.lost + 1);
+                self.outage.handle_loss(result.sent.at);
                 continue;
             };
             if is_late {
                 self.losses.handle_late_arrival();
                 continue;
             }
-            counts.packets += 1;
+            let lost = self.outage.handle_arrival();
+            counts.packets += lost + 1;
+            counts.lost += lost;
             marked += u32::from(result.ecn == Ecn::Ce);
             let arrived = arrival(received);
             self.path.handle_packet(now, micros(result.sent.at), arrived, result.sent.size, after_hole);
@@ -204,11 +211,13 @@ impl Conclave {
             self.round_trip = Some(round_trip);
             self.silence.handle_report(now, round_trip);
         }
+        let lost = self.outage.count();
+        (counts.packets, counts.lost) = (counts.packets + lost, counts.lost + lost);
         if counts.packets > counts.lost {
             let share = f64::from(marked) / f64::from(counts.packets - counts.lost);
             self.marks += MARKS_FOLLOW * (share - self.marks);
         }
-        (counts.packets > 0).then_some(counts)
+        (!results.is_empty()).then_some(counts)
     }
 
     /// Whether a report between this and the latest got lost.
@@ -224,7 +233,7 @@ impl Conclave {
     fn handle_evidence(&mut self, now: Time, counts: Counts) {
         let has_queue = self.queue > self.aim();
         let arrived = self.arrived.unwrap_or(self.capacity);
-        let verdict = self.losses.handle_report(now, (counts.packets, counts.lost), has_queue, arrived, self.answer());
+        let verdict = self.losses.handle_report(now, counts, has_queue, arrived, self.answer());
         if let Verdict::Congestion(rate) = verdict {
             self.capacity = self.capacity.min(rate * CUT_OFF);
             if !has_queue {
@@ -236,7 +245,7 @@ impl Conclave {
             }
             self.probes.handle_deception(now, self.capacity);
         }
-        self.probes.handle_arrived(arrived);
+        self.probes.handle_arrived(now, arrived);
         let found = self.probes.handle_report(now, self.target, self.worth(), self.round_trip());
         if let Some(rate) = found.filter(|_| !self.is_growing) {
             self.capacity = self.capacity.max(rate);
@@ -316,6 +325,10 @@ impl CongestionController for Conclave {
     fn handle_remote_limit(&mut self, now: Time, limit: Option<Bitrate>) {
         self.remote_limit = limit;
         self.update_target(now);
+    }
+
+    fn handle_route_change(&mut self, _now: Time) {
+        *self = Self { demand: self.demand, remote_limit: self.remote_limit, ..Self::new(self.limits) };
     }
 
     fn handle_demand(&mut self, now: Time, demand: Demand) {

@@ -41,9 +41,11 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(8);
 /// Nothing slower is looked for: a small picture.
 const LEAST: f64 = 250_000.0;
-/// What was believed after a probe is confirmed if this share of it arrives, and was a deception if no more than that share
+/// What was believed after a probe is confirmed if this share of it arrives for so long (a key frame is as short as a
+/// train, and passes a token bucket as well), and was a deception if no more than that share
 /// turns out to fit before; what an application has not tried for so long may have changed meanwhile.
 const CONFIRMED: f64 = 0.75;
+const CONFIRMED_FOR: Duration = Duration::from_secs(1);
 const DECEIVED: f64 = 0.6;
 const UNTRIED: Duration = Duration::from_secs(60);
 
@@ -72,6 +74,8 @@ pub(super) struct Probes {
     has_begun: bool,
     /// When a probe was believed, and the rate that it showed, bit/s, as long as nothing has confirmed it.
     believed: Option<(Time, f64)>,
+    /// Since when about that rate has arrived without a break.
+    confirming: Option<Time>,
 }
 
 impl Default for Probes {
@@ -85,6 +89,7 @@ impl Default for Probes {
             length: LENGTH,
             has_begun: false,
             believed: None,
+            confirming: None,
         }
     }
 }
@@ -115,9 +120,12 @@ impl Probes {
     }
 
     /// So much arrives, bit/s.
-    pub(super) fn handle_arrived(&mut self, arrived: f64) {
-        if self.believed.is_some_and(|(_, believed)| arrived >= believed * CONFIRMED) {
-            self.believed = None;
+    pub(super) fn handle_arrived(&mut self, now: Time, arrived: f64) {
+        let Some((_, believed)) = self.believed else { return };
+        if arrived < believed * CONFIRMED {
+            self.confirming = None;
+        } else if now.since(*self.confirming.get_or_insert(now)) >= CONFIRMED_FOR {
+            (self.believed, self.confirming) = (None, None);
             self.length = (self.length / 2.0).max(LENGTH);
         }
     }

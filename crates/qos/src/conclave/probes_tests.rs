@@ -109,12 +109,14 @@ fn packets_of_no_probe_and_too_few_of_one_say_nothing() {
 
 #[test]
 fn what_nobody_has_tried_stays_in_doubt_until_it_arrives() {
-    // Whether so much arrives before less turns out to fit.
-    for (arrives, is_deception) in [(150e3, true), (800e3, false)] {
+    // Whether so much arrives, and goes on arriving, before less turns out to fit.
+    for (arrives, until, is_deception) in [(150e3, 14_000, true), (800e3, 13_500, true), (800e3, 14_000, false)] {
         let (mut probes, probe) = begun();
         let shown = send(&mut probes, probe, 100e6, 0, 300e3, 900e3).unwrap();
         assert!(shown > 800e3);
-        probes.handle_arrived(arrives);
+        for ms in (13_000..=until).step_by(100) {
+            probes.handle_arrived(at(ms), arrives);
+        }
         probes.handle_deception(at(15_000), 310e3);
         probes.consider(at(25_000), 300e3, 900e3, ROUND_TRIP);
         let next = probes.poll().unwrap();

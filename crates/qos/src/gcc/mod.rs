@@ -333,6 +333,11 @@ impl CongestionController for Gcc {
         self.update_target(now);
     }
 
+    /// As `goog_cc_network_control.cc`, `OnNetworkRouteChange`, does where it is given a rate to start at.
+    fn handle_route_change(&mut self, _now: Time) {
+        *self = Self { demand: self.demand, remote_limit: self.remote_limit, ..Self::new(self.limits) };
+    }
+
     fn handle_demand(&mut self, now: Time, demand: Demand) {
         self.demand = demand;
         self.plan.set_wanted(now, bps(demand.wanted));

@@ -210,6 +210,10 @@ impl CongestionController for Nada {
         self.remote_limit = limit;
     }
 
+    fn handle_route_change(&mut self, _now: Time) {
+        *self = Self { demand: self.demand, remote_limit: self.remote_limit, ..Self::new(self.limits) };
+    }
+
     fn handle_demand(&mut self, _now: Time, demand: Demand) {
         self.demand = demand;
     }

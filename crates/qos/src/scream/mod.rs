@@ -206,6 +206,11 @@ impl CongestionController for Scream {
         self.remote_limit = limit;
     }
 
+    fn handle_route_change(&mut self, _now: Time) {
+        let (demand, most_wanted, remote_limit) = (self.demand, self.most_wanted, self.remote_limit);
+        *self = Self { demand, most_wanted, remote_limit, ..Self::new(self.limits) };
+    }
+
     fn handle_demand(&mut self, _now: Time, demand: Demand) {
         self.demand = demand;
         self.most_wanted = self.most_wanted.max(demand.wanted);

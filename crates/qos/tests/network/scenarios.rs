@@ -122,7 +122,7 @@ pub const SCENARIOS: &[Scenario] = &[
         from: 5,
         checks: &[
             Check::Falls { rate: 600, after: 15_000, within: 1_500 },
-            Check::Keeps { rate: 250, from: 15_000, until: 30_000 },
+            Check::Keeps { rate: 220, from: 15_000, until: 30_000 },
             Check::Reaches { rate: 8_000, after: 30_000, within: 8_000 },
             Check::Utilisation(0.75),
             Check::Loss(0.05),

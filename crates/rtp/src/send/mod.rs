@@ -253,6 +253,17 @@ impl Sender {
         self.apply_control(now);
     }
 
+    /// Packets go to another address from now on, by a network of which nothing is known.
+    pub fn handle_route_change(&mut self, now: Time) {
+        self.history.handle_route_change();
+        self.controller.handle_route_change(now);
+        self.round_trip = None;
+        self.marking = Marking::default();
+        // Nothing is on its way, and what was to be probed is of no interest any more.
+        self.pacer = Pacer::new(self.applied);
+        self.apply_control(now);
+    }
+
     /// Whether the peer reports by source (RFC 8888), in place of transport-wide feedback. At first it does not.
     ///
     /// Then every packet is accounted for, whatever extensions its slot has.

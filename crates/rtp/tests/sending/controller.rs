@@ -49,6 +49,8 @@ impl CongestionController for Scripted {
         self.script().limits.push(limit);
     }
 
+    fn handle_route_change(&mut self, _now: Time) {}
+
     fn handle_demand(&mut self, _now: Time, _demand: Demand) {}
 
     fn handle_timeout(&mut self, _now: Time) {}

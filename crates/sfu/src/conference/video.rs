@@ -164,11 +164,13 @@ impl Conference {
             let allocated = choice.get(at);
             let best = picture.best();
             wanted += best.map_or(Bitrate::ZERO, |(_, rate)| rate);
-            let Some(slot) = self.legs.get_mut(key).and_then(|leg| leg.video.get_mut(candidate.slot)) else { continue };
+            let Some(leg) = self.legs.get_mut(key) else { continue };
+            let Some(slot) = leg.video.get_mut(candidate.slot) else { continue };
             let Some(showing) = &mut slot.carries else { continue };
             let was_possible = picture.current.is_none_or(|layer| picture.rates[layer.index()].is_some());
             if was_possible && !std::mem::take(&mut showing.view_changed) {
                 showing.steadiness.changed(now, picture.current, allocated, estimate);
+                leg.trials.changed(now, picture.current, allocated);
             }
             let source = showing.source;
             let unlimited = allocated == best.map(|(layer, _)| layer);
@@ -233,7 +235,8 @@ impl Conference {
             current: showing.allocated,
             // For what somebody wants to see otherwise than before, the other pictures make room at once.
             may_change: leg.view_changed() || showing.steadiness.may_change(now),
-            may_rise: showing.view_changed || showing.steadiness.may_rise(now, leg.estimate.latest()),
+            may_rise: showing.view_changed
+                || leg.trials.may_begin(now) && showing.steadiness.may_rise(now, leg.estimate.latest()),
             may_resume: showing.steadiness.may_resume(now),
         };
         Some((Candidate { slot, layers, feed }, picture))
