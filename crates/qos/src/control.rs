@@ -166,6 +166,14 @@ pub trait CongestionController: Send {
     /// What may be sent now. May change with every call of `handle_*`.
     fn control(&self) -> Control;
 
+    /// What may be sent over the next seconds, within the limits.
+    ///
+    /// The target is lower for a moment where a queue is drained, which frames that wait in the pacer take care of. Who
+    /// chooses among streams of given rates, and cannot take a choice back at once, goes by this.
+    fn sustained(&self) -> Bitrate {
+        self.control().target
+    }
+
     /// How many bytes may be on their way at once, IP and UDP headers included; `None`: as many as the rates allow.
     ///
     /// It bounds what a path that stops carrying anything can be given: rates are only corrected when reports come.

@@ -3,9 +3,6 @@
 //! Estimates breathe by some 15 % around what the network carries. What is sent already goes on as long as it
 //! fits; it is not worth more unless that will still fit with the next breath, and once something has to
 //! give way, enough gives way for the breaths to come.
-//!
-//! Some networks let short bursts through at a multiple of what they carry (a token bucket does): estimates leap, and
-//! fall back as soon as the leap is used. Where that has been seen, leaps count for nothing.
 
 use std::time::Duration;
 
@@ -23,9 +20,6 @@ const GROWN_PERCENT: u64 = 137;
 
 /// What a leg is sent as long as congestion control has not spoken.
 const INITIAL: Bitrate = Bitrate::kbps(1_200);
-
-/// Two leaps that fall back within this time are a saw. Congestion control probes every five seconds at least.
-const SAWING: Duration = Duration::from_secs(15);
 
 const PERIODS: usize = 10;
 const PERIOD: Duration = Duration::from_secs(1);
@@ -52,23 +46,10 @@ impl Budget {
     }
 }
 
-/// Where an estimate is that may be sawing: leaps that are no breath, each followed by a fall that is none.
-#[derive(Clone, Copy, Debug)]
-enum Tooth {
-    /// It has fallen; this was the lowest since.
-    Fallen(Bitrate),
-    /// It has leapt from where it had fallen to; this was the highest since.
-    Leapt(Bitrate),
-}
-
 /// The estimates of the last ten seconds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Estimate {
     latest: Option<Bitrate>,
-    /// `None` before the first estimate.
-    tooth: Option<Tooth>,
-    /// When it fell back from a leap for the last two times, the latest first.
-    fell_back: [Option<Time>; 2],
     /// Lowest and highest of each period, the newest first.
     periods: [(Bitrate, Bitrate); PERIODS],
     /// How many periods have been seen from their beginning.
@@ -84,34 +65,9 @@ impl Estimate {
             self.periods = [(estimate, estimate); PERIODS];
         }
         self.pass(now);
-        self.follow(now, estimate);
         let (lowest, highest) = &mut self.periods[0];
         (*lowest, *highest) = ((*lowest).min(estimate), (*highest).max(estimate));
         self.latest = Some(estimate);
-    }
-
-    /// Notes leaps and falls.
-    fn follow(&mut self, now: Time, estimate: Bitrate) {
-        self.tooth = Some(match self.tooth {
-            // What comes first is as good as the lowest: one leap at the beginning is how every estimate begins, and
-            // only what follows tells whether it lasts.
-            None => Tooth::Fallen(estimate),
-            Some(Tooth::Fallen(lowest)) if has_grown(lowest, estimate) => Tooth::Leapt(estimate),
-            Some(Tooth::Fallen(lowest)) => Tooth::Fallen(lowest.min(estimate)),
-            Some(Tooth::Leapt(highest)) if has_grown(estimate, highest) => {
-                self.fell_back = [Some(now), self.fell_back[0]];
-                Tooth::Fallen(estimate)
-            }
-            Some(Tooth::Leapt(highest)) => Tooth::Leapt(highest.max(estimate)),
-        });
-    }
-
-    /// Whether it leaps and falls back again and again. Once is how most estimates begin, or what one breakdown of the
-    /// network looks like.
-    fn is_sawing(&self, now: Time) -> bool {
-        let within = |at: Option<Time>, span: Duration| at.is_some_and(|at| now.since(at) < span);
-        let [latest, earlier] = self.fell_back;
-        within(latest, PERIOD * PERIODS as u32) && within(earlier, SAWING)
     }
 
     /// Time passes; what was said last still holds.
@@ -137,11 +93,6 @@ impl Estimate {
         // Of less time the lowest says nothing.
         let proven = if self.full == PERIODS { lowest.percent(LOWEST_PERCENT) } else { Bitrate::ZERO };
         let fall = latest.min(highest.percent(SINGLE_PERCENT));
-        if self.is_sawing(now) {
-            let raise = latest.percent(SINGLE_PERCENT).min(lowest.percent(LOWEST_PERCENT)).max(proven);
-            // What the leaps seemed to allow is no measure of what the network carries.
-            return Budget { keep: latest, fall: fall.max(raise), raise };
-        }
         Budget { keep: latest, fall, raise: latest.percent(SINGLE_PERCENT).max(proven) }
     }
 
@@ -195,31 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn leaps_that_fell_back_before_count_for_nothing() {
-        let mut estimate = Estimate::default();
-        // A line of 400 kbit/s behind a token bucket: probes get through at twice that, for a second every four.
-        for second in 0..12 {
-            estimate.take(at(second * 1_000), Bitrate::kbps(if second % 4 == 1 { 800 } else { 320 }));
-        }
-        estimate.take(at(13_000), Bitrate::kbps(800));
-        assert_eq!(kbps(estimate.budget(at(13_100))), [800, 560, 288], "ten seconds never below 320");
-        estimate.take(at(14_000), Bitrate::kbps(320));
-        assert_eq!(kbps(estimate.budget(at(14_100))), [320, 320, 288], "what went on at the leap fits still");
-    }
-
-    #[test]
-    fn a_leap_that_lasts_counts_again_after_ten_seconds() {
-        let mut estimate = Estimate::default();
-        for (ms, rate) in [(0, 320), (1_000, 800), (2_000, 320), (5_000, 800), (6_000, 320), (10_000, 800)] {
-            estimate.take(at(ms), Bitrate::kbps(rate));
-        }
-        assert_eq!(kbps(estimate.budget(at(15_900))), [800, 560, 288]);
-        assert_eq!(kbps(estimate.budget(at(16_000))), [800, 560, 560]);
-        assert_eq!(kbps(estimate.budget(at(20_000))), [800, 560, 720]);
-    }
-
-    #[test]
-    fn one_leap_that_was_too_high_does_not_count_as_a_saw() {
+    fn a_leap_that_was_too_high_counts_no_longer_as_soon_as_less_is_said() {
         let mut estimate = Estimate::default();
         for (ms, rate) in [(0, 300), (1_000, 1_500), (1_500, 1_000)] {
             estimate.take(at(ms), Bitrate::kbps(rate));

@@ -9,7 +9,7 @@ const NARROW_KBPS = 400;
 /** Larger than a layer for a small tile; that of a large one needs more than the whole line. */
 const VIEWPORT = { width: 1280, height: 720 };
 /** Until the server knows what the line carries, and a picture that fits has come. */
-const SETTLED_MS = 150_000;
+const SETTLED_MS = 60_000;
 const LOOK_MS = 10_000;
 /** What the smaller layer is wide; the larger one is 640, or 480 where its sender's processor has too much to do. */
 const SMALL = 320;

@@ -16,8 +16,10 @@ pub(super) struct Conditions {
     pub(super) lost: u64,
     /// Packets in a thousand that come twice.
     pub(super) twice: u64,
-    /// What passes, everything counted; more waits, and is lost when it would wait too long.
+    /// What passes, everything counted; more waits, and is lost when it would wait too long. After a pause, so many bytes
+    /// pass at once.
     pub(super) rate: Option<Bitrate>,
+    pub(super) burst: u64,
     /// What passes, in bursts of up to so many bytes; more is lost: a token bucket.
     pub(super) policed: Option<(Bitrate, u64)>,
 }
@@ -30,6 +32,7 @@ impl Conditions {
         lost: 0,
         twice: 0,
         rate: None,
+        burst: 0,
         policed: None,
     };
 
@@ -71,7 +74,7 @@ impl Link {
 
     /// When a packet that is sent now arrives: not at all, once or twice.
     pub(super) fn send(&mut self, now: Instant, bytes: usize) -> [Option<Instant>; 2] {
-        let Conditions { delay, jitter, strays, lost, twice, rate, policed } = self.conditions;
+        let Conditions { delay, jitter, strays, lost, twice, rate, burst, policed } = self.conditions;
         if let Some((rate, burst)) = policed {
             let (since, lacked) = self.lacks.unwrap_or((now, 0));
             let filled = (now - since).as_micros() as u64 * rate.as_bps() / 1_000_000;
@@ -85,12 +88,14 @@ impl Link {
         }
         let mut leaves = now;
         if let Some(rate) = rate {
-            leaves = self.free.map_or(now, |free| free.max(now));
+            let takes = |bytes: u64| Duration::from_micros(bytes * 8_000_000 / rate.as_bps());
+            // When it would leave without bursts; what is ahead of time by a burst need not wait.
+            let free = self.free.map_or(now, |free| free.max(now)) + takes(bytes as u64 + OVERHEAD);
+            leaves = free.checked_sub(takes(burst)).map_or(now, |earliest| earliest.max(now));
             if leaves - now > LONGEST_QUEUE {
                 return [None; 2];
             }
-            leaves += Duration::from_micros((bytes as u64 + OVERHEAD) * 8_000_000 / rate.as_bps());
-            self.free = Some(leaves);
+            self.free = Some(free);
         }
         if self.random.below(1_000) < lost {
             return [None; 2];

@@ -360,6 +360,11 @@ impl CongestionController for Conclave {
         Control { target, pacing, padding: Bitrate::ZERO, is_ample: self.is_ample() }
     }
 
+    fn sustained(&self) -> Bitrate {
+        let trial = if self.losses.is_trying() { losses::TRIAL } else { 1.0 };
+        Bitrate::bps((self.capacity * trial) as u64).clamp(self.limits.floor, self.limits.ceiling)
+    }
+
     fn window(&self) -> Option<u64> {
         Some(self.window_size())
     }

@@ -352,9 +352,10 @@ impl Sender {
         if self.feedback.is_missing { self.fallback.control() } else { self.controller.control() }
     }
 
-    /// What media may take of that, beside parity.
+    /// What media may take over the next seconds ([`CongestionController::sustained`]), beside parity.
     pub fn media_target(&self) -> Bitrate {
-        let target = self.control().target;
+        let target =
+            if self.feedback.is_missing { self.fallback.control().target } else { self.controller.sustained() };
         let share = self.protection.as_ref().map_or(Bitrate::ZERO, |protection| protection.share_of(target));
         target.saturating_sub(share)
     }
