@@ -192,6 +192,7 @@ impl Conclave {
             counts.probed |= result.sent.probe.is_some();
             let Some(received) = result.received else {
                 self.outage.handle_loss(result.sent.at);
+                self.probes.handle_loss(result);
                 continue;
             };
             if is_late {

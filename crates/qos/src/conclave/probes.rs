@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use super::micros;
+use super::{bps, micros};
 use crate::{Bitrate, PacketResult, Probe, ProbeId, Time};
 
 /// At first: 3 times what is assumed, libwebrtc's first too (`probe_controller.h`, `p1`).
@@ -34,6 +34,9 @@ const LENGTH: f64 = 0.025;
 const LONGEST: f64 = 0.4;
 /// A train that took longer than this, µs, was interrupted.
 const LONGEST_TRAIN: i64 = 1_000_000;
+/// Of a train of which too few packets arrived for a result, this many more are sent at once: by chance that is rare, where
+/// the path cuts off it is the rule.
+const RETRIES: u32 = 1;
 /// Results that have not come after this, beyond a round trip, do not come.
 const WAIT: Duration = Duration::from_millis(400);
 /// From one that failed to the next; doubles up to the longest.
@@ -55,6 +58,9 @@ struct Train {
     until: Time,
     packets: u64,
     bytes: u64,
+    /// Of which nothing arrived.
+    lost_packets: u64,
+    lost_bytes: u64,
     /// (when sent, size) of the last sent, (when arrived, size) of the first arrived; µs.
     first_sent: i64,
     last_sent: (i64, u64),
@@ -72,6 +78,8 @@ pub(super) struct Probes {
     interval: Duration,
     length: f64,
     has_begun: bool,
+    /// How many trains in a row gave no result.
+    retried: u32,
     /// When a probe was believed, and the rate that it showed, bit/s, as long as nothing has confirmed it.
     believed: Option<(Time, f64)>,
     /// Since when about that rate has arrived without a break.
@@ -88,6 +96,7 @@ impl Default for Probes {
             interval: SHORTEST_INTERVAL,
             length: LENGTH,
             has_begun: false,
+            retried: 0,
             believed: None,
             confirming: None,
         }
@@ -168,6 +177,8 @@ impl Probes {
                 + Duration::from_secs_f64(self.length.max(f64::from(PACKETS) * 9_600.0 / rate.max(1.0))),
             packets: 0,
             bytes: 0,
+            lost_packets: 0,
+            lost_bytes: 0,
             first_sent: i64::MAX,
             last_sent: (i64::MIN, 0),
             first_arrived: (i64::MAX, 0),
@@ -176,14 +187,25 @@ impl Probes {
     }
 
     fn fail(&mut self, now: Time) {
-        self.train = None;
+        (self.train, self.retried) = (None, 0);
         self.next = now + self.interval;
         self.interval = (self.interval * 2).min(LONGEST_INTERVAL);
     }
 
-    /// Whether this packet belongs to the present probe.
+    fn train_of(&mut self, result: &PacketResult) -> Option<&mut Train> {
+        self.train.as_mut().filter(|train| result.sent.probe == Some(train.probe.id))
+    }
+
+    /// A packet got lost.
+    pub(super) fn handle_loss(&mut self, result: &PacketResult) {
+        let Some(train) = self.train_of(result) else { return };
+        train.lost_packets += 1;
+        train.lost_bytes += u64::from(result.sent.size);
+    }
+
+    /// A packet arrived.
     pub(super) fn handle_packet(&mut self, result: &PacketResult, arrived: i64) {
-        let Some(train) = self.train.as_mut().filter(|train| result.sent.probe == Some(train.probe.id)) else { return };
+        let Some(train) = self.train_of(result) else { return };
         let sent = micros(result.sent.at);
         let size = u64::from(result.sent.size);
         train.packets += 1;
@@ -204,8 +226,15 @@ impl Probes {
         let train = self.train?;
         let enough = |have: u64, want: u32| have * 100 >= u64::from(want) * NEEDED_PERCENT;
         if !enough(train.packets, train.probe.packets) || !enough(train.bytes, train.probe.bytes) {
+            if train.is_over() && self.retried < RETRIES {
+                self.retried += 1;
+                self.start(now, bps(train.probe.rate), estimate, most, round_trip);
+            } else if train.is_over() {
+                self.fail(now);
+            }
             return None;
         }
+        self.retried = 0;
         let Rates { sent, arrived, stretch } = train.rates()?;
         if stretch < 1.0 / MOST_RATIO {
             self.fail(now);
@@ -231,6 +260,12 @@ impl Probes {
 }
 
 impl Train {
+    /// Whether the fate of all its packets is known.
+    fn is_over(&self) -> bool {
+        let (packets, bytes) = (self.packets + self.lost_packets, self.bytes + self.lost_bytes);
+        packets >= u64::from(self.probe.packets) && bytes >= u64::from(self.probe.bytes)
+    }
+
     fn rates(&self) -> Option<Rates> {
         let sending = self.last_sent.0.checked_sub(self.first_sent)?;
         let arriving = self.last_arrived.checked_sub(self.first_arrived.0)?;

@@ -51,6 +51,37 @@ fn the_first_looks_for_three_times_what_is_assumed_and_each_that_is_through_for_
     assert!((2_200..2_300).contains(&further), "{further}");
 }
 
+/// Half of a probe's packets get lost.
+fn lose_half(probes: &mut Probes, probe: Probe, now: u64) -> Option<f64> {
+    for number in 0..8_u32 {
+        let left = Time::since_start(Duration::from_millis(now + u64::from(number)));
+        let sent = SentPacket { at: left, size: 1_000, probe: Some(probe.id), is_media: false };
+        let received = (number % 2 == 0).then(|| left.to_duration());
+        let result = PacketResult { sent, sequence: number.into(), received, ecn: Ecn::NotEct };
+        match received {
+            Some(received) => probes.handle_packet(&result, received.as_micros() as i64),
+            None => probes.handle_loss(&result),
+        }
+    }
+    probes.handle_report(at(now + 100), 300e3, 10e6, ROUND_TRIP)
+}
+
+#[test]
+fn a_train_that_lost_too_much_is_repeated_once_at_once() {
+    let (mut probes, probe) = begun();
+    assert_eq!(lose_half(&mut probes, probe, 0), None);
+    let again = probes.poll().expect("at once");
+    assert_eq!((again.rate, again.id == probe.id), (probe.rate, false));
+    assert_eq!(lose_half(&mut probes, again, 200), None);
+    probes.consider(at(400), 300e3, 10e6, ROUND_TRIP);
+    assert_eq!(probes.poll(), None, "it failed");
+    probes.consider(at(2_000), 300e3, 10e6, ROUND_TRIP);
+    let next = probes.poll().expect("after a while");
+    assert!(next.rate < probe.rate);
+    assert_eq!(lose_half(&mut probes, next, 2_000), None);
+    assert!(probes.poll().is_some(), "what comes after a failure is repeated, too");
+}
+
 #[test]
 fn no_more_is_looked_for_than_is_worth_it() {
     let (mut probes, probe) = begun();

@@ -52,6 +52,7 @@ const DROP: &[LinkSpec] = &[steps(QUEUE, &[(0, 10_000_000), (30_000, 250_000), (
 /// Who sends no more than in the cases of RFC 8867.
 const CAMERA: &[FlowSpec] = &[flow(1_500_000, 60)];
 const DETOUR: &[(u64, u64)] = &[(20_000, 150), (40_000, 0)];
+const OUTAGE: &[(u64, u64)] = &[(0, 3_000_000), (20_000, 0), (22_000, 3_000_000)];
 const HALVED: &[(u64, u64)] = &[(0, 4_000_000), (20_000, 2_000_000), (40_000, 4_000_000)];
 
 pub(super) const SCENARIOS: &[Scenario] = &[
@@ -72,6 +73,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     one("bursts", "2 % lost in bursts of 4", &[lossy(Loss::Bursts { share: 0.02, length: 4.0 })]),
     one("cellular", "a phone's rate as published for Sprout, with outages", &[phone(PUBLISHED)]),
     one("cellular-calm", "the same between 0.4 and 5 Mbit/s, wandering a quarter as far", &[phone(CALM)]),
+    one("outage", "nothing passes for 2 s", &[steps(QUEUE, OUTAGE)]),
     one("codel", "CoDel, capacity halved for 20 s", &[steps(Discipline::Codel, HALVED)]),
     Scenario {
         flows: &[FlowSpec { delay: 25, reports: Reports::Marked(50), may_be_marked: true, ..flow(5_000_000, 60) }],
