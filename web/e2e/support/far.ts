@@ -1,5 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { networkInterfaces } from 'node:os';
+import type { Reach } from './server.ts';
 
 /** What the way does to what comes back from the server. */
 export interface Weather {
@@ -21,21 +23,24 @@ export class FarWay {
   /** Which packets are lost is the same in each run. */
   #random = 1;
 
-  private constructor(private readonly entrance: Socket) {
-    entrance.on('message', (packet, { port }) =>
-      this.#serverSide(port).send(packet, this.#target, '127.0.0.1'),
-    );
+  private constructor(
+    private readonly entrance: Socket,
+    private readonly host: string,
+  ) {
+    entrance.on('message', (packet, { port }) => this.#serverSide(port).send(packet, this.#target, host));
   }
 
-  static async open(): Promise<FarWay> {
-    const entrance = createSocket('udp4').bind(0, '127.0.0.1');
+  /** Between browsers of this machine and a server of this machine. */
+  static async open(reach: Reach): Promise<FarWay> {
+    const host = reach === 'loopback' ? '127.0.0.1' : ownAddress();
+    const entrance = createSocket('udp4').bind(0, host);
     await once(entrance, 'listening');
-    return new FarWay(entrance);
+    return new FarWay(entrance, host);
   }
 
   /** What the server has to announce. */
   get address(): string {
-    return `127.0.0.1:${this.entrance.address().port}`;
+    return `${this.host}:${this.entrance.address().port}`;
   }
 
   leadTo(port: number): void {
@@ -60,10 +65,18 @@ export class FarWay {
       this.#random = (this.#random * 48_271) % 0x7fff_ffff;
       if (this.#random / 0x7fff_ffff < loss) return;
       setTimeout(() => {
-        if (this.#browsers.has(browser)) this.entrance.send(packet, browser, '127.0.0.1');
+        if (this.#browsers.has(browser)) this.entrance.send(packet, browser, this.host);
       }, delay);
     });
     this.#browsers.set(browser, socket);
     return socket;
   }
+}
+
+/** An address by which other machines would reach this one. */
+function ownAddress(): string {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const own = all.find(({ family, internal }) => family === 'IPv4' && !internal);
+  if (own === undefined) throw new Error('this machine has no address but loopback');
+  return own.address;
 }

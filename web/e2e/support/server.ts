@@ -29,7 +29,7 @@ export interface Place {
 }
 
 /** On this machine: a secure context, for browsers trust loopback without TLS. */
-async function thisMachine(reach: Reach, announced = '127.0.0.1'): Promise<Place> {
+async function thisMachine(reach: Reach, announced?: string): Promise<Place> {
   const port = await freePort();
   const origin = `http://127.0.0.1:${port}`;
   return {
@@ -37,8 +37,8 @@ async function thisMachine(reach: Reach, announced = '127.0.0.1'): Promise<Place
     port,
     options:
       reach === 'loopback'
-        ? ['--listen', `127.0.0.1:${port}`, '--public-address', announced]
-        : ['--listen', `[::]:${port}`],
+        ? ['--listen', `127.0.0.1:${port}`, '--public-address', announced ?? '127.0.0.1']
+        : ['--listen', `[::]:${port}`, ...(announced === undefined ? [] : ['--public-address', announced])],
     start: (command, args, env) => spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env }),
     fetch: (path, request) => fetch(`${origin}${path}`, request),
   };
