@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
-use conclave_network::{Kind, scenarios};
+use conclave_network::{CONTROLLERS, scenarios};
 use conclave_wasm::{controller_count, run_hash, scenario_count};
 
 fn main() -> ExitCode {
@@ -52,6 +52,6 @@ fn all(seed: u32) -> Vec<String> {
 fn line(scenario: u32, controller: u32, seed: u32) -> String {
     let hash = run_hash(scenario, controller, seed);
     let name = scenarios().nth(scenario as usize).map_or("?", |scenario| scenario.name);
-    let kind = Kind::ALL.get(controller as usize).map_or("?", |kind| kind.name());
+    let kind = CONTROLLERS.get(controller as usize).map_or("?", |kind| kind.name());
     format!("{scenario} {controller} {seed} {hash:016x} {name}, {kind}")
 }

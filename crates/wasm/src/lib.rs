@@ -8,7 +8,7 @@ mod bearer;
 mod numbers;
 mod playout;
 
-use conclave_network::Kind;
+use conclave_network::CONTROLLERS;
 
 /// Exports functions under their own names, in WebAssembly only: natively a name without a crate's prefix could hide
 /// another library's.
@@ -32,7 +32,7 @@ exported! {
 
     /// How many controllers there are; they are numbered from 0 on.
     fn controller_count() -> u32 {
-        u32::try_from(Kind::ALL.len()).unwrap_or(u32::MAX)
+        u32::try_from(CONTROLLERS.len()).unwrap_or(u32::MAX)
     }
 
     /// Plays a scenario with a controller and gives the hash of all that happened; 0 if there is no such scenario or

@@ -239,8 +239,10 @@ impl CongestionController for Nada {
         Control { target, pacing: target.percent(PACING_PERCENT), padding: Bitrate::ZERO, is_ample }
     }
 
+    /// Marks that come are answered (4.2), but as rare as those of RFC 3168: where L4S marks early, half of the path would
+    /// stay unused.
     fn takes_marks(&self) -> bool {
-        true
+        false
     }
 
     fn poll_probe(&mut self) -> Option<Probe> {

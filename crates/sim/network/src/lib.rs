@@ -5,10 +5,10 @@
 //! outside, and what happens is the same on every machine: [`Outcome::hash`] says so.
 //!
 //! ```
-//! use conclave_network::{Figure, Kind, run, scenarios};
+//! use conclave_network::{Figure, Controller, run, scenarios};
 //!
 //! let scenario = scenarios().find(|scenario| scenario.name == "5.1").expect("there is such a scenario");
-//! let outcome = run(scenario, Kind::Conclave, 1);
+//! let outcome = run(scenario, Controller::Conclave, 1);
 //! assert!(outcome.figures.get(Figure::Utilisation).is_some_and(|utilisation| utilisation > 0.5));
 //! ```
 
@@ -17,7 +17,6 @@ mod capacity;
 mod event;
 mod figures;
 mod hash;
-mod kind;
 mod link;
 mod loss;
 mod media;
@@ -32,8 +31,8 @@ mod units;
 mod world;
 
 pub use capacity::Capacity;
+pub use conclave_qos::Algorithm as Controller;
 pub use figures::{Figure, Figures};
-pub use kind::Kind;
 pub use loss::Loss;
 pub use media::{Encoder, Reports, Timeline};
 pub use path::{Jitter, Spread, THIRTY_MILLISECONDS};
@@ -42,6 +41,9 @@ pub use random::Random;
 pub use record::{Delays, LINE, Line, Record};
 pub use scenario::{Cellular, FlowSpec, LinkSpec, Rate, Scenario, TcpSpec, scenarios};
 pub use tcp::{Algorithm, Workload};
+
+/// The controllers that are compared, in the order of the tables.
+pub const CONTROLLERS: [Controller; 4] = [Controller::Gcc, Controller::Nada, Controller::Scream, Controller::Conclave];
 
 /// What came of a run.
 #[derive(Clone, Debug)]
@@ -60,7 +62,7 @@ pub fn scenario_count() -> usize {
 }
 
 /// Plays a scenario.
-pub fn run(scenario: &Scenario, kind: Kind, seed: u64) -> Outcome {
+pub fn run(scenario: &Scenario, kind: Controller, seed: u64) -> Outcome {
     let (hash, mut record, links) = scenario.build(kind, seed).run(scenario.length());
     let capacities: Vec<_> = links.iter().map(link::Link::capacity).collect();
     let figures = Figures::new(scenario, &record, &capacities);
@@ -72,10 +74,10 @@ pub fn run(scenario: &Scenario, kind: Kind, seed: u64) -> Outcome {
     Outcome { hash, figures, record }
 }
 
-/// The hash of a run by numbers: a place among the [`scenarios`], one among [`Kind::ALL`], and a seed. `None` if there
+/// The hash of a run by numbers: a place among the [`scenarios`], one among [`CONTROLLERS`], and a seed. `None` if there
 /// is no such scenario or controller.
 pub fn hash_of(scenario: usize, controller: usize, seed: u64) -> Option<u64> {
     let scenario = scenarios().nth(scenario)?;
-    let kind = Kind::ALL.get(controller)?;
+    let kind = CONTROLLERS.get(controller)?;
     Some(scenario.build(*kind, seed).run(scenario.length()).0)
 }

@@ -1,6 +1,6 @@
 //! Whole runs: they can be repeated, and what comes of them is possible.
 
-use conclave_network::{Figure, Kind, Scenario, hash_of, run, scenario_count, scenarios};
+use conclave_network::{CONTROLLERS, Controller, Figure, Scenario, hash_of, run, scenario_count, scenarios};
 
 fn named(name: &str) -> &'static Scenario {
     scenarios().find(|scenario| scenario.name == name).expect("there is such a scenario")
@@ -8,8 +8,8 @@ fn named(name: &str) -> &'static Scenario {
 
 #[test]
 fn the_same_seed_gives_the_same_run_and_another_seed_another() {
-    for kind in Kind::ALL {
-        let hash = |seed| run(named("5.1-jitter"), *kind, seed).hash;
+    for kind in CONTROLLERS {
+        let hash = |seed| run(named("5.1-jitter"), kind, seed).hash;
         assert_eq!(hash(7), hash(7), "{}", kind.name());
         assert_ne!(hash(7), hash(8), "{}", kind.name());
     }
@@ -19,25 +19,17 @@ fn the_same_seed_gives_the_same_run_and_another_seed_another() {
 fn runs_are_found_by_number_as_by_name() {
     let last = scenario_count() - 1;
     let scenario = scenarios().last().expect("some");
-    assert_eq!(hash_of(last, 0, 3), Some(run(scenario, Kind::ALL[0], 3).hash));
+    assert_eq!(hash_of(last, 0, 3), Some(run(scenario, CONTROLLERS[0], 3).hash));
     assert_eq!(hash_of(last + 1, 0, 3), None);
-    assert_eq!(hash_of(0, Kind::ALL.len(), 3), None);
-}
-
-#[test]
-fn controllers_are_found_by_their_names() {
-    for kind in Kind::ALL {
-        assert_eq!(Kind::named(kind.name()), Some(*kind));
-    }
-    assert_eq!(Kind::named("none"), None);
+    assert_eq!(hash_of(0, CONTROLLERS.len(), 3), None);
 }
 
 #[test]
 fn what_comes_of_every_run_is_possible() {
     for scenario in scenarios() {
-        for kind in Kind::ALL {
+        for kind in CONTROLLERS {
             let of = format!("{}, {}", scenario.name, kind.name());
-            let outcome = run(scenario, *kind, 1);
+            let outcome = run(scenario, kind, 1);
             let figure = |figure| outcome.figures.get(figure).expect("every scenario has it");
             let utilisation = figure(Figure::Utilisation);
             // What waits when the capacity is no longer wanted is delivered then.
@@ -60,7 +52,7 @@ fn what_comes_of_every_run_is_possible() {
 fn no_link_carries_more_than_it_can() {
     for name in ["5.2", "5.6", "5.7", "drop"] {
         let scenario = named(name);
-        let outcome = run(scenario, Kind::Gcc, 2);
+        let outcome = run(scenario, Controller::Gcc, 2);
         let conclave_network::Rate::Steps(steps) = scenario.links[0].rate else { panic!("{name} has steps") };
         for line in 0..scenario.seconds as usize * 10 {
             let bits: u64 = outcome.record.lines.iter().map(|lines| lines[line].delivered + lines[line].padding).sum();

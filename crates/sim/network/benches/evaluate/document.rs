@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::path::PathBuf;
 
-use conclave_network::Kind;
+use conclave_network::{CONTROLLERS, Controller};
 
 use super::Case;
 use super::elsewhere::ELSEWHERE;
@@ -36,17 +36,17 @@ fn replaced(text: &str, section: &str) -> Option<String> {
 
 fn section(cases: &[Case]) -> String {
     let mut text = String::new();
-    let all: Vec<_> = cases.iter().flat_map(|case| rows(case, Kind::ALL)).collect();
+    let all: Vec<_> = cases.iter().flat_map(|case| rows(case, &CONTROLLERS)).collect();
     let kept = all.iter().filter(|row| row.is_kept == Some(true)).count();
     let goals = all.iter().filter(|row| row.is_kept.is_some()).count();
     let _ = writeln!(text, "\nConclave's controller reaches {kept} of {goals} goals.");
     elsewhere(cases, &mut text);
     for case in cases {
         let _ = writeln!(text, "\n### {}: {}\n", case.scenario.name, case.scenario.title);
-        let names: Vec<_> = Kind::ALL.iter().map(|kind| title(*kind)).collect();
+        let names: Vec<_> = CONTROLLERS.iter().map(|kind| title(*kind)).collect();
         let _ = writeln!(text, "| | {} | wanted | |", names.join(" | "));
         let _ = writeln!(text, "|--|{}--|--|", "--:|".repeat(names.len()));
-        for row in rows(case, Kind::ALL) {
+        for row in rows(case, &CONTROLLERS) {
             let goal = row.goal.map(bound).unwrap_or_default();
             let verdict = row.is_kept.map_or("", |kept| if kept { "reached" } else { "**missed**" });
             let _ = writeln!(text, "| {} | {} | {goal} | {verdict} |", label(row.figure), row.cells.join(" | "));
@@ -59,12 +59,12 @@ fn section(cases: &[Case]) -> String {
 
 /// Means beside those of other implementations in another simulator.
 fn elsewhere(cases: &[Case], text: &mut String) {
-    let kinds: Vec<_> = Kind::ALL.iter().copied().filter(|kind| ELSEWHERE[0].of(*kind).is_some()).collect();
+    let kinds: Vec<_> = CONTROLLERS.iter().copied().filter(|kind| ELSEWHERE[0].of(*kind).is_some()).collect();
     let names: Vec<_> = kinds.iter().map(|kind| title(*kind)).collect();
     let _ = writeln!(text, "\n| here (elsewhere) | {} |\n|--|{}", names.join(" | "), "--:|".repeat(names.len()));
     for known in ELSEWHERE {
         let Some(case) = cases.iter().find(|case| case.scenario.name == known.scenario) else { continue };
-        let cell = |kind: &Kind| {
+        let cell = |kind: &Controller| {
             let here = mean_cell(known.figure, &case.values(*kind, known.figure));
             format!("{here} ({})", known.of(*kind).unwrap_or_default())
         };
@@ -74,11 +74,11 @@ fn elsewhere(cases: &[Case], text: &mut String) {
 }
 
 /// How the document calls a controller.
-pub fn title(kind: Kind) -> &'static str {
+pub fn title(kind: Controller) -> &'static str {
     match kind {
-        Kind::Gcc => "GCC",
-        Kind::Nada => "NADA",
-        Kind::Scream => "SCReAM v2",
-        Kind::Conclave => "Conclave",
+        Controller::Gcc => "GCC",
+        Controller::Nada => "NADA",
+        Controller::Scream => "SCReAM v2",
+        Controller::Conclave => "Conclave",
     }
 }

@@ -1,7 +1,7 @@
 //! What implementations of the authors of GCC, NADA and SCReAM gave in another simulator: whoever is far from that is not
 //! faithful, or differs on purpose.
 
-use conclave_network::{Figure, Kind};
+use conclave_network::{Controller, Figure};
 
 /// A figure of a scenario: of GCC, NADA and SCReAM v2, in the units of the tables.
 pub struct Elsewhere {
@@ -14,12 +14,12 @@ pub struct Elsewhere {
 
 impl Elsewhere {
     /// That of one controller; nothing of our own.
-    pub fn of(&self, kind: Kind) -> Option<&'static str> {
+    pub fn of(&self, kind: Controller) -> Option<&'static str> {
         match kind {
-            Kind::Gcc => Some(self.gcc),
-            Kind::Nada => Some(self.nada),
-            Kind::Scream => Some(self.scream),
-            Kind::Conclave => None,
+            Controller::Gcc => Some(self.gcc),
+            Controller::Nada => Some(self.nada),
+            Controller::Scream => Some(self.scream),
+            Controller::Conclave => None,
         }
     }
 }

@@ -14,7 +14,7 @@ mod table;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use conclave_network::{Figure, Figures, Kind, Outcome, Record, Scenario, run, scenarios};
+use conclave_network::{CONTROLLERS, Controller, Figure, Figures, Outcome, Record, Scenario, run, scenarios};
 
 const USAGE: &str = "\
 Options:
@@ -31,7 +31,7 @@ const FIRST_SEED: u64 = 101;
 /// What was asked for.
 struct Options {
     only: String,
-    kinds: Vec<Kind>,
+    kinds: Vec<Controller>,
     seeds: u64,
     first: u64,
     trace: bool,
@@ -40,7 +40,7 @@ struct Options {
 
 impl Options {
     fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let kinds = Kind::ALL.to_vec();
+        let kinds = CONTROLLERS.to_vec();
         let mut options = Self { only: String::new(), kinds, seeds: 8, first: FIRST_SEED, trace: false, write: false };
         let mut arguments = arguments;
         while let Some(argument) = arguments.next() {
@@ -49,7 +49,8 @@ impl Options {
                 "--only" => options.only = value()?,
                 "--controller" => {
                     let name = value()?;
-                    options.kinds = vec![Kind::named(&name).ok_or(format!("there is no controller {name}"))?];
+                    options.kinds =
+                        vec![name.parse().map_err(|error| format!("there is no controller {name}: {error}"))?];
                 }
                 "--seeds" => {
                     let seeds = value()?;
@@ -63,7 +64,7 @@ impl Options {
                 _ => return Err(format!("{argument} means nothing here")),
             }
         }
-        let is_all = options.only.is_empty() && options.kinds.len() == Kind::ALL.len();
+        let is_all = options.only.is_empty() && options.kinds.len() == CONTROLLERS.len();
         if options.write && !is_all { Err("--write wants everything".to_owned()) } else { Ok(options) }
     }
 }
@@ -75,12 +76,12 @@ type Played = (Vec<Figures>, Record);
 struct Case {
     scenario: &'static Scenario,
     /// For each controller its figures by seed, and the first seed's record.
-    runs: Vec<(Kind, Vec<Figures>, Record)>,
+    runs: Vec<(Controller, Vec<Figures>, Record)>,
 }
 
 impl Case {
     /// What the seeds gave; empty where the scenario has no place for the figure.
-    fn values(&self, kind: Kind, figure: Figure) -> Vec<f64> {
+    fn values(&self, kind: Controller, figure: Figure) -> Vec<f64> {
         let run = self.runs.iter().find(|(of, ..)| *of == kind);
         run.map_or(Vec::new(), |(_, figures, _)| figures.iter().filter_map(|figures| figures.get(figure)).collect())
     }
@@ -143,7 +144,7 @@ fn play(scenarios: &[&'static Scenario], options: &Options) -> Vec<Case> {
 }
 
 /// What each sender delivers in each half second, kbit/s, how long its packets wait, ms, and how many get lost.
-fn trace(kind: Kind, record: &Record) {
+fn trace(kind: Controller, record: &Record) {
     println!("\n{}: seconds, and for each sender kbit/s, ms in queues, packets lost", kind.name());
     let halves = record.lines.first().map_or(0, |lines| lines.len() / 5);
     for half in 0..halves {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use conclave_network::{Kind, LINE, Line, Record, Scenario};
+use conclave_network::{Controller, LINE, Line, Record, Scenario};
 
 use super::Case;
 use super::document::title;
@@ -141,7 +141,7 @@ impl Plot {
         self.svg.push_str("\"/>");
     }
 
-    fn rates(&mut self, panel: Panel, scenario: &Scenario, kind: Kind, record: &Record, lines: usize) {
+    fn rates(&mut self, panel: Panel, scenario: &Scenario, kind: Controller, record: &Record, lines: usize) {
         let (media, tcp) = record.lines.split_at(scenario.flows.len());
         if !tcp.is_empty() {
             let sums: Vec<_> = (0..lines).map(|line| tcp.iter().map(|tcp| rate(&tcp[line])).sum()).collect();

@@ -1,6 +1,6 @@
 //! Means and worst seeds, controllers side by side.
 
-use conclave_network::{Figure, Kind};
+use conclave_network::{Controller, Figure};
 
 use super::Case;
 use super::goals::{self, Bound, Goal};
@@ -17,14 +17,14 @@ pub struct Row {
 }
 
 /// The lines of a scenario: figures that it has a place for.
-pub fn rows(case: &Case, kinds: &[Kind]) -> Vec<Row> {
+pub fn rows(case: &Case, kinds: &[Controller]) -> Vec<Row> {
     let figures =
         Figure::ALL.into_iter().filter(|figure| kinds.iter().any(|kind| !case.values(*kind, *figure).is_empty()));
     figures
         .map(|figure| {
             let cells = kinds.iter().map(|kind| cell(figure, &case.values(*kind, figure))).collect();
             let goal = goals::of(case.scenario.name).find(|goal| goal.figure == figure);
-            let own = case.values(Kind::Conclave, figure);
+            let own = case.values(Controller::Conclave, figure);
             let is_kept = goal.filter(|_| !own.is_empty()).map(|goal| goal.is_kept(&own));
             Row { figure, cells, goal, is_kept }
         })
@@ -52,7 +52,7 @@ pub fn bound(goal: &Goal) -> String {
 }
 
 /// Prints all.
-pub fn print(cases: &[Case], kinds: &[Kind]) {
+pub fn print(cases: &[Case], kinds: &[Controller]) {
     let (mut kept, mut goals) = (0, 0);
     for case in cases {
         println!("\n{}: {}", case.scenario.name, case.scenario.title);
@@ -73,7 +73,7 @@ pub fn print(cases: &[Case], kinds: &[Kind]) {
 }
 
 /// Appends all to the file of results: means, and worst seeds.
-pub fn keep(cases: &[Case], kinds: &[Kind]) {
+pub fn keep(cases: &[Case], kinds: &[Controller]) {
     let mut results = Results::open();
     for case in cases {
         for kind in kinds {

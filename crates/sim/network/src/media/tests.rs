@@ -3,7 +3,7 @@
 use conclave_qos::{Bitrate, Ecn, Limits, Time};
 
 use super::*;
-use crate::Kind;
+use crate::Controller;
 use crate::packet::Told;
 use crate::random::Random;
 use crate::units::{MILLI, SECOND, at};
@@ -60,7 +60,7 @@ fn reports_tell_times_as_finely_as_their_format_and_marks_only_where_it_has_them
 /// What leaves in a run without any report: when, and how much. The encoder cannot make less than 500 kbit/s.
 fn sends(start: u64, pause: Option<(u64, u64)>) -> Vec<(Time, Outgoing)> {
     let start = Bitrate::kbps(start);
-    let controller = Kind::Nada.controller(Limits { start, floor: Bitrate::kbps(10), ceiling: start });
+    let controller = Controller::Nada.controller(Limits { start, floor: Bitrate::kbps(10), ceiling: start });
     let source = Source::new(Encoder { least: 500_000, most: 1_000_000 }, Random::new(1));
     let timeline = Timeline { from: 1, until: 9, pause };
     let mut sender = Sender::new(controller, source, timeline, Ecn::NotEct);

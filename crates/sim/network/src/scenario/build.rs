@@ -3,7 +3,7 @@
 use conclave_qos::{Bitrate, Ecn, Limits, Time};
 
 use super::{FlowSpec, LinkSpec, Rate, Scenario, TcpSpec};
-use crate::Kind;
+use crate::Controller;
 use crate::agent::{Agent, Flow};
 use crate::capacity::Capacity;
 use crate::link::Link;
@@ -22,7 +22,7 @@ const CEILING: Bitrate = Bitrate::kbps(100_000);
 
 impl Scenario {
     /// Everything as it is before the first event.
-    pub(crate) fn build(&self, kind: Kind, seed: u64) -> World {
+    pub(crate) fn build(&self, kind: Controller, seed: u64) -> World {
         let mut random = Random::new(seed);
         let links = self.links.iter().map(|link| link.build(&mut random)).collect();
         let mut agents: Vec<_> = self.flows.iter().map(|flow| flow.build(kind, &mut random)).collect();
@@ -55,10 +55,11 @@ impl LinkSpec {
 }
 
 impl FlowSpec {
-    fn build(&self, kind: Kind, random: &mut Random) -> (Agent, Route) {
+    fn build(&self, kind: Controller, random: &mut Random) -> (Agent, Route) {
         let limits = Limits { start: START, floor: Bitrate::bps(self.encoder.least), ceiling: CEILING };
         let controller = kind.controller(limits);
-        let ecn = if self.may_be_marked { kind.ecn() } else { Ecn::NotEct };
+        // Who takes marks takes those of L4S.
+        let ecn = if self.may_be_marked && controller.takes_marks() { Ecn::Ect1 } else { Ecn::NotEct };
         let source = Source::new(self.encoder, random.fork());
         let sender = Sender::new(controller, source, self.timeline, ecn);
         let agent = Agent::Media(Box::new(Flow { sender, receiver: Receiver::new(self.reports) }));

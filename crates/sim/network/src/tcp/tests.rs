@@ -1,7 +1,7 @@
 //! TCP on a link in virtual time.
 
 use super::*;
-use crate::Kind;
+use crate::Controller;
 use crate::loss::Loss;
 use crate::queue::Discipline;
 use crate::scenario::{LinkSpec, Rate, Scenario, TcpSpec};
@@ -17,7 +17,7 @@ const fn long(algorithm: Algorithm) -> TcpSpec {
 /// Shares of 8 Mbit/s over the last 50 of 60 s.
 fn shares(tcp: &'static [TcpSpec], links: &'static [LinkSpec], seed: u64) -> Vec<f64> {
     let scenario = Scenario { name: "tcp", title: "", seconds: 60, links, flows: &[], tcp, focus: None };
-    let (_, record, _) = scenario.build(Kind::Gcc, seed).run(scenario.length());
+    let (_, record, _) = scenario.build(Controller::Gcc, seed).run(scenario.length());
     let sum = |lines: &Vec<crate::Line>| lines[100..600].iter().map(|line| line.delivered as f64).sum::<f64>();
     record.lines.iter().map(|lines| sum(lines) / (8e6 * 50.0)).collect()
 }
@@ -62,7 +62,7 @@ fn short_files_come_one_after_the_other_with_pauses_between() {
     const TCP: TcpSpec = TcpSpec { algorithm: Algorithm::NewReno, workload: SHORT, forward: &[0], delay: 25 };
     let links = const { &[link(Loss::None)] };
     let scenario = Scenario { name: "tcp", title: "", seconds: 600, links, flows: &[], tcp: &[TCP; 10], focus: None };
-    let (_, record, _) = scenario.build(Kind::Gcc, 1).run(scenario.length());
+    let (_, record, _) = scenario.build(Controller::Gcc, 1).run(scenario.length());
     let bits: u64 = record.lines.iter().flatten().map(|line| line.delivered).sum();
     // 40 kB and their headers each 10 s, and what they take.
     let files = bits as f64 / (28.0 * 12_000.0) / 10.0;
