@@ -4,6 +4,7 @@ mod build;
 mod cellular;
 mod other;
 mod rfc8867;
+mod variants;
 
 use crate::loss::Loss;
 use crate::media::{Encoder, Reports, Timeline};
@@ -90,7 +91,7 @@ pub struct Scenario {
 
 /// All scenarios. Their order is that of the tables; an index means the same everywhere.
 pub fn scenarios() -> impl Iterator<Item = &'static Scenario> {
-    rfc8867::SCENARIOS.iter().chain(other::SCENARIOS)
+    rfc8867::SCENARIOS.iter().chain(variants::SCENARIOS).chain(other::SCENARIOS)
 }
 
 #[cfg(test)]

@@ -63,6 +63,80 @@ const SHORT: [TcpSpec; 10] = {
     ten
 };
 
+pub(super) const TWO: Scenario = Scenario {
+    name: "5.2",
+    title: "two flows, changing capacity",
+    seconds: 125,
+    links: TWO_FLOWS,
+    flows: &[flow(0, 124), flow(0, 124)],
+    tcp: &[],
+    focus: None,
+};
+pub(super) const BOTH: Scenario = Scenario {
+    name: "5.3",
+    title: "both ways, reports through full queues",
+    seconds: 100,
+    links: BOTH_WAYS,
+    flows: &[FlowSpec { backward: &[1], ..flow(0, 99) }, FlowSpec { forward: &[1], backward: &[0], ..flow(0, 99) }],
+    tcp: &[],
+    focus: None,
+};
+pub(super) const THREE: Scenario = Scenario {
+    name: "5.4",
+    title: "three flows come one after the other",
+    seconds: 120,
+    links: &[link(&[(0, 3_500_000)])],
+    flows: &[flow(0, 119), flow(20, 119), flow(40, 119)],
+    tcp: &[],
+    focus: None,
+};
+pub(super) const FIVE: Scenario = Scenario {
+    name: "5.5",
+    title: "five flows with different round trips",
+    seconds: 300,
+    links: &[link(&[(0, 4_000_000)])],
+    flows: &[
+        far(10, flow(0, 299)),
+        far(25, flow(10, 299)),
+        far(50, flow(20, 299)),
+        far(100, flow(30, 299)),
+        far(150, flow(40, 299)),
+    ],
+    tcp: &[],
+    focus: None,
+};
+pub(super) const BESIDE_TCP: Scenario = Scenario {
+    name: "5.6",
+    title: "one flow beside a long TCP connection",
+    seconds: 120,
+    links: &[link(&[(0, 2_000_000)])],
+    flows: &[flow(5, 119)],
+    tcp: &[long(Algorithm::NewReno)],
+    focus: None,
+};
+pub(super) const BESIDE_FILES: Scenario = Scenario {
+    name: "5.7",
+    title: "two flows beside ten short TCP connections",
+    seconds: 300,
+    links: &[link(&[(0, 2_000_000)])],
+    flows: &[flow(5, 299), flow(5, 299)],
+    tcp: &SHORT,
+    focus: None,
+};
+pub(super) const PAUSE: Scenario = Scenario {
+    name: "5.8",
+    title: "three flows, one pauses for 20 s",
+    seconds: 120,
+    links: &[link(&[(0, 3_500_000)])],
+    flows: &[
+        FlowSpec { timeline: Timeline { from: 0, until: 119, pause: Some((40, 60)) }, ..flow(0, 119) },
+        flow(0, 119),
+        flow(0, 119),
+    ],
+    tcp: &[],
+    focus: Some((60, 65)),
+};
+
 pub(super) const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "5.1",
@@ -91,57 +165,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         tcp: &[],
         focus: None,
     },
-    Scenario {
-        name: "5.2",
-        title: "two flows, changing capacity",
-        seconds: 125,
-        links: TWO_FLOWS,
-        flows: &[flow(0, 124), flow(0, 124)],
-        tcp: &[],
-        focus: None,
-    },
-    Scenario {
-        name: "5.3",
-        title: "both ways, reports through full queues",
-        seconds: 100,
-        links: BOTH_WAYS,
-        flows: &[FlowSpec { backward: &[1], ..flow(0, 99) }, FlowSpec { forward: &[1], backward: &[0], ..flow(0, 99) }],
-        tcp: &[],
-        focus: None,
-    },
-    Scenario {
-        name: "5.4",
-        title: "three flows come one after the other",
-        seconds: 120,
-        links: &[link(&[(0, 3_500_000)])],
-        flows: &[flow(0, 119), flow(20, 119), flow(40, 119)],
-        tcp: &[],
-        focus: None,
-    },
-    Scenario {
-        name: "5.5",
-        title: "five flows with different round trips",
-        seconds: 300,
-        links: &[link(&[(0, 4_000_000)])],
-        flows: &[
-            far(10, flow(0, 299)),
-            far(25, flow(10, 299)),
-            far(50, flow(20, 299)),
-            far(100, flow(30, 299)),
-            far(150, flow(40, 299)),
-        ],
-        tcp: &[],
-        focus: None,
-    },
-    Scenario {
-        name: "5.6",
-        title: "one flow beside a long TCP connection",
-        seconds: 120,
-        links: &[link(&[(0, 2_000_000)])],
-        flows: &[flow(5, 119)],
-        tcp: &[long(Algorithm::NewReno)],
-        focus: None,
-    },
+    TWO,
+    BOTH,
+    THREE,
+    FIVE,
+    BESIDE_TCP,
     Scenario {
         name: "5.6-1000ms",
         title: "the same with a queue of 1 s",
@@ -160,26 +188,6 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         tcp: &[long(Algorithm::Cubic)],
         focus: None,
     },
-    Scenario {
-        name: "5.7",
-        title: "two flows beside ten short TCP connections",
-        seconds: 300,
-        links: &[link(&[(0, 2_000_000)])],
-        flows: &[flow(5, 299), flow(5, 299)],
-        tcp: &SHORT,
-        focus: None,
-    },
-    Scenario {
-        name: "5.8",
-        title: "three flows, one pauses for 20 s",
-        seconds: 120,
-        links: &[link(&[(0, 3_500_000)])],
-        flows: &[
-            FlowSpec { timeline: Timeline { from: 0, until: 119, pause: Some((40, 60)) }, ..flow(0, 119) },
-            flow(0, 119),
-            flow(0, 119),
-        ],
-        tcp: &[],
-        focus: Some((60, 65)),
-    },
+    BESIDE_FILES,
+    PAUSE,
 ];

@@ -56,8 +56,9 @@ fn paths_and_encoders_are_those_of_section_4_where_a_case_says_nothing_else() {
     for scenario in scenarios().filter(|scenario| scenario.name.starts_with("5.")) {
         for flow in scenario.flows {
             assert_eq!((flow.encoder.least, flow.encoder.most), (150_000, 1_500_000), "{}", scenario.name);
-            let has_own_delay = ["5.1-100ms", "5.5"].contains(&scenario.name);
-            assert!(has_own_delay || flow.delay == 50, "{}", scenario.name);
+            let delay = if scenario.name.ends_with("-100ms") { 100 } else { 50 };
+            assert!(scenario.name.starts_with("5.5") || flow.delay == delay, "{}", scenario.name);
+            assert_eq!(flow.jitter != Jitter::None, scenario.name.ends_with("-jitter"), "{}", scenario.name);
         }
         let queue = if scenario.name == "5.6-1000ms" { 1_000 } else { 300 };
         let is_plain = |link: &LinkSpec| {
@@ -67,7 +68,25 @@ fn paths_and_encoders_are_those_of_section_4_where_a_case_says_nothing_else() {
     }
     let delays: Vec<_> = named("5.5").flows.iter().map(|flow| flow.delay).collect();
     assert_eq!(delays, [10, 25, 50, 100, 150]);
-    assert_eq!(named("5.1-100ms").flows[0].delay, 100);
+}
+
+#[test]
+fn each_case_is_there_with_100_ms_and_with_jitter_and_else_the_same() {
+    for case in ["5.1", "5.2", "5.3", "5.4", "5.5", "5.6", "5.7", "5.8"].map(named) {
+        for variant in ["100ms", "jitter"].map(|variant| format!("{}-{variant}", case.name)) {
+            if variant == "5.5-100ms" {
+                // Its delays are what it is about.
+                continue;
+            }
+            let variant = named(&variant);
+            assert_eq!((variant.seconds, variant.links, variant.focus), (case.seconds, case.links, case.focus));
+            let plain = |flow: &FlowSpec| FlowSpec { delay: 0, jitter: Jitter::None, ..*flow };
+            assert!(variant.flows.iter().map(plain).eq(case.flows.iter().map(plain)), "{}", variant.name);
+            let is_far = variant.name.ends_with("-100ms");
+            let tcp = |tcp: &TcpSpec| TcpSpec { delay: if is_far { 100 } else { tcp.delay }, ..*tcp };
+            assert!(variant.tcp.iter().copied().eq(case.tcp.iter().map(tcp)), "{}", variant.name);
+        }
+    }
 }
 
 #[test]
