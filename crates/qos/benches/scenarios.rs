@@ -1,11 +1,12 @@
-//! What congestion control makes of networks: a table, and one JSON object a line in `target/bench/results.jsonl`.
+//! What GCC makes of networks: a table, and one JSON object a line in `target/bench/results.jsonl`.
 #![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
 #[path = "../tests/network/mod.rs"]
 mod network;
 mod results;
 
-use network::scenarios::{SCENARIOS, play};
+use network::gcc;
+use network::scenarios::{GCC, play_with};
 
 fn main() {
     let mut results = results::Results::open("qos-scenarios");
@@ -13,8 +14,8 @@ fn main() {
         "{:<22} {:>12} {:>11} {:>8} {:>14} {:>9}",
         "network", "utilisation", "p95 queue", "loss", "mean target", "checks"
     );
-    for scenario in SCENARIOS {
-        let (figures, failed) = play(scenario, 1);
+    for scenario in gcc::scenarios() {
+        let (figures, failed) = play_with(GCC, &scenario, 1);
         println!(
             "{:<22} {:>10.0} % {:>8.0} ms {:>6.2} % {:>7.0} kbit/s {:>9}",
             scenario.name,

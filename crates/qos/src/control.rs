@@ -74,7 +74,8 @@ pub struct Control {
     pub pacing: Bitrate,
     /// Padding fills up to this what media leaves free. Mostly zero.
     pub padding: Bitrate,
-    /// The path carries at least twice what is to be sent, and no queue stands in it: whole frames may leave at once.
+    /// Whole frames may leave at once: the path carries at least twice what is to be sent, and no queue stands in it. (As
+    /// libwebrtc does, [`Gcc`](crate::Gcc) lets them on every path.)
     pub is_ample: bool,
 }
 

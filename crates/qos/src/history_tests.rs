@@ -104,7 +104,9 @@ fn what_left_after_the_latest_arrival_is_in_flight() {
 #[test]
 fn what_left_before_the_route_changed_is_neither_in_flight_nor_reported() {
     let mut history = SendHistory::new();
-    (0..3).for_each(|_| drop(history.record(packet(100))));
+    for _ in 0..3 {
+        history.record(packet(100));
+    }
     history.handle_route_change();
     assert_eq!((history.in_flight(), history.next_sequence()), (0, 3));
     assert_eq!(acknowledge(&mut history, &[(0, Some(1)), (1, None), (2, Some(2))]), []);

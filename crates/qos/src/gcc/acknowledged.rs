@@ -1,8 +1,7 @@
 //! What arrives, in bits per second: libwebrtc's `robust_throughput_estimator.cc`.
 //!
 //! The longest pause between two arrivals counts as long as the second longest only, and what arrives in bursts counts
-//! no more than what was sent in that time. So neither a stall nor the burst after it shows. Nor (this is not
-//! libwebrtc's) does a report that got lost: the time that it would have told of is taken out.
+//! no more than what was sent in that time. So neither a stall nor the burst after it shows.
 
 use std::collections::VecDeque;
 
@@ -15,9 +14,9 @@ const MOST_TIME: i64 = 5_000_000;
 const NEEDED_PACKETS: usize = 10;
 /// Rates are not taken from less time than this, µs: `robust_throughput_estimator.cc`, `bitrate`.
 const LEAST_TIME: i64 = 1_000;
-/// What is recent, µs: some frames, and about what a queue takes to show.
-const RECENT: i64 = 300_000;
-const FAR_LESS: f64 = 0.6;
+/// A packet that arrived so much earlier than the one before says that the receiver's clock jumped, µs: the same file,
+/// `kMaxReorderingTime`.
+const CLOCK_JUMP: i64 = 1_000_000;
 
 /// A packet in 12 bytes: all of the window are walked for each report of each leg.
 #[derive(Clone, Copy, Debug)]
@@ -25,8 +24,6 @@ struct Arrival {
     sent: Micros,
     arrived: Micros,
     size: u16,
-    /// What was sent before it is not known of.
-    after_hole: bool,
 }
 
 /// The lowest bits of a time in µs. They tell moments less than half an hour apart, far more than the window holds; what
@@ -60,35 +57,16 @@ impl Acknowledged {
         self.rate
     }
 
-    /// What to fall to: what arrived within the latest 300 ms only, where that is far less. Otherwise little says more
-    /// about chance than about the link.
-    pub(super) fn recent_rate(&self) -> Option<f64> {
-        let rate = self.rate?;
-        let last = self.window.back()?.arrived;
-        let bytes: u64 = self
-            .window
-            .iter()
-            .rev()
-            .take_while(|packet| last.since(packet.arrived) < RECENT && !packet.after_hole)
-            .map(|packet| u64::from(packet.size))
-            .sum();
-        let is_edge = |packet: &&Arrival| last.since(packet.arrived) >= RECENT || packet.after_hole;
-        let reaches_back = self.window.iter().rev().find(is_edge);
-        let is_whole = reaches_back.is_some_and(|packet| !packet.after_hole);
-        let recent = bytes as f64 * 8_000_000.0 / RECENT as f64;
-        Some(if is_whole && recent < rate * FAR_LESS { recent } else { rate })
-    }
-
-    /// One packet, times in µs; in the order of arrival. `after_hole`: what was sent before it was never reported.
-    pub(super) fn handle_packet(&mut self, sent: i64, arrived: i64, size: u32, after_hole: bool) {
+    /// One packet, times in µs; in the order of arrival.
+    pub(super) fn handle_packet(&mut self, sent: i64, arrived: i64, size: u32) {
         let (sent, arrived) = (Micros::new(sent), Micros::new(arrived));
         // No datagram is longer.
-        let packet = Arrival { sent, arrived, size: u16::try_from(size).unwrap_or(u16::MAX), after_hole };
+        let packet = Arrival { sent, arrived, size: u16::try_from(size).unwrap_or(u16::MAX) };
         if let Some(last) = self.window.back().map(|last| last.arrived)
             && arrived.since(last) < 0
         {
             // Reports overtook each other, or the receiver's clock jumped; packets are kept in order.
-            if last.since(arrived) > ENOUGH_TIME {
+            if last.since(arrived) > CLOCK_JUMP {
                 self.window.clear();
                 self.sent_before = None;
             } else {
@@ -143,18 +121,10 @@ impl Acknowledged {
         // Counted from when the first was sent.
         let (mut first_sent, mut last_sent, mut last_sent_size) = (i64::MAX, i64::MIN, 0);
         let sent_before = self.sent_before.map_or(i64::MIN, |before| before.since(first.sent));
-        let mut size = 0_u64;
-        let (mut hole, mut hole_size, mut sent_hole) = (0, 0, 0);
-        let mut previous_sent = first.sent;
-        for (position, packet) in self.window.iter().enumerate() {
-            let mut pause = packet.arrived.since(previous);
-            if packet.after_hole && position > 0 {
-                hole += pause;
-                hole_size += u64::from(packet.size);
-                sent_hole += packet.sent.since(previous_sent).max(0);
-                pause = 0;
-            }
-            (previous, previous_sent) = (packet.arrived, packet.sent);
+        let (mut size, mut sent_size, mut sent_packets) = (0_u64, 0_u64, 0);
+        for packet in &self.window {
+            let pause = packet.arrived.since(previous);
+            previous = packet.arrived;
             if pause > longest {
                 (longest, second) = (pause, longest);
             } else if pause > second {
@@ -170,14 +140,16 @@ impl Acknowledged {
             if sent > last_sent {
                 (last_sent, last_sent_size) = (sent, packet.size);
             }
+            sent_size += u64::from(packet.size);
+            sent_packets += 1;
         }
-        let size = size.saturating_sub(hole_size);
-        let arriving = (last.arrived.since(first.arrived) - hole - longest + second).max(LEAST_TIME);
-        let arrived = rate(size.saturating_sub(u64::from(first.size)), arriving);
-        let sending = last_sent.saturating_sub(first_sent).saturating_sub(sent_hole);
-        let last_size = u64::from(last_sent_size);
-        let sent = (sending > 0).then(|| rate(size.saturating_sub(last_size), sending.max(LEAST_TIME)));
-        Some(sent.map_or(arrived, |sent| sent.min(arrived)))
+        let arriving = (last.arrived.since(first.arrived) - longest + second).max(LEAST_TIME);
+        let arrived = rate(size - u64::from(first.size), arriving);
+        if sent_packets < NEEDED_PACKETS {
+            return Some(arrived);
+        }
+        let sending = (last_sent - first_sent).max(LEAST_TIME);
+        Some(arrived.min(rate(sent_size - u64::from(last_sent_size), sending)))
     }
 }
 
@@ -193,7 +165,7 @@ mod tests {
     fn measure(delay: impl Fn(i64) -> i64) -> f64 {
         let mut acknowledged = Acknowledged::default();
         for i in 0..200 {
-            acknowledged.handle_packet(i * 10_000, i * 10_000 + delay(i) * 1_000, 1_250, false);
+            acknowledged.handle_packet(i * 10_000, i * 10_000 + delay(i) * 1_000, 1_250);
         }
         acknowledged.handle_report();
         acknowledged.rate().unwrap()
@@ -211,11 +183,10 @@ mod tests {
         let (sent, arrived) = ((1_i64 << 32) - 1_500_000, (1_i64 << 33) - 500_000);
         let mut acknowledged = Acknowledged::default();
         for i in 0..300 {
-            acknowledged.handle_packet(sent + i * 10_000, arrived + i * 10_000, 1_250, false);
+            acknowledged.handle_packet(sent + i * 10_000, arrived + i * 10_000, 1_250);
             acknowledged.handle_report();
             let rate = acknowledged.rate();
             assert!(rate.is_none_or(|rate| (rate - 1e6).abs() < 1e4), "{i}: {rate:?}");
-            assert_eq!(acknowledged.recent_rate(), rate);
         }
     }
 
@@ -228,37 +199,15 @@ mod tests {
     }
 
     #[test]
-    fn a_report_that_got_lost_does_not_show() {
-        let mut acknowledged = Acknowledged::default();
-        for i in (0..200).filter(|i| i % 20 >= 5) {
-            acknowledged.handle_packet(i * 10_000, i * 10_000 + 20_000, 1_250, i % 20 == 5);
-        }
-        acknowledged.handle_report();
-        let rate = acknowledged.rate().unwrap();
-        assert!((rate - 1e6).abs() < 2e4, "{rate}");
-    }
-
-    #[test]
-    fn what_arrives_now_shows_in_what_is_recent() {
-        let mut acknowledged = Acknowledged::default();
-        for i in 0..200 {
-            let arrived = if i < 150 { i * 10_000 } else { 1_500_000 + (i - 150) * 40_000 };
-            acknowledged.handle_packet(i * 10_000, arrived, 1_250, false);
-        }
-        acknowledged.handle_report();
-        assert_eq!(acknowledged.recent_rate().map(|rate| (rate / 1e4).round()), Some(25.0));
-    }
-
-    #[test]
     fn few_packets_say_nothing_and_the_window_is_bounded() {
         let mut acknowledged = Acknowledged::default();
         for i in 0..9 {
-            acknowledged.handle_packet(i * 1_000, i * 1_000, 1_000, false);
+            acknowledged.handle_packet(i * 1_000, i * 1_000, 1_000);
         }
         acknowledged.handle_report();
         assert_eq!(acknowledged.rate(), None);
         for i in 9..10_000 {
-            acknowledged.handle_packet(i * 10, i * 10, 1_000, false);
+            acknowledged.handle_packet(i * 10, i * 10, 1_000);
         }
         assert!(acknowledged.window.len() <= MOST_PACKETS && acknowledged.window.capacity() <= 2 * MOST_PACKETS);
     }

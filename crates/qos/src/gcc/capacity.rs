@@ -27,6 +27,11 @@ impl LinkCapacity {
         self.mean.map(|mean| mean * 1_000.0)
     }
 
+    /// Forgets the mean but not how far rates scatter: the same file, `Reset`.
+    pub(super) fn reset(&mut self) {
+        self.mean = None;
+    }
+
     pub(super) fn is_above(&self, rate: f64) -> bool {
         self.mean.is_some_and(|mean| rate / 1_000.0 > mean + DEVIATIONS * self.spread(mean))
     }

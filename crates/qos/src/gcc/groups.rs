@@ -77,11 +77,15 @@ impl Groups {
             return None;
         }
         let complete = *current;
-        let previous = self.previous.replace(complete);
-        self.current = Some(new);
-        self.difference(previous?, complete)
+        let difference = match self.previous {
+            Some(previous) => Some(self.difference(previous, complete)?),
+            None => None,
+        };
+        (self.previous, self.current) = (Some(complete), Some(new));
+        difference
     }
 
+    /// `None`: the clock jumped or the groups came in another order; the packet is not taken.
     fn difference(&mut self, before: Group, after: Group) -> Option<Difference> {
         let arrived = after.last_arrived - before.last_arrived;
         if arrived - (after.known - before.known) >= CLOCK_JUMP {

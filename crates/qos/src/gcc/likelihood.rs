@@ -166,7 +166,7 @@ impl Observations {
             if worst.is_none_or(|worst| share > worst.0) && share > 0.0 {
                 worst = Some((share, weight * observation.size, weight * observation.lost, observation.sending_rate));
             }
-            if best.is_none_or(|best| share < best.0) {
+            if share < best.map_or(1.0, |best| best.0) {
                 best = Some((share, weight * observation.size, weight * observation.lost));
             }
         }

@@ -114,9 +114,10 @@ impl LossBased {
         if self.observations.count() >= NEEDED { self.state } else { LossState::DelayBased }
     }
 
-    /// What they allow; `None` while they do not limit.
+    /// What they allow: as much as delays did at the latest observation where they do not limit. `None` before there are
+    /// enough observations.
     pub(super) fn limit(&self) -> Option<f64> {
-        (self.state() != LossState::DelayBased).then_some(self.result)
+        (self.observations.count() >= NEEDED).then_some(self.result)
     }
 
     /// Share of what was sent lately that was lost, 0 to 1.
@@ -272,15 +273,15 @@ impl Partial {
                 self.missing[word] &= !bit;
                 self.lost = (self.lost - size).max(0.0);
             }
-            (Some(_), _) => self.size += size,
+            (Some(_), _) => {}
             (None, bit) => {
                 if let Some((word, bit)) = bit {
                     self.missing[word] |= bit;
                 }
                 self.lost += size;
-                self.size += size;
             }
         }
+        self.size += size;
     }
 
     fn clear(&mut self) {

@@ -32,7 +32,7 @@ fn share(percent: u64) -> impl Fn(u64) -> bool {
 #[test]
 fn without_losses_they_do_not_limit() {
     let loss = run(2e6, 2.5e6, |_| false);
-    assert_eq!((loss.state(), loss.limit(), loss.loss()), (LossState::DelayBased, None, 0.0));
+    assert_eq!((loss.state(), loss.limit(), loss.loss()), (LossState::DelayBased, Some(2.5e6), 0.0));
 }
 
 #[test]

@@ -2,14 +2,19 @@
 //!
 //! The parts, each in a file of its own: packets are put into groups ([`groups`]), the delays of groups into a trend
 //! ([`trendline`]), trend and what arrives ([`acknowledged`]) into a rate ([`rate_control`]), which probes
-//! ([`probe_plan`], [`probe_results`]) take up by leaps and losses ([`loss`]) may lower. [`application`] knows when too
-//! little is sent for any of that to mean much, and [`Silence`] when nothing is heard.
+//! ([`probe_plan`], [`probe_results`]) take up by leaps and losses ([`loss`]) may lower. [`application`] knows when the
+//! application sends much less than it may, and [`Silence`] when nothing is heard.
 //!
-//! Some things differ from libwebrtc, most since an SFU serves people whose machines are busy and sends layers that do
-//! not fill what there is: the trend is capped by the least delays ([`trendline`]), too little sending does not bring
-//! the estimate down to it ([`rate_control`]), a fall follows what arrives now and reports that got lost do not count
-//! ([`acknowledged`]), a queue that stands is drained ([`standing`]), and probing goes on while more is wanted
-//! ([`probe_plan`]).
+//! What differs from libwebrtc follows from what is around it:
+//!
+//! - [`Limits`] bound the rate that delays allow, too, so that no part works with what may never be sent.
+//! - Silence counts from the first report, not the first packet ([`Silence`]): whoever never reports cannot, and keeps
+//!   what it began with. It gets no probes after the first ones.
+//! - The round trip is that of the latest report, or whatever else measures one; libwebrtc takes it from RTCP.
+//! - Losses limit as soon as there are enough observations; libwebrtc waits for a receiver report, too.
+//! - Nothing drops frames of an encoder while too much is on its way (`congestion_window_pushback_controller.cc`).
+//! - Whole frames may leave at once as from its pacer, but in bursts of at most 20 ms, not 40 ([`Control::is_ample`]).
+//! - Of what estimates of the network by others (`NetworkStateEstimate`) would change, there is nothing.
 
 mod acknowledged;
 mod application;
@@ -20,7 +25,6 @@ mod loss;
 mod probe_plan;
 mod probe_results;
 mod rate_control;
-mod standing;
 mod trendline;
 
 use std::time::Duration;
@@ -33,23 +37,18 @@ use acknowledged::Acknowledged;
 use application::Application;
 use groups::{Groups, Timing};
 use loss::{LossBased, LossState};
-use probe_plan::{Permission, ProbePlan};
+use probe_plan::ProbePlan;
 use probe_results::ProbeResults;
 use rate_control::RateControl;
-use standing::StandingQueue;
 use trendline::{Trendline, Usage};
 
 /// A burst may leave this much faster than the target: `goog_cc_network_control.cc`, `kDefaultPaceMultiplier`.
 const PACING_PERCENT: u64 = 250;
-/// Where the target is so many times what is sent, a frame is through before the next one comes, however it leaves.
-const AMPLE: u64 = 2;
-/// After so long without a loss, probes may show whether the path carries more again.
-const LOSSES_ARE_OVER: Duration = Duration::from_millis(1_000);
 /// After this long without reports, delays are begun with afresh: `delay_based_bwe.cc`, `kStreamTimeOut`.
 const DELAYS_EXPIRE: Duration = Duration::from_secs(2);
-/// The estimate is probed for again where it dropped this soon after too little was sent: `probe_controller.cc`,
-/// `kAlrEndedTimeout`.
-const LATELY_LIMITED: Duration = Duration::from_secs(3);
+/// A probe that failed does not bring the rate below this share of what arrives: `goog_cc_network_control.cc`,
+/// `kProbeDropThroughputFraction`.
+const PROBE_DROP: f64 = 0.85;
 /// Arrival times beyond this are the sender's invention; with it, differences fit 64 bits.
 const LATEST_ARRIVAL: u128 = 1 << 60;
 
@@ -71,6 +70,14 @@ impl Default for Limits {
     }
 }
 
+/// What one report shows.
+struct Shown {
+    /// The latest result of a probe.
+    probed: Option<f64>,
+    /// A queue that was emptied is gone.
+    has_recovered: bool,
+}
+
 /// Google congestion control.
 ///
 /// Takes transport-wide feedback, and needs a report every 50 to 250 ms; where none ever comes, it stays at what it
@@ -79,9 +86,10 @@ impl Default for Limits {
 #[derive(Debug)]
 pub struct Gcc {
     limits: Limits,
+    /// What delays, losses and silence allow, bits per second.
+    estimate: f64,
     target: Bitrate,
     remote_limit: Option<Bitrate>,
-    demand: Demand,
     groups: Groups,
     trendline: Trendline,
     rate: RateControl,
@@ -90,19 +98,13 @@ pub struct Gcc {
     plan: ProbePlan,
     results: ProbeResults,
     application: Application,
-    /// When the application was limited for the last time.
-    limited: Option<Time>,
+    /// Whether the application was limited at the latest report.
+    was_limited: bool,
     silence: Silence,
     reported: Option<Time>,
     round_trip: Option<Duration>,
-    was_over: bool,
-    standing: StandingQueue,
-    /// The packet that is to be reported next.
-    next_sequence: Option<u64>,
     /// Arrivals of one report, as (when, position), reused.
     arrivals: Vec<(i64, u32)>,
-    /// When a packet was last told to be lost.
-    lost: Option<Time>,
 }
 
 impl Gcc {
@@ -114,9 +116,9 @@ impl Gcc {
         let (low, high, begin) = (bps(floor), bps(limits.ceiling), bps(start));
         Self {
             limits,
+            estimate: begin,
             target: start,
             remote_limit: None,
-            demand: Demand::default(),
             groups: Groups::default(),
             trendline: Trendline::default(),
             rate: RateControl::new(begin, low, high),
@@ -125,15 +127,11 @@ impl Gcc {
             plan: ProbePlan::new(begin, high),
             results: ProbeResults::default(),
             application: Application::new(begin),
-            limited: None,
+            was_limited: false,
             silence: Silence::default(),
             reported: None,
             round_trip: None,
-            was_over: false,
-            standing: StandingQueue::default(),
-            next_sequence: None,
             arrivals: Vec::new(),
-            lost: None,
         }
     }
 
@@ -158,114 +156,71 @@ impl Gcc {
             .min()
     }
 
-    /// What the delays say, and the best probe result. Takes what [`sort_arrivals`](Self::sort_arrivals) found.
-    fn handle_arrivals(&mut self, now: Time, results: &[PacketResult]) -> Option<f64> {
+    /// Takes what [`sort_arrivals`](Self::sort_arrivals) found; tells what it shows.
+    fn handle_arrivals(&mut self, now: Time, results: &[PacketResult]) -> Shown {
         if self.reported.is_some_and(|reported| now.since(reported) > DELAYS_EXPIRE) {
             self.groups = Groups::default();
             self.trendline = Trendline::default();
         }
         self.reported = Some(now);
-        let mut probed = None;
-        let mut after_hole = self.is_after_hole(results);
+        let mut shown = Shown { probed: None, has_recovered: false };
+        let mut usage = self.trendline.usage();
         for (arrived, position) in &self.arrivals {
             let result = &results[*position as usize];
             let sent = micros(result.sent.at);
-            self.acknowledged.handle_packet(sent, *arrived, result.sent.size, after_hole);
-            after_hole = false;
+            self.acknowledged.handle_packet(sent, *arrived, result.sent.size);
             if let Some(id) = result.sent.probe
                 && let Some(rate) = self.results.handle_packet(id, result, *arrived)
             {
-                probed = Some(rate);
+                shown.probed = Some(rate);
             }
             let timing = Timing { sent, arrived: *arrived, known: micros(now) };
             if let Some(difference) = self.groups.handle_packet(timing) {
                 self.trendline.handle_difference(difference);
             }
+            let before = std::mem::replace(&mut usage, self.trendline.usage());
+            shown.has_recovered |= (before, usage) == (Usage::Under, Usage::Normal);
         }
         self.acknowledged.handle_report();
-        probed
+        shown
     }
 
-    /// Whether a report between this and the latest got lost.
-    fn is_after_hole(&mut self, results: &[PacketResult]) -> bool {
-        let (Some(first), Some(last)) = (results.first(), results.last()) else { return false };
-        let hole = self.next_sequence.is_some_and(|next| first.sequence > next);
-        let next = last.sequence.saturating_add(1);
-        self.next_sequence = Some(self.next_sequence.map_or(next, |before| before.max(next)));
-        hole
-    }
-
-    /// What the delays say: whether a queue grows, or stands.
-    fn usage(&mut self, now: Time) -> Usage {
-        match self.trendline.usage() {
-            // What stands there while little is sent was filled by others.
-            Usage::Normal if !self.application.is_limited() => {
-                self.standing.update(now, self.trendline.standing_queue())
-            }
-            usage => usage,
-        }
-    }
-
-    /// Moves the rate that delays allow. Returns whether a queue that grew has stopped growing.
-    fn update_rate(&mut self, now: Time, probed: Option<f64>) -> bool {
-        let usage = self.usage(now);
+    /// Moves the rate that delays allow: `delay_based_bwe.cc`, `MaybeUpdateEstimate`.
+    fn update_rate(&mut self, now: Time, probed: Option<f64>) {
+        let usage = self.trendline.usage();
+        let arrives = self.acknowledged.rate();
         match probed {
-            // A probe that failed, or whose packets a busy machine held up, does not lower the rate: that a queue grows
-            // is seen by itself.
-            Some(probed) if usage != Usage::Over && probed > self.rate.rate() => self.rate.set_rate(now, probed),
-            _ => {
-                let limited = self.application.is_limited();
-                let lately = || self.acknowledged.recent_rate();
-                self.rate.update(now, usage, self.acknowledged.rate(), lately, limited);
+            Some(probed) if usage != Usage::Over => {
+                let least = arrives.map_or(0.0, |arrives| self.rate.rate().min(arrives * PROBE_DROP));
+                self.rate.set_rate(now, probed.max(least));
             }
+            _ => self.rate.update(now, usage, arrives),
         }
-        let recovered = self.was_over && usage == Usage::Normal;
-        self.was_over = usage == Usage::Over || (self.was_over && !recovered);
-        recovered
     }
 
-    /// The rate that all parts agree on.
+    /// The rate that all parts agree on: `send_side_bandwidth_estimation.cc`, `UpdateEstimate`.
     fn update_target(&mut self, now: Time) {
-        let mut rate = self.rate.rate();
-        if let Some(limit) = self.loss.limit() {
-            rate = rate.min(limit);
+        if !self.silence.is_too_long() {
+            self.estimate = self.loss.limit().unwrap_or(f64::INFINITY);
+        } else if self.silence.poll_fall(now) {
+            self.estimate *= silence::KEPT;
         }
-        let estimate = Bitrate::bps(rate as u64).clamp(self.limits.floor, self.limits.ceiling);
+        self.estimate = self.estimate.min(self.rate.rate()).max(bps(self.limits.floor));
+        let estimate = Bitrate::bps(self.estimate as u64).clamp(self.limits.floor, self.limits.ceiling);
         let limited = self.remote_limit.map_or(estimate, |limit| estimate.min(limit));
         self.target = limited.max(self.limits.floor);
         self.application.set_estimate(bps(self.target));
-        self.plan.set_estimate(now, bps(self.target), self.permission(now));
+        self.plan.set_estimate(now, bps(self.target), self.may_probe());
     }
 
-    fn permission(&self, now: Time) -> Permission {
-        if self.reported.is_none() && self.plan.has_begun() {
-            // Without reports, there is nothing that a probe could show.
-            return Permission::No;
-        }
-        if self.silence.is_too_long() || self.trendline.usage() != Usage::Normal || self.standing.stands() {
-            return Permission::No;
-        }
-        match self.loss.state() {
-            LossState::DelayBased => Permission::Free,
-            LossState::Increasing => Permission::SmallSteps,
-            // Its observations outlast what was lost by seconds where little is sent: a picture must not wait for that.
-            LossState::Decreasing if self.losses_are_over(now) => Permission::SmallSteps,
-            LossState::Decreasing => Permission::No,
-        }
-    }
-
-    fn losses_are_over(&self, now: Time) -> bool {
-        self.lost.is_some_and(|lost| now.since(lost) > LOSSES_ARE_OVER)
-    }
-
-    /// Whether the path carries far more than is to be sent, as far as anything tells.
-    fn is_ample(&self) -> bool {
-        let sending = self.demand.sending;
-        sending > Bitrate::ZERO
-            && self.target.as_bps() >= sending.as_bps().saturating_mul(AMPLE)
-            && self.state() == NetworkState::Steady
+    /// `goog_cc_network_control.cc`, `GetBandwidthLimitedCause`.
+    fn may_probe(&self) -> bool {
+        // Without reports, there is nothing that a probe could show.
+        let is_heard = self.reported.is_some() || !self.plan.has_begun();
+        is_heard
+            && !self.silence.is_too_long()
+            && self.trendline.usage() == Usage::Normal
             && self.loss.state() == LossState::DelayBased
-            && !self.standing.stands()
     }
 
     fn state(&self) -> NetworkState {
@@ -284,6 +239,7 @@ impl Gcc {
 impl CongestionController for Gcc {
     fn handle_sent(&mut self, packet: &SentPacket) {
         self.application.handle_sent(packet);
+        self.plan.set_limited(self.application.limited_since());
         self.silence.handle_sent(packet.at);
     }
 
@@ -291,32 +247,24 @@ impl CongestionController for Gcc {
         if results.is_empty() {
             return;
         }
-        self.application.update(now);
-        if results.iter().any(|result| result.received.is_none()) {
-            self.lost = Some(now);
+        let is_limited = self.application.is_limited();
+        if std::mem::replace(&mut self.was_limited, is_limited) && !is_limited {
+            self.plan.handle_limited_end(now);
         }
-        if self.application.is_limited() {
-            self.limited = Some(now);
-        }
-        let mut recovered = false;
+        let mut has_recovered = false;
         if let Some(round_trip) = self.sort_arrivals(now, results) {
             self.silence.handle_report(now, round_trip);
             self.handle_round_trip(now, round_trip);
-            let probed = self.handle_arrivals(now, results);
+            let shown = self.handle_arrivals(now, results);
             if let Some(rate) = self.acknowledged.rate() {
                 self.loss.set_acknowledged(rate);
             }
-            recovered = self.update_rate(now, probed);
-            if probed.is_some_and(|probed| probed > bps(self.target)) && self.losses_are_over(now) {
-                // What was lost under other conditions says nothing of a path that has just carried more without loss.
-                self.loss = LossBased::new(bps(self.limits.floor), bps(self.limits.ceiling));
-                self.lost = None;
-            }
+            self.update_rate(now, shown.probed);
+            has_recovered = shown.has_recovered && shown.probed.is_none() && self.trendline.usage() != Usage::Over;
         }
-        self.loss.handle_report(results, self.rate.rate(), self.application.is_limited());
+        self.loss.handle_report(results, self.rate.rate(), is_limited);
         self.update_target(now);
-        let lately = self.limited.is_some_and(|limited| now.since(limited) < LATELY_LIMITED);
-        if recovered && lately {
+        if has_recovered {
             self.plan.handle_recovery(now);
         }
     }
@@ -328,29 +276,25 @@ impl CongestionController for Gcc {
 
     fn handle_remote_limit(&mut self, now: Time, limit: Option<Bitrate>) {
         self.remote_limit = limit;
-        let ceiling = limit.map_or(self.limits.ceiling, |limit| limit.min(self.limits.ceiling));
-        self.plan.set_ceiling(bps(ceiling));
         self.update_target(now);
     }
 
     /// As `goog_cc_network_control.cc`, `OnNetworkRouteChange`, does where it is given a rate to start at.
-    fn handle_route_change(&mut self, _now: Time) {
-        *self = Self { demand: self.demand, remote_limit: self.remote_limit, ..Self::new(self.limits) };
+    fn handle_route_change(&mut self, now: Time) {
+        let wanted = self.plan.wanted();
+        *self = Self { remote_limit: self.remote_limit, ..Self::new(self.limits) };
+        self.plan.set_wanted(now, wanted);
     }
 
     fn handle_demand(&mut self, now: Time, demand: Demand) {
-        self.demand = demand;
         self.plan.set_wanted(now, bps(demand.wanted));
     }
 
     fn handle_timeout(&mut self, now: Time) {
-        self.application.update(now);
-        if self.silence.poll_fall(now) {
-            let rate = bps(self.target) * silence::KEPT;
-            self.rate.set_rate(now, rate);
+        if self.silence.is_too_long() {
             self.update_target(now);
         }
-        self.plan.set_permission(self.permission(now));
+        self.plan.set_allowed(self.may_probe());
         self.plan.handle_timeout(now);
     }
 
@@ -362,14 +306,11 @@ impl CongestionController for Gcc {
     }
 
     fn control(&self) -> Control {
-        // Padding shows that losses allow more again: `loss_based_bwe_v2.h`, `kIncreaseUsingPadding`.
-        let padding = if self.loss.state() == LossState::Increasing && self.demand.wanted > self.demand.sending {
-            self.target.min(self.demand.wanted)
-        } else {
-            Bitrate::ZERO
-        };
+        // Padding shows that losses allow more again: `goog_cc_network_control.cc`, `GetPacingRates`.
+        let padding = if self.loss.state() == LossState::Increasing { self.target } else { Bitrate::ZERO };
         let pacing = self.target.percent(PACING_PERCENT);
-        Control { target: self.target, pacing, padding, is_ample: self.is_ample() }
+        // Its pacer lets a whole frame leave at once on every path: `pacing_controller.h`, `kDefaultBurstInterval`.
+        Control { target: self.target, pacing, padding, is_ample: true }
     }
 
     fn poll_probe(&mut self) -> Option<Probe> {
@@ -383,7 +324,7 @@ impl CongestionController for Gcc {
         Snapshot {
             target: self.target,
             delay_based: rate(self.rate.rate()),
-            loss_based: self.loss.limit().map(rate),
+            loss_based: self.loss.limit().filter(|_| self.loss.state() != LossState::DelayBased).map(rate),
             acknowledged: self.acknowledged.rate().map(rate),
             loss: self.loss.loss(),
             round_trip: self.round_trip,

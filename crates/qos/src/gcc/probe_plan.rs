@@ -1,71 +1,46 @@
-//! When to probe, and how fast: libwebrtc's `probe_controller.cc`, for an application that knows what it wants.
+//! When to probe, and how fast: libwebrtc's `probe_controller.cc`, with its settings' names in brackets.
 //!
-//! One thing differs. libwebrtc probes again and again only while its application sends less than it may, since an
-//! encoder fills whatever it gets. An SFU's layers do not: it sends what fits, wants more, and would wait for a rise of
-//! some percent a second. So a probe is due whenever more is wanted than there is.
+//! It probes at the beginning, and on while that succeeds; every few seconds while the application sends much less than
+//! it may (`EnablePeriodicAlrProbing`: an application asks for it, and here it always does); when more is wanted while
+//! that is so; and when the estimate dropped while that was so.
 
 use std::time::Duration;
 
 use crate::{Bitrate, Probe, ProbeId, Time};
 
-// The names in brackets are those of the file's settings.
-/// [`p1`] and [`p2`]
+/// [`p1`] and [`p2`], of what it starts with.
 const FIRST: [f64; 2] = [3.0, 6.0];
-/// [`step_size`] and [`alr_scale`]
+/// [`step_size`], of what a probe found.
 const FURTHER: f64 = 2.0;
-/// After a probe that failed, the next looks for this only: what it costs in queueing is in proportion.
-const AGAIN: f64 = 1.5;
-/// [`further_probe_threshold`], as a share of the probe's rate; and how much that must be over the estimate.
+/// [`further_probe_threshold`], as a share of the probe's rate.
 const SUCCESS: f64 = 0.7;
-const RISE: f64 = 1.2;
-/// [`loss_limited_scale`]
-const WHILE_LOSSY: f64 = 1.5;
+/// [`alr_interval`] and [`alr_scale`]
+const LIMITED_INTERVAL: Duration = Duration::from_secs(5);
+const LIMITED_SCALE: f64 = 2.0;
+/// [`alloc_p1`] and [`alloc_p2`], of what is wanted; [`alloc_current_bwe_limit`], of the estimate.
+const WANTED: [f64; 2] = [1.0, 2.0];
+const WANTED_LIMIT: f64 = 2.0;
+/// Never more than this times what is wanted: `InitiateProbing`.
+const MOST: f64 = 2.0;
 /// [`min_probe_packets_sent`] and [`min_probe_duration`]
 const PACKETS: u32 = 5;
 const DURATION: Duration = Duration::from_millis(15);
-/// Where a probe failed, the next one takes longer, up to this, so that jitter does not fail them all.
-const LONGEST_DURATION: Duration = Duration::from_millis(50);
 /// A result that has not come after this does not come: `kMaxWaitingTimeForProbingResult`.
 const WAIT: Duration = Duration::from_secs(1);
-/// From one attempt to the next; twice as long after each that fails, up to [`alr_interval`].
-const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
-const LONGEST_INTERVAL: Duration = Duration::from_secs(5);
-/// Nothing slower is looked for: a small picture beside sound, which takes as long to be told from nothing at all as any
-/// other rate. In steps from what sound alone left behind, it would take ten seconds to come back.
-const LEAST: f64 = 250_000.0;
-/// Where not even that is there, a stopped picture waits for it, and a probe is a few packets: it is looked for this often.
-const LONGEST_INTERVAL_BELOW: Duration = Duration::from_secs(2);
-/// While queues or losses forbid to probe, it is tried again after this.
-const HELD: Duration = Duration::from_millis(250);
 /// An estimate that falls to this share has dropped: `kBitrateDropThreshold`...
 const DROP: f64 = 0.66;
 /// ...and is probed for with this share of what it was, `kProbeFractionAfterDrop`,
 const AFTER_DROP: f64 = 0.85;
-/// if that was lately, `kBitrateDropTimeout`, and not done lately, `kMinTimeBetweenAlrProbes`,
+/// if that was lately, `kBitrateDropTimeout`,
 const DROP_IS_RECENT: Duration = Duration::from_secs(5);
-/// and promises more than there is: `kProbeUncertainty`.
+/// and not done lately, `kMinTimeBetweenAlrProbes`,
+const BETWEEN_DROPS: Duration = Duration::from_secs(5);
+/// and too little was sent, now or lately, `kAlrEndedTimeout`,
+const LATELY_LIMITED: Duration = Duration::from_secs(3);
+/// and it promises more than there is: `kProbeUncertainty`.
 const UNCERTAINTY: f64 = 0.05;
-/// An estimate of this multiple of what is wanted is enough: frames and layers are not of one size...
-const ENOUGH: f64 = 1.2;
-/// ...and where there is less, up to this multiple is looked for (2 in `InitiateProbing`; a queue is what more costs).
-const MOST: f64 = 1.5;
-/// This much is always wanted, so that a picture can start at once where there was only sound.
-const ALWAYS_WANTED: f64 = 800_000.0;
-/// What is wanted must rise by this share to be looked for at once.
-const MORE_WANTED: f64 = 1.2;
 /// Probes that wait to be taken.
 const QUEUED: usize = 4;
-
-/// What the path allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Permission {
-    /// Nothing speaks against probes.
-    Free,
-    /// Losses limit the rate, which is rising: small steps.
-    SmallSteps,
-    /// A queue grows or has yet to empty, packets are lost, or nothing is heard.
-    No,
-}
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum State {
@@ -74,7 +49,7 @@ enum State {
     /// Until this time, an estimate above this rate makes it go on.
     Waiting { until: Time, above: f64 },
     /// Nothing is under way.
-    Idle,
+    Complete,
 }
 
 /// Plans probes. Rates in bits per second.
@@ -82,15 +57,16 @@ enum State {
 pub(super) struct ProbePlan {
     estimate: f64,
     ceiling: f64,
-    wanted: f64,
-    permission: Permission,
+    /// As far as it is known.
+    wanted: Option<f64>,
+    /// Whether the path allows probes: `GetBandwidthLimitedCause`.
+    is_allowed: bool,
     state: State,
-    /// The next attempt.
-    next: Time,
-    interval: Duration,
-    duration: Duration,
-    /// The latest attempt failed.
-    failed: bool,
+    /// The latest attempt.
+    begun: Option<Time>,
+    /// Since when too little has been sent, and when that ended the last time.
+    limited: Option<Time>,
+    limited_until: Option<Time>,
     /// Before the latest large drop, and when that was.
     before_drop: Option<(f64, Time)>,
     sought_drop: Option<Time>,
@@ -103,13 +79,12 @@ impl ProbePlan {
         Self {
             estimate: start,
             ceiling,
-            wanted: 0.0,
-            permission: Permission::Free,
+            wanted: None,
+            is_allowed: true,
             state: State::New,
-            next: Time::default(),
-            interval: SHORTEST_INTERVAL,
-            duration: DURATION,
-            failed: false,
+            begun: None,
+            limited: None,
+            limited_until: None,
             before_drop: None,
             sought_drop: None,
             queue: [None; QUEUED],
@@ -126,40 +101,64 @@ impl ProbePlan {
 
     pub(super) fn poll_timeout(&self) -> Option<Time> {
         match self.state {
-            State::New => Some(Time::default()),
+            State::New => Some(Time::default()).filter(|_| self.is_allowed),
             State::Waiting { until, .. } => Some(until),
-            State::Idle => self.is_more_wanted().then_some(self.next),
+            // Where it is not allowed, a report has to come first.
+            State::Complete => self.next().filter(|_| self.is_allowed),
         }
     }
 
+    /// `Process`.
     pub(super) fn handle_timeout(&mut self, now: Time) {
+        if let State::Waiting { until, .. } = self.state
+            && until <= now
+        {
+            self.state = State::Complete;
+        }
         match self.state {
             State::New => {
                 let estimate = self.estimate;
-                self.start(now, &FIRST.map(|factor| factor * estimate));
+                self.start(now, &FIRST.map(|factor| factor * estimate), true);
             }
-            State::Waiting { until, .. } if until <= now => {
-                self.state = State::Idle;
-                self.failed = true;
-                self.next = now + self.interval.saturating_sub(WAIT);
-                let longest = if self.estimate < LEAST { LONGEST_INTERVAL_BELOW } else { LONGEST_INTERVAL };
-                self.interval = (self.interval * 2).min(longest);
-                self.duration = (self.duration * 2).min(LONGEST_DURATION);
+            State::Complete if self.next().is_some_and(|next| next <= now) => {
+                self.start(now, &[self.estimate * LIMITED_SCALE], true)
             }
-            State::Idle if self.next <= now && self.is_more_wanted() => {
-                let rate = self.estimate * if self.failed { AGAIN } else { FURTHER };
-                self.start(now, &[rate]);
-            }
-            State::Waiting { .. } | State::Idle => {}
+            State::Waiting { .. } | State::Complete => {}
         }
     }
 
+    /// What there would be to send: `OnMaxTotalAllocatedBitrate`.
     pub(super) fn set_wanted(&mut self, now: Time, wanted: f64) {
-        if wanted > self.wanted * MORE_WANTED && wanted > self.estimate {
-            self.begin_afresh();
-            self.next = self.next.min(now);
+        let wanted = Some(wanted).filter(|wanted| *wanted > 0.0);
+        let before = std::mem::replace(&mut self.wanted, wanted);
+        let Some(rate) = wanted else { return };
+        let is_sought = self.state == State::Complete && self.limited.is_some() && before != wanted;
+        if !is_sought || self.estimate >= self.ceiling.min(rate) {
+            return;
         }
-        self.wanted = wanted;
+        let most = self.estimate * WANTED_LIMIT;
+        let [first, second] = WANTED.map(|factor| (factor * rate).min(most));
+        let is_cut = most < WANTED[1] * rate;
+        if second > first {
+            self.start(now, &[first, second], is_cut);
+        } else {
+            self.start(now, &[first], is_cut);
+        }
+    }
+
+    /// As it was told last.
+    pub(super) fn wanted(&self) -> f64 {
+        self.wanted.unwrap_or(0.0)
+    }
+
+    /// Since when the application has been sending much less than it may.
+    pub(super) fn set_limited(&mut self, since: Option<Time>) {
+        self.limited = since;
+    }
+
+    /// That the application sends enough again was seen at this time: `SetAlrEndedTimeMs`.
+    pub(super) fn handle_limited_end(&mut self, now: Time) {
+        self.limited_until = Some(now);
     }
 
     /// Whether the first probes were planned.
@@ -167,88 +166,68 @@ impl ProbePlan {
         self.state != State::New
     }
 
-    /// Nothing above this is looked for.
-    pub(super) fn set_ceiling(&mut self, ceiling: f64) {
-        self.ceiling = ceiling;
+    pub(super) fn set_allowed(&mut self, is_allowed: bool) {
+        self.is_allowed = is_allowed;
     }
 
-    pub(super) fn set_permission(&mut self, permission: Permission) {
-        self.permission = permission;
-    }
-
-    /// The estimate, and whether probing is allowed, after each report.
-    pub(super) fn set_estimate(&mut self, now: Time, estimate: f64, permission: Permission) {
+    /// The estimate, and whether probing is allowed, after each report: `SetEstimatedBitrate`.
+    pub(super) fn set_estimate(&mut self, now: Time, estimate: f64, is_allowed: bool) {
         if estimate < DROP * self.estimate {
             self.before_drop = Some((self.estimate, now));
-            self.begin_afresh();
-            self.next = now + self.interval;
         }
         self.estimate = estimate;
-        self.permission = permission;
+        self.is_allowed = is_allowed;
         if let State::Waiting { above, .. } = self.state
             && estimate > above
         {
-            self.begin_afresh();
-            if self.is_more_wanted() {
-                self.start(now, &[estimate * FURTHER]);
-            } else {
-                self.state = State::Idle;
-            }
+            self.start(now, &[estimate * FURTHER], true);
         }
     }
 
-    /// The queue that brought the estimate down is gone. Where little was sent, it may never have been one.
+    /// The queue that brought the estimate down is gone; where little was sent, it may never have been one:
+    /// `RequestProbe`.
     pub(super) fn handle_recovery(&mut self, now: Time) {
         let Some((before, at)) = self.before_drop else { return };
+        let lately = self.limited_until.is_some_and(|until| now.since(until) < LATELY_LIMITED);
         let rate = before * AFTER_DROP;
-        let sought = self.sought_drop.is_some_and(|sought| now.since(sought) <= DROP_IS_RECENT);
-        if self.state == State::Idle
+        if self.state == State::Complete
+            && (self.limited.is_some() || lately)
             && rate * (1.0 - UNCERTAINTY) > self.estimate
             && now.since(at) < DROP_IS_RECENT
-            && !sought
+            && self.sought_drop.is_none_or(|sought| now.since(sought) > BETWEEN_DROPS)
         {
             self.sought_drop = Some(now);
-            self.start(now, &[rate]);
+            self.start(now, &[rate], false);
         }
     }
 
-    fn begin_afresh(&mut self) {
-        (self.interval, self.duration, self.failed) = (SHORTEST_INTERVAL, DURATION, false);
+    /// When to probe while too little is sent: `TimeForAlrProbe`.
+    fn next(&self) -> Option<Time> {
+        let limited = self.limited?;
+        Some(self.begun.map_or(limited, |begun| begun.max(limited)) + LIMITED_INTERVAL)
     }
 
-    fn is_more_wanted(&self) -> bool {
-        self.estimate < (self.wanted.max(ALWAYS_WANTED) * ENOUGH).min(self.ceiling)
-    }
-
-    /// Starts probes at these rates, lowest first.
-    fn start(&mut self, now: Time, rates: &[f64]) {
-        let most = (self.wanted.max(ALWAYS_WANTED) * MOST).min(self.ceiling);
-        let most = match self.permission {
-            Permission::Free => most,
-            Permission::SmallSteps => most.min((self.estimate * WHILE_LOSSY).max(LEAST)),
-            Permission::No => {
-                self.state = State::Idle;
-                self.next = now + HELD;
-                return;
-            }
-        };
+    /// Starts probes at these rates, lowest first, and goes on from what they find: `InitiateProbing`.
+    fn start(&mut self, now: Time, rates: &[f64], mut goes_on: bool) {
+        if !self.is_allowed {
+            return;
+        }
+        let most = self.wanted.map_or(self.ceiling, |wanted| (wanted * MOST).min(self.ceiling));
         let mut last = 0.0;
         for rate in rates {
-            let rate = rate.max(LEAST).min(most);
-            if rate > last && rate > self.estimate {
-                last = rate;
-                self.add(rate);
-            }
+            goes_on &= *rate < most;
+            last = rate.min(most);
+            self.add(last);
         }
-        self.next = now + self.interval;
-        let above = (last * SUCCESS).max(self.estimate * RISE);
-        self.state = State::Waiting { until: now + WAIT, above };
+        self.begun = Some(now);
+        self.state =
+            if goes_on { State::Waiting { until: now + WAIT, above: last * SUCCESS } } else { State::Complete };
     }
 
     fn add(&mut self, rate: f64) {
         let id = ProbeId(self.next_id);
         self.next_id = self.next_id.wrapping_add(1);
-        let bytes = (rate * self.duration.as_secs_f64() / 8.0) as u32;
+        let bytes = (rate * DURATION.as_secs_f64() / 8.0) as u32;
         let probe = Probe { id, rate: Bitrate::bps(rate as u64), bytes, packets: PACKETS };
         match self.queue.iter_mut().find(|place| place.is_none()) {
             Some(place) => *place = Some(probe),

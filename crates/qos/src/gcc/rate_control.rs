@@ -11,6 +11,8 @@ use crate::Time;
 const BACKOFF: f64 = 0.85;
 /// Taken off besides, where more than that is left: the same file, `ChangeBitrate`.
 const BACKOFF_TERM: f64 = 5_000.0;
+/// Share of the rate that is kept while it is not known what arrives: `delay_based_bwe.cc`, `MaybeUpdateEstimate`.
+const UNMEASURED_BACKOFF: f64 = 0.5;
 /// Rise in a second while the capacity is not known: the same file, `MultiplicativeRateIncrease`.
 const RISE: f64 = 1.08;
 /// The least rise at once: the same function.
@@ -31,9 +33,6 @@ const ROUND_TRIP: Duration = Duration::from_millis(200);
 /// Between two falls passes a round trip, within this: the same file, `TimeToReduceFurther`.
 const LEAST_BETWEEN_FALLS: Duration = Duration::from_millis(10);
 const MOST_BETWEEN_FALLS: Duration = Duration::from_millis(200);
-/// Falls within this belong together.
-const SAME_OVERUSE: Duration = Duration::from_secs(1);
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Hold,
@@ -50,7 +49,8 @@ pub(super) struct RateControl {
     capacity: LinkCapacity,
     round_trip: Duration,
     changed: Option<Time>,
-    fell: Option<Time>,
+    /// What arrived when that was last known.
+    arrived: f64,
 }
 
 impl RateControl {
@@ -63,7 +63,7 @@ impl RateControl {
             capacity: LinkCapacity::default(),
             round_trip: ROUND_TRIP,
             changed: None,
-            fell: None,
+            arrived: start.clamp(floor, ceiling),
         }
     }
 
@@ -75,45 +75,37 @@ impl RateControl {
         self.round_trip = round_trip;
     }
 
-    /// A probe got through at this rate.
+    /// Takes this rate, as a probe found it.
     pub(super) fn set_rate(&mut self, now: Time, rate: f64) {
         self.rate = rate.clamp(self.floor, self.ceiling);
         self.changed = Some(now);
     }
 
-    /// Moves on. `arrives` is what arrives, `lately` over a shorter time; `limited`: the application sends much less
-    /// than it may.
-    pub(super) fn update(
-        &mut self,
-        now: Time,
-        usage: Usage,
-        arrives: Option<f64>,
-        lately: impl FnOnce() -> Option<f64>,
-        limited: bool,
-    ) {
-        match usage {
-            Usage::Over if limited => self.fall(now, None, None),
-            Usage::Over => self.fall(now, arrives, lately()),
-            Usage::Under => self.state = State::Hold,
-            Usage::Normal => {
+    /// Moves on. `arrives` is what arrives.
+    pub(super) fn update(&mut self, now: Time, usage: Usage, arrives: Option<f64>) {
+        match (usage, arrives) {
+            (Usage::Over, Some(arrives)) if self.may_fall(now, arrives) => self.fall(now, arrives),
+            (Usage::Over, Some(_)) => {}
+            (Usage::Over, None) => self.set_rate(now, self.rate * UNMEASURED_BACKOFF),
+            (Usage::Under, _) => self.state = State::Hold,
+            (Usage::Normal, _) => {
                 if self.state == State::Hold {
                     self.changed = Some(now);
                     self.state = State::Increase;
                 }
-                self.rise(now, arrives);
+                self.rise(now, arrives.unwrap_or(self.arrived));
             }
         }
+        self.arrived = arrives.unwrap_or(self.arrived);
     }
 
-    fn fall(&mut self, now: Time, capacity: Option<f64>, lately: Option<f64>) {
-        // What arrives says what the link carries only where enough is sent to fill it. A busy machine at the other
-        // end while only sound is sent must not bring everything down to sound (libwebrtc's experiment
-        // `WebRTC-Bwe-AlrLimitedBackoff` does the same).
-        let basis = lately.unwrap_or(self.rate);
-        if !self.may_fall(now, basis) {
-            return;
-        }
-        let mut rate = basis * BACKOFF;
+    fn may_fall(&self, now: Time, arrives: f64) -> bool {
+        let between = self.round_trip.clamp(LEAST_BETWEEN_FALLS, MOST_BETWEEN_FALLS);
+        self.changed.is_none_or(|changed| now.since(changed) >= between) || arrives < self.rate / 2.0
+    }
+
+    fn fall(&mut self, now: Time, arrives: f64) {
+        let mut rate = arrives * BACKOFF;
         if rate > BACKOFF_TERM {
             rate -= BACKOFF_TERM;
         }
@@ -122,32 +114,20 @@ impl RateControl {
         {
             rate = capacity * BACKOFF;
         }
-        // Falls that follow at once come while less is sent: what arrives then is not what the link carries.
-        if let Some(capacity) = capacity
-            && self.fell.is_none_or(|fell| now.since(fell) > SAME_OVERUSE)
-        {
-            if self.capacity.is_below(capacity) {
-                self.capacity = LinkCapacity::default();
-            }
-            self.capacity.handle_overuse(capacity);
+        if self.capacity.is_below(arrives) {
+            self.capacity.reset();
         }
+        self.capacity.handle_overuse(arrives);
         self.rate = rate.min(self.rate).clamp(self.floor, self.ceiling);
         self.state = State::Hold;
         self.changed = Some(now);
-        self.fell = Some(now);
     }
 
-    fn may_fall(&self, now: Time, basis: f64) -> bool {
-        let between = self.round_trip.clamp(LEAST_BETWEEN_FALLS, MOST_BETWEEN_FALLS);
-        self.changed.is_none_or(|changed| now.since(changed) >= between) || basis < self.rate / 2.0
-    }
-
-    fn rise(&mut self, now: Time, arrives: Option<f64>) {
+    fn rise(&mut self, now: Time, arrives: f64) {
         let passed = now.since(self.changed.unwrap_or(now)).as_secs_f64();
         self.changed = Some(now);
-        let arrives = arrives.unwrap_or(self.rate);
         if self.capacity.is_above(arrives) {
-            self.capacity = LinkCapacity::default();
+            self.capacity.reset();
         }
         let most = MOST_OVER * arrives + MOST_OVER_TERM;
         if self.rate >= most {
@@ -185,7 +165,7 @@ mod tests {
     }
 
     fn update(control: &mut RateControl, ms: u64, usage: Usage, arrives: f64) {
-        control.update(at(ms), usage, Some(arrives), || Some(arrives), false);
+        control.update(at(ms), usage, Some(arrives));
     }
 
     #[test]
@@ -218,9 +198,16 @@ mod tests {
     }
 
     #[test]
-    fn little_that_is_sent_does_not_bring_everything_down_to_it() {
+    fn it_falls_by_half_while_it_is_not_known_what_arrives() {
         let mut control = control(2e6);
-        control.update(at(1_000), Usage::Over, Some(32e3), || Some(32e3), true);
-        assert_eq!(control.rate(), 1.695e6);
+        control.update(at(1_000), Usage::Over, None);
+        assert_eq!(control.rate(), 1e6);
+    }
+
+    #[test]
+    fn it_does_not_rise_because_more_arrives_than_it_allows() {
+        let mut control = control(1e6);
+        update(&mut control, 1_000, Usage::Over, 3e6);
+        assert_eq!(control.rate(), 1e6);
     }
 }

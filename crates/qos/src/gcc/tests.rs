@@ -28,24 +28,6 @@ fn target(gcc: &Gcc) -> u64 {
 }
 
 #[test]
-fn a_path_is_ample_while_it_carries_twice_what_is_sent_and_no_queue_grows() {
-    let mut gcc = Gcc::new(Limits { start: Bitrate::kbps(1_000), ..Limits::default() });
-    let demand = |kbps| Demand { sending: Bitrate::kbps(kbps), wanted: Bitrate::kbps(kbps) };
-    assert!(!gcc.control().is_ample, "nobody has said what is sent");
-    gcc.handle_demand(at(0), demand(500));
-    assert!(gcc.control().is_ample);
-    gcc.handle_demand(at(0), demand(501));
-    assert!(!gcc.control().is_ample);
-    gcc.handle_demand(at(0), demand(100));
-    feed(&mut gcc, 0, 2_000, |_| Some(20));
-    assert!(gcc.control().is_ample);
-    // Each packet waits longer than the one before.
-    feed(&mut gcc, 2_000, 2_500, |ms| Some(20 + (ms - 2_000) / 2));
-    assert_eq!(gcc.snapshot().state, NetworkState::Overused);
-    assert!(!gcc.control().is_ample);
-}
-
-#[test]
 fn without_reports_it_stays_where_it_began_and_does_not_probe_on_and_on() {
     let mut gcc = Gcc::new(Limits::default());
     gcc.handle_demand(at(0), Demand { sending: Bitrate::kbps(1_000), wanted: Bitrate::kbps(5_000) });
@@ -69,9 +51,6 @@ fn remb_limits_and_leaves_no_trace() {
     assert_eq!(target(&gcc), before);
     gcc.handle_remote_limit(at(20_070), Some(Bitrate::kbps(400)));
     assert_eq!(target(&gcc), 400);
-    gcc.handle_demand(at(20_071), Demand { sending: Bitrate::kbps(400), wanted: Bitrate::kbps(5_000) });
-    gcc.handle_timeout(at(20_072));
-    assert_eq!(gcc.poll_probe(), None, "nor is more looked for");
     gcc.handle_remote_limit(at(20_075), Some(Bitrate::bps(1)));
     assert_eq!(target(&gcc), 30, "the floor");
     gcc.handle_remote_limit(at(20_080), None);
@@ -100,13 +79,61 @@ fn heavy_losses_are_seen_and_told() {
 }
 
 #[test]
-fn a_leg_that_has_enough_needs_no_timer() {
+fn a_leg_that_sends_enough_needs_no_timer() {
+    let mut gcc = Gcc::new(Limits { start: Bitrate::kbps(1_000), ..Limits::default() });
+    gcc.handle_demand(at(0), Demand { sending: Bitrate::kbps(1_000), wanted: Bitrate::kbps(1_000) });
+    gcc.handle_timeout(at(0));
+    while gcc.poll_probe().is_some() {}
+    feed(&mut gcc, 0, 1_500, |_| Some(20));
+    gcc.handle_timeout(at(1_500));
+    assert_eq!(gcc.poll_timeout(), None);
+}
+
+#[test]
+fn silence_brings_the_target_down_while_it_lasts_and_no_longer() {
+    let mut gcc = Gcc::new(Limits { start: Bitrate::kbps(1_000), ..Limits::default() });
+    feed(&mut gcc, 0, 5_000, |_| Some(20));
+    let before = target(&gcc);
+    for ms in (5_000..12_000).step_by(10) {
+        gcc.handle_sent(&sent(ms));
+        if gcc.poll_timeout().is_some_and(|due| due <= at(ms)) {
+            gcc.handle_timeout(at(ms));
+        }
+    }
+    assert_eq!(gcc.snapshot().state, NetworkState::Silent);
+    assert!(target(&gcc) < before / 2, "{} of {before}", target(&gcc));
+    feed(&mut gcc, 12_000, 12_100, |_| Some(20));
+    assert!(target(&gcc) >= before * 9 / 10, "{} of {before}", target(&gcc));
+}
+
+#[test]
+fn a_probe_that_gets_through_more_slowly_lowers_the_target_to_what_it_found() {
     let mut gcc = Gcc::new(Limits { start: Bitrate::kbps(2_000), ..Limits::default() });
-    gcc.handle_demand(at(0), Demand { sending: Bitrate::kbps(900), wanted: Bitrate::kbps(900) });
+    gcc.handle_timeout(at(0));
+    let probe = gcc.poll_probe().unwrap();
+    feed(&mut gcc, 0, 1_000, |_| Some(20));
+    let before = target(&gcc);
+    let results: Vec<_> = (0..10)
+        .map(|i| {
+            let at = at(1_000) + Duration::from_micros(i * 1_667);
+            let sent = SentPacket { at, size: 1_250, probe: Some(probe.id), is_media: true };
+            let received = Some(Duration::from_millis(1_020 + i * 10));
+            PacketResult { sent, sequence: 100 + i, received, ecn: Ecn::NotEct }
+        })
+        .collect();
+    gcc.handle_feedback(at(1_150), &results);
+    assert!(before > 1_900 && (800..1_050).contains(&target(&gcc)), "{before}, then {}", target(&gcc));
+}
+
+#[test]
+fn another_route_is_probed_up_to_what_is_wanted() {
+    let mut gcc = Gcc::new(Limits::default());
+    gcc.handle_demand(at(0), Demand { sending: Bitrate::kbps(300), wanted: Bitrate::kbps(600) });
     gcc.handle_timeout(at(0));
     feed(&mut gcc, 0, 5_000, |_| Some(20));
-    let due = gcc.poll_timeout();
-    assert!(due.is_none_or(|due| due <= at(1_000)), "{due:?}");
+    while gcc.poll_probe().is_some() {}
+    gcc.handle_route_change(at(5_000));
     gcc.handle_timeout(at(5_000));
-    assert_eq!(gcc.poll_timeout(), None);
+    let rates: Vec<_> = std::iter::from_fn(|| gcc.poll_probe()).map(|probe| probe.rate.as_bps() / 1_000).collect();
+    assert_eq!((target(&gcc), rates), (300, vec![900, 1_200]));
 }

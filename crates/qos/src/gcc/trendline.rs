@@ -24,13 +24,6 @@ const MOST_THRESHOLD: f64 = 600.0;
 const SPIKE: f64 = 15.0;
 /// The threshold moves by this much time at once, ms: the same file, `kMaxTimeDeltaMs`.
 const LONGEST_STEP: f64 = 100.0;
-/// The slope is at most that from the least delay among the earliest groups of the window to the least among the
-/// latest: the same file, `ComputeSlopeCap`, with its settings `beginning_packets` and `end_packets` (a third of the
-/// window each). libwebrtc has this switched off. A queue delays every packet behind it; a busy machine delays some, and
-/// the least delay is back to what it was as soon as it attends again.
-const EDGE: usize = 7;
-/// For this long at least, the least delay is remembered, ms. Clocks drift by some ms in that time.
-const BASE_LASTS: f64 = 30_000.0;
 
 /// What the delays say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,9 +38,8 @@ pub(super) enum Usage {
 struct Sample {
     /// ms since the first arrival.
     at: f64,
-    /// Accumulated delay, ms, smoothed and not.
-    smoothed: f64,
-    raw: f64,
+    /// Accumulated delay, ms, smoothed.
+    delay: f64,
 }
 
 /// Decides whether a queue grows.
@@ -67,28 +59,6 @@ pub(super) struct Trendline {
     over_count: u32,
     updated: Option<f64>,
     usage: Usage,
-    base: Base,
-}
-
-/// The least delay of the latest half minute to minute, accumulated ms.
-#[derive(Clone, Copy, Debug, Default)]
-struct Base {
-    before: Option<f64>,
-    now: Option<f64>,
-    since: f64,
-}
-
-impl Base {
-    fn handle_delay(&mut self, delay: f64, at: f64) {
-        if at - self.since > BASE_LASTS {
-            (self.before, self.now, self.since) = (self.now, None, at);
-        }
-        self.now = Some(self.now.map_or(delay, |least| least.min(delay)));
-    }
-
-    fn least(&self) -> Option<f64> {
-        self.now.map(|now| self.before.map_or(now, |before| before.min(now)))
-    }
 }
 
 impl Default for Trendline {
@@ -106,7 +76,6 @@ impl Default for Trendline {
             over_count: 0,
             updated: None,
             usage: Usage::Normal,
-            base: Base::default(),
         }
     }
 }
@@ -116,23 +85,13 @@ impl Trendline {
         self.usage
     }
 
-    /// How long every group of the window waited at least, ms: a queue that stands there.
-    pub(super) fn standing_queue(&self) -> f64 {
-        if (self.count as usize) < WINDOW {
-            return 0.0;
-        }
-        let least = self.samples.iter().map(|sample| sample.raw).fold(f64::INFINITY, f64::min);
-        self.base.least().map_or(0.0, |base| least - base)
-    }
-
     pub(super) fn handle_difference(&mut self, difference: Difference) {
         let sent = millis(difference.sent);
         let first = *self.first_arrival.get_or_insert(difference.at);
         self.accumulated += millis(difference.arrived) - sent;
         self.smoothed = SMOOTHING * self.smoothed + (1.0 - SMOOTHING) * self.accumulated;
         let at = millis(difference.at.saturating_sub(first));
-        self.samples[self.next] = Sample { at, smoothed: self.smoothed, raw: self.accumulated };
-        self.base.handle_delay(self.accumulated, at);
+        self.samples[self.next] = Sample { at, delay: self.smoothed };
         self.next = (self.next + 1) % WINDOW;
         self.count = (self.count + 1).min(MOST_COUNTED);
         let trend = if self.count as usize >= WINDOW { self.slope().unwrap_or(self.trend) } else { self.trend };
@@ -174,32 +133,17 @@ impl Trendline {
             (self.threshold + speed * (modified - self.threshold) * step).clamp(LEAST_THRESHOLD, MOST_THRESHOLD);
     }
 
-    /// Least squares over the window, capped; `None` if all arrived at once.
+    /// Least squares over the window; `None` if all arrived at once: the same file, `LinearFitSlope`.
     fn slope(&self) -> Option<f64> {
         let size = WINDOW as f64;
         let (sum_at, sum_delay) =
-            self.samples.iter().fold((0.0, 0.0), |(at, delay), sample| (at + sample.at, delay + sample.smoothed));
+            self.samples.iter().fold((0.0, 0.0), |(at, delay), sample| (at + sample.at, delay + sample.delay));
         let (mean_at, mean_delay) = (sum_at / size, sum_delay / size);
         let (covariance, variance) = self.samples.iter().fold((0.0, 0.0), |(covariance, variance), sample| {
             let at = sample.at - mean_at;
-            (covariance + at * (sample.smoothed - mean_delay), variance + at * at)
+            (covariance + at * (sample.delay - mean_delay), variance + at * at)
         });
-        if variance <= 0.0 {
-            return None;
-        }
-        let slope: f64 = covariance / variance;
-        Some(if slope >= 0.0 { self.cap().map_or(slope, |cap| slope.min(cap)) } else { slope })
-    }
-
-    fn cap(&self) -> Option<f64> {
-        let least = |from: usize| {
-            (from..from + EDGE)
-                .map(|i| self.samples[(self.next + i) % WINDOW])
-                .reduce(|least, sample| if sample.raw < least.raw { sample } else { least })
-        };
-        let (early, late) = (least(0)?, least(WINDOW - EDGE)?);
-        let apart = late.at - early.at;
-        (apart >= 1.0).then(|| (late.raw - early.raw) / apart)
+        (variance > 0.0).then(|| covariance / variance)
     }
 }
 
@@ -229,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_queue_that_grows_is_overuse_and_one_that_stands_is_not() {
-        assert!(overuses((0..100).map(|i| 20 + i)) > 0);
+        assert!(overuses((0..150).map(|i: i64| 20 + (i - 50).max(0))) > 0);
         assert_eq!(overuses((0..100).map(|_| 200)), 0);
     }
 
@@ -243,10 +187,16 @@ mod tests {
     }
 
     #[test]
-    fn delays_that_always_come_back_to_nothing_are_not_overuse() {
-        assert_eq!(overuses((0..500).map(|i| if i % 5 == 0 { 60 } else { 0 })), 0, "now and then");
-        let noise = |i: i64| (i.wrapping_mul(0x5851_F42D_4C95_7F2D) >> 33).rem_euclid(40);
-        assert_eq!(overuses((0..500).map(noise)), 0, "noise");
-        assert_eq!(overuses((0..500).map(|i| if i % 30 < 6 { 60 - 10 * (i % 30) } else { 0 })), 0, "stalls");
+    fn the_threshold_gets_used_to_noise_and_not_to_a_spike() {
+        let noise = |i: i64| (i.wrapping_mul(0x5851_F42D_4C95_7F2D) >> 33).rem_euclid(20);
+        let late = overuses((0..1_000).map(noise)) - overuses((0..500).map(noise));
+        assert!(late <= 5, "{late}");
+        let mut trendline = Trendline::default();
+        for i in 0..100 {
+            trendline.handle_difference(Difference { sent: 10_000, arrived: 10_000, at: i * 10_000 });
+        }
+        let before = trendline.threshold;
+        trendline.handle_difference(Difference { sent: 10_000, arrived: 4_000_000, at: 1_010_000 });
+        assert_eq!(trendline.threshold, before);
     }
 }

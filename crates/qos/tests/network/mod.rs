@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "the tests and the bench each use a part")]
 
 mod flow;
+pub mod gcc;
 mod link;
 mod random;
 pub mod scenarios;

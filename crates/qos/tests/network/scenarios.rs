@@ -5,6 +5,7 @@ use conclave_qos::{Conclave, CongestionController, Gcc, Limits, Nada, Scream};
 use super::{Application, Flow, Link, Path, run};
 
 /// One run.
+#[derive(Clone, Copy)]
 pub struct Scenario {
     pub name: &'static str,
     pub path: Path,
@@ -283,12 +284,7 @@ pub const GCC: Make = || Box::new(Gcc::new(Limits::default()));
 pub const NADA: Make = || Box::new(Nada::new(Limits::default()));
 pub const SCREAM: Make = || Box::new(Scream::new(Limits::default()));
 
-/// Runs one with GCC; the same seed gives the same run.
-pub fn play(scenario: &Scenario, seed: u64) -> (Figures, Vec<String>) {
-    play_with(GCC, scenario, seed)
-}
-
-/// Runs one and checks it.
+/// Runs one and checks it; the same seed gives the same run.
 pub fn play_with(make: Make, scenario: &Scenario, seed: u64) -> (Figures, Vec<String>) {
     let (figures, targets) = run_with(make, scenario, seed);
     let failed = scenario.checks.iter().filter(|check| !check.holds(&figures, &targets));
