@@ -25,8 +25,10 @@ const DEVIATIONS: f64 = 2.0;
 const WINDOWS: u32 = 2;
 /// How much is sent during a trial.
 pub(super) const TRIAL: f64 = 0.8;
-/// What a trial is compared with is measured over so many losses, or so long.
+/// What a trial is compared with is measured over so many losses and so long, or over the longer time: frames differ, and
+/// so does what is sent in a few of them.
 const EXPECTED: f64 = 10.0;
+const SHORTEST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(4);
 /// A trial is over when one of both explanations makes what was seen more likely than the other by e to this: Wald's
 /// sequential test, wrong once in 50 times (Annals of Mathematical Statistics 16, 1945); or after this many packets and so
@@ -182,6 +184,13 @@ impl Losses {
         matches!(self.phase, Phase::Trying(_))
     }
 
+    /// Much more is sent from now on: what a trial is to be compared with is measured at one rate.
+    pub(super) fn handle_rise(&mut self, now: Time) {
+        if matches!(self.phase, Phase::Measuring) {
+            (self.seen, self.began) = (Share::default(), now);
+        }
+    }
+
     /// A packet that was reported as lost has arrived after all.
     pub(super) fn handle_late_arrival(&mut self) {
         self.seen.lost = self.seen.lost.saturating_sub(1);
@@ -259,8 +268,9 @@ impl Losses {
             (self.phase, self.seen, self.began) = (Phase::Watching { unexplained: 0 }, Share::default(), now);
             return;
         }
-        let is_enough = f64::from(self.seen.lost) >= EXPECTED && self.seen.packets >= PACKETS;
-        if !is_enough && now.since(self.began) < LONGEST {
+        let measured = now.since(self.began);
+        let is_enough = f64::from(self.seen.lost) >= EXPECTED && self.seen.packets >= PACKETS && measured >= SHORTEST;
+        if !is_enough && measured < LONGEST {
             return;
         }
         let (before, sent) = self.close_window(now);
@@ -282,12 +292,14 @@ impl Losses {
         // As much would arrive as before.
         let congestion = (1.0 - (1.0 - chance) * trial.sent / sent).clamp(LEFT * chance, chance);
         let likelier = self.seen.log_likelihood(chance) - self.seen.log_likelihood(congestion);
-        if likelier.abs() < LIKELIER && lasted < LONGEST {
+        let is_none = sent > trial.sent * TOO_MUCH;
+        let longest = if is_none { SHORTEST } else { LONGEST };
+        if likelier.abs() < LIKELIER && lasted < longest {
             return Verdict::Nothing;
         }
         let (seen, _) = self.close_window(now);
         self.phase = Phase::Watching { unexplained: 0 };
-        if sent > trial.sent * TOO_MUCH {
+        if is_none {
             // The rate was rising, or what is sent knows no target: it was not less.
             self.next_trial = now + self.again;
             self.again = (self.again * 2).min(LONGEST_PAUSE);

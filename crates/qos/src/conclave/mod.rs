@@ -248,8 +248,9 @@ impl Conclave {
         }
         self.probes.handle_arrived(now, arrived);
         let found = self.probes.handle_report(now, self.target, self.worth(), self.round_trip());
-        if let Some(rate) = found.filter(|_| !self.is_growing) {
-            self.capacity = self.capacity.max(rate);
+        if let Some(rate) = found.filter(|rate| *rate > self.capacity && !self.is_growing) {
+            self.capacity = rate;
+            self.losses.handle_rise(now);
         }
         let seen = Seen {
             queue: self.queue,

@@ -44,11 +44,13 @@ const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(8);
 /// Nothing slower is looked for: a small picture.
 const LEAST: f64 = 250_000.0;
-/// What was believed after a probe is confirmed if this share of it arrives for so long (a key frame is as short as a
+/// What was believed after a probe is confirmed if this share of it arrives for so long in all (a key frame is as short as a
 /// train, and passes a token bucket as well), and was a deception if no more than that share
 /// turns out to fit before; what an application has not tried for so long may have changed meanwhile.
 const CONFIRMED: f64 = 0.75;
-const CONFIRMED_FOR: Duration = Duration::from_secs(1);
+const CONFIRMED_FOR: Duration = Duration::from_millis(250);
+/// A report tells of no more time than this.
+const REPORTED: Duration = Duration::from_millis(100);
 const DECEIVED: f64 = 0.6;
 const UNTRIED: Duration = Duration::from_secs(60);
 
@@ -82,8 +84,9 @@ pub(super) struct Probes {
     retried: u32,
     /// When a probe was believed, and the rate that it showed, bit/s, as long as nothing has confirmed it.
     believed: Option<(Time, f64)>,
-    /// Since when about that rate has arrived without a break.
-    confirming: Option<Time>,
+    /// For how long in all about that rate has arrived, and when that was last looked at.
+    confirmed: Duration,
+    looked: Time,
 }
 
 impl Default for Probes {
@@ -98,7 +101,8 @@ impl Default for Probes {
             has_begun: false,
             retried: 0,
             believed: None,
-            confirming: None,
+            confirmed: Duration::ZERO,
+            looked: Time::default(),
         }
     }
 }
@@ -130,11 +134,14 @@ impl Probes {
 
     /// So much arrives, bit/s.
     pub(super) fn handle_arrived(&mut self, now: Time, arrived: f64) {
+        let passed = now.since(std::mem::replace(&mut self.looked, now)).min(REPORTED);
         let Some((_, believed)) = self.believed else { return };
         if arrived < believed * CONFIRMED {
-            self.confirming = None;
-        } else if now.since(*self.confirming.get_or_insert(now)) >= CONFIRMED_FOR {
-            (self.believed, self.confirming) = (None, None);
+            return;
+        }
+        self.confirmed += passed;
+        if self.confirmed >= CONFIRMED_FOR {
+            self.believed = None;
             self.length = (self.length / 2.0).max(LENGTH);
         }
     }
@@ -253,7 +260,7 @@ impl Probes {
             }
         }
         if rate > estimate {
-            self.believed = Some((now, rate));
+            (self.believed, self.confirmed) = (Some((now, rate)), Duration::ZERO);
         }
         Some(rate)
     }
