@@ -50,15 +50,14 @@ test('two browsers that report by source see each other, and both sides find out
 
 /** As a browser would offer that knows no transport-wide feedback: where both are offered, the server takes that. */
 function askForNothingElse(): void {
-  const real = Object.getOwnPropertyDescriptor(RTCPeerConnection.prototype, 'createOffer')?.value as (
+  const real = Reflect.get(RTCPeerConnection.prototype, 'createOffer') as (
     this: RTCPeerConnection,
   ) => Promise<RTCSessionDescriptionInit>;
-  Object.defineProperty(RTCPeerConnection.prototype, 'createOffer', {
-    async value(this: RTCPeerConnection) {
-      const { type, sdp } = await real.call(this);
-      return { type, sdp: sdp?.replace(/a=rtcp-fb:\d+ transport-cc\r\n/g, '') };
-    },
-  });
+  const value = async function (this: RTCPeerConnection): Promise<RTCSessionDescriptionInit> {
+    const { type, sdp } = await real.call(this);
+    return { type, sdp: sdp?.replace(/a=rtcp-fb:\d+ transport-cc\r\n/g, '') };
+  };
+  Object.defineProperty(RTCPeerConnection.prototype, 'createOffer', { value });
 }
 
 /** What the server's answer names for feedback on all packets. */
