@@ -73,7 +73,9 @@ fn gcc_withstands_random_losses_of_a_tenth() {
         let (figures, targets) = run_with(GCC, &lossy, seed);
         // What arrives is nine tenths of what is sent, and a camera wants half of the network.
         assert!(figures.utilisation >= 0.3, "seed {seed}: {figures:?}");
-        assert!(targets.iter().skip(100).all(|target| *target >= 500_000), "seed {seed}: {figures:?}");
+        let settled = &targets[targets.len() / 6..];
+        assert!(settled.len() >= 50, "one each second at least: {}", settled.len());
+        assert!(settled.iter().all(|target| *target >= 500_000), "seed {seed}: {figures:?}");
     }
 }
 

@@ -33,6 +33,7 @@ const ROUND_TRIP: Duration = Duration::from_millis(200);
 /// Between two falls passes a round trip, within this: the same file, `TimeToReduceFurther`.
 const LEAST_BETWEEN_FALLS: Duration = Duration::from_millis(10);
 const MOST_BETWEEN_FALLS: Duration = Duration::from_millis(200);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Hold,

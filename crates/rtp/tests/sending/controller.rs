@@ -14,6 +14,7 @@ pub struct Script {
     pub results: Vec<PacketResult>,
     pub round_trips: Vec<Duration>,
     pub limits: Vec<Option<Bitrate>>,
+    pub route_changes: u32,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -49,7 +50,9 @@ impl CongestionController for Scripted {
         self.script().limits.push(limit);
     }
 
-    fn handle_route_change(&mut self, _now: Time) {}
+    fn handle_route_change(&mut self, _now: Time) {
+        self.script().route_changes += 1;
+    }
 
     fn handle_demand(&mut self, _now: Time, _demand: Demand) {}
 

@@ -28,6 +28,21 @@ fn every_packet_is_numbered_and_what_arrived_is_told_to_the_controller() {
 }
 
 #[test]
+fn by_another_route_nothing_is_told_of_what_left_before() {
+    let mut world = World::new();
+    world.frame(VIDEO, 1, 0, 3);
+    world.run(Duration::from_millis(50));
+    world.sender.handle_route_change(world.now);
+    assert_eq!(world.controller.script().route_changes, 1);
+    world.frame(VIDEO, 4, 3_000, 2);
+    let arrived = world.run(Duration::from_millis(50));
+    assert_eq!(arrived.iter().map(|packet| packet.transport_sequence).collect::<Vec<_>>(), [Some(3), Some(4)]);
+    world.transport_feedback(&[0, 2, 3, 4]);
+    let told: Vec<_> = world.controller.script().results.iter().map(|result| result.sequence).collect();
+    assert_eq!(told, [3, 4]);
+}
+
+#[test]
 fn feedback_on_what_was_never_sent_is_ignored() {
     let mut world = World::new();
     world.transport_feedback(&[7]);
